@@ -1,0 +1,41 @@
+# ModelFleet: every task a developer or a user types. `make` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+SWIFT ?= swift
+# Where a command that takes long puts what it builds; kept between runs.
+BUILD := .build
+RELEASE := $(BUILD)/release/modelfleet
+
+.PHONY: help setup build release test demo generate format lint clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing: libcurl and libyaml headers, and ONNX Runtime into .venv
+	@bash scripts/setup.sh
+
+build: setup ## Build everything for debugging
+	$(SWIFT) build
+
+release: setup ## Build the two programs optimised
+	$(SWIFT) build -c release --product modelfleet
+	$(SWIFT) build -c release --product modelfleet-server
+
+test: setup ## Run all tests (ROOM=ScalingTests for one room's)
+	MODELFLEET_ROOMS=$(ROOM) $(SWIFT) test $(if $(CI),--quiet,)
+
+demo: release ## Serve a model, load it, watch it scale up and down (HOLD=1 leaves it running, LOAD_SECONDS=n)
+	@$(RELEASE) demo $(if $(LOAD_SECONDS),--load-seconds $(LOAD_SECONDS),) $(if $(HOLD),--hold,)
+
+generate: ## Write the generated files: crds/ and manifests/install/ from the Swift definitions
+	$(SWIFT) run modelfleet crds --output crds
+	bash scripts/generate-install.sh
+
+format: ## Format the Swift sources in place
+	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+
+lint: ## Check the format
+	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+
+clean: ## Remove what was built (.build and .venv)
+	rm -rf $(BUILD) .venv

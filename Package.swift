@@ -1,0 +1,181 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// One set of compiler settings for every target: Swift 6 mode, with the checks that catch mistakes early.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+]
+
+/// A library target of ours with the strict settings.
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+/// A test target of ours with the strict settings.
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strict)
+}
+
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+]
+
+let package = Package(
+    name: "modelfleet",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "modelfleet", targets: ["modelfleet"]),
+        .executable(name: "modelfleet-server", targets: ["modelfleet-server"]),
+    ],
+    dependencies: [
+        // The commands' flags and help texts.
+        .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.5.0"),
+        // Queues and heaps: the work queue, the watch history, timers.
+        .package(url: "https://github.com/apple/swift-collections.git", from: "1.1.0"),
+        // The currency types for HTTP methods, statuses and header fields.
+        .package(url: "https://github.com/apple/swift-http-types.git", from: "1.3.0"),
+        // Structured logs.
+        .package(url: "https://github.com/apple/swift-log.git", from: "1.6.0"),
+        // The sockets of the local cluster's Service proxies; also below the HTTP server.
+        .package(url: "https://github.com/apple/swift-nio.git", from: "2.80.0"),
+        // The HTTP server behind `HTTPServing`, its only importer.
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.15.0"),
+        // Long-lived parts start in order and stop in reverse.
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.6.0"),
+    ],
+    targets: [
+        // Floor 0: doors to C.
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+        .systemLibrary(
+            name: "CYAML", pkgConfig: "yaml-0.1",
+            providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
+        .target(name: "COnnxRuntime"),
+
+        // Floor 1: words.
+        room("Ambient"),
+        room("YAML", ["CYAML", "KubeModel"]),
+        room("KubeModel", ["Ambient"]),
+        room("HTTPMessages", [httpTypes]),
+
+        // Floor 2: decisions.
+        room("FleetAPI", ["Ambient", "KubeModel"]),
+        room("Scaling", ["Ambient"]),
+        room("Rollouts", ["Ambient"]),
+        room("Templates", ["KubeModel", "YAML"], resources: [.embedInCode("Resources")]),
+
+        // Floor 3: machines.
+        room("KubeAPI", ["Ambient", "KubeModel", "HTTPMessages", "YAML", logging, httpTypes]),
+        room("CurlHTTP", ["Ambient", "CCurl", "HTTPMessages", deque, httpTypes]),
+        room("KubeRuntime", ["Ambient", "KubeModel", "KubeAPI", "HTTPMessages", lifecycle, logging, deque, heap]),
+        room("KubeServer", ["Ambient", "KubeModel", "HTTPMessages", "YAML", httpTypes, deque, logging]),
+        // TLS and SHA-256 through the OpenSSL that libcurl brings: the packages that carry BoringSSL double the build time.
+        room("TransportSecurity", ["Ambient"]),
+        room("HTTPServing", ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio),
+        room("Telemetry", ["Ambient", "HTTPMessages", "Scaling", httpTypes]),
+
+        // Floor 4: rooms.
+        room(
+            "Controllers",
+            [
+                "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
+                "Telemetry", "Templates", "YAML", lifecycle, logging,
+            ]),
+        room(
+            "LocalCluster",
+            [
+                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", lifecycle, logging,
+                httpTypes,
+            ] + nio),
+        room("Inference", [
+                "Ambient", "COnnxRuntime", "HTTPMessages", "KubeModel", "TransportSecurity", logging, deque, httpTypes,
+            ]),
+        room("InferenceHTTP", ["Ambient", "HTTPMessages", "Inference", "KubeModel", "Telemetry", httpTypes]),
+        room("LoadGeneration", ["Ambient", "HTTPMessages", httpTypes]),
+
+        // Floor 5: the programs.
+        .executableTarget(
+            name: "modelfleet",
+            dependencies: [
+                "Ambient", "Controllers", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel",
+                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Telemetry", "Templates",
+                "TransportSecurity", "YAML", arguments, lifecycle, logging, httpTypes,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "modelfleet-server",
+            dependencies: [
+                "Ambient", "CurlHTTP", "HTTPMessages", "HTTPServing", "Inference", "InferenceHTTP", arguments,
+                lifecycle, logging, httpTypes,
+            ],
+            swiftSettings: strict),
+
+        // Test kit and tests.
+        .target(
+            name: "KubeTesting",
+            dependencies: ["Ambient", "HTTPMessages", "KubeAPI", "KubeModel", httpTypes],
+            path: "Tests/KubeTesting", swiftSettings: strict),
+        tests("AmbientTests", ["Ambient"]),
+        tests("TransportSecurityTests", ["TransportSecurity", "Ambient"]),
+        tests("YAMLTests", ["YAML", "KubeModel", "KubeTesting"]),
+        tests("KubeModelTests", ["KubeModel", "KubeTesting"]),
+        tests("FleetAPITests", ["FleetAPI", "KubeModel", "YAML", "KubeTesting"]),
+        tests("ScalingTests", ["Scaling", "Rollouts", "Ambient"]),
+        tests("TemplatesTests", ["Templates", "KubeModel", "YAML", "KubeTesting", "FleetAPI"]),
+        tests("KubeAPITests", ["KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient", httpTypes]),
+        tests("CurlHTTPTests", [
+                "CurlHTTP", "HTTPServing", "LoadGeneration", "HTTPMessages", "TransportSecurity", "Ambient", httpTypes,
+                lifecycle, logging,
+            ]),
+        tests("KubeServerTests", ["KubeServer", "KubeModel", "HTTPMessages", "KubeTesting", "YAML", "Ambient", httpTypes]),
+        tests("TelemetryTests", ["Telemetry", "Scaling", "HTTPMessages", "KubeTesting", "Ambient", httpTypes]),
+        tests(
+            "ControllersTests",
+            [
+                "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
+                "KubeTesting", "Ambient", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
+            ]),
+        tests(
+            "LocalClusterTests",
+            [
+                "LocalCluster", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages", "KubeTesting",
+                "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
+            ]),
+        tests(
+            "InferenceTests",
+            ["Inference", "InferenceHTTP", "HTTPMessages", "KubeModel", "KubeTesting", "Ambient", "Telemetry", httpTypes]),
+        tests(
+            "ContractTests",
+            [
+                "CurlHTTP", "FleetAPI", "HTTPServing", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer",
+                "KubeTesting", "LocalCluster", "YAML", "Ambient", httpTypes, logging,
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+// `MODELFLEET_ROOMS=ScalingTests,YAML swift build` keeps only these targets and what they need: a room can be built and
+// tested alone, in seconds, while another is being rebuilt.
+if let rooms = Context.environment["MODELFLEET_ROOMS"], !rooms.isEmpty {
+    var wanted = rooms.split(separator: ",").map(String.init)
+    var kept: Set<String> = []
+    while let name = wanted.popLast() {
+        guard kept.insert(name).inserted, let target = package.targets.first(where: { $0.name == name }) else { continue }
+        for case .byNameItem(let dependency, _) in target.dependencies { wanted.append(dependency) }
+    }
+    package.targets.removeAll { !kept.contains($0.name) }
+    package.products.removeAll { product in !kept.contains(product.name) }
+}

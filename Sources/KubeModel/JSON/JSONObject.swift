@@ -1,0 +1,108 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The members of a JSON object, kept sorted by name (in the order of their UTF-8 bytes).
+///
+/// Sorted arrays need less memory than a hash table, make equality independent of the order of insertion, and give
+/// every run the same order. Looking up is O(log n), changing one member O(n); build large objects with `init(pairs:)`.
+public struct JSONObject: Sendable, Hashable {
+    /// The names, sorted.
+    public private(set) var keys: [String] = []
+    /// The values, in the order of `keys`.
+    public private(set) var values: [JSONValue] = []
+
+    /// An object without a member.
+    public init() {}
+
+    /// An object of `pairs`; of two members with one name the later wins. O(n log n).
+    public init(pairs: some Sequence<(String, JSONValue)>) {
+        var sorted = Array(pairs)
+        if !Self.isSorted(sorted) {
+            sorted = sorted.enumerated()
+                .sorted { $0.element.0 == $1.element.0 ? $0.offset < $1.offset : $0.element.0 < $1.element.0 }
+                .map(\.element)
+        }
+        keys.reserveCapacity(sorted.count)
+        values.reserveCapacity(sorted.count)
+        for (key, value) in sorted {
+            if keys.last == key {
+                values[values.count - 1] = value
+            } else {
+                keys.append(key)
+                values.append(value)
+            }
+        }
+    }
+
+    /// The number of members.
+    public var count: Int { keys.count }
+
+    /// Whether there is no member.
+    public var isEmpty: Bool { keys.isEmpty }
+
+    /// The member `key`; setting `nil` removes it.
+    public subscript(key: String) -> JSONValue? {
+        get {
+            let index = position(of: key)
+            return index < keys.count && keys[index] == key ? values[index] : nil
+        }
+        set {
+            let index = position(of: key)
+            let isPresent = index < keys.count && keys[index] == key
+            switch (isPresent, newValue) {
+            case (true, .some(let value)): values[index] = value
+            case (true, .none):
+                keys.remove(at: index)
+                values.remove(at: index)
+            case (false, .some(let value)):
+                keys.insert(key, at: index)
+                values.insert(value, at: index)
+            case (false, .none): break
+            }
+        }
+    }
+
+    /// The members for which `isIncluded` answers true.
+    public func filter(_ isIncluded: (String, JSONValue) throws -> Bool) rethrows -> JSONObject {
+        var result = JSONObject()
+        for (key, value) in self where try isIncluded(key, value) {
+            result.keys.append(key)
+            result.values.append(value)
+        }
+        return result
+    }
+
+    /// The same names with changed values.
+    public func mapValues(_ transform: (JSONValue) throws -> JSONValue) rethrows -> JSONObject {
+        var result = self
+        result.values = try values.map(transform)
+        return result
+    }
+
+    /// The first index whose name isn't before `key`.
+    private func position(of key: String) -> Int {
+        var low = 0
+        var high = keys.count
+        while low < high {
+            let middle = (low + high) / 2
+            if keys[middle] < key { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    private static func isSorted(_ pairs: [(String, JSONValue)]) -> Bool {
+        zip(pairs, pairs.dropFirst()).allSatisfy { $0.0 < $1.0 }
+    }
+}
+
+extension JSONObject: Sequence {
+    /// The members in the order of their names.
+    public func makeIterator() -> some IteratorProtocol<(key: String, value: JSONValue)> {
+        zip(keys, values).lazy.map { (key: $0.0, value: $0.1) }.makeIterator()
+    }
+}
+
+extension JSONObject: ExpressibleByDictionaryLiteral {
+    /// An object of the given members.
+    public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(pairs: elements) }
+}

@@ -1,0 +1,46 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The certificate and key with which a server speaks TLS (1.2 and later); shared by its sessions.
+@safe public final class ServerTLSContext: Sendable {
+    let library: OpenSSLLibrary
+    // SAFETY: OpenSSL's SSL_CTX counts its references and locks itself once it is set up, which `init` has done.
+    nonisolated(unsafe) let pointer: OpaquePointer
+
+    /// Reads certificate and key from PEM text.
+    /// - Throws: `SecurityError` when one can't be read or they don't belong together.
+    public init(certificatePEM: String, privateKeyPEM: String) throws(SecurityError) {
+        let library = try OpenSSLLibrary.shared.get()
+        guard let context = unsafe library.contextNew(library.serverMethod()) else {
+            throw SecurityError("TLS can't be set up: \(library.takeError())")
+        }
+        self.library = library
+        unsafe pointer = context
+        unsafe try Self.configure(library, context, certificatePEM: certificatePEM, privateKeyPEM: privateKeyPEM)
+    }
+
+    deinit { unsafe library.contextFree(pointer) }
+
+    private static func configure(
+        _ library: OpenSSLLibrary, _ context: OpaquePointer, certificatePEM: String, privateKeyPEM: String
+    ) throws(SecurityError) {
+        let setMinimumVersion: Int32 = 123  // SSL_CTRL_SET_MIN_PROTO_VERSION
+        let tls12 = 0x0303
+        _ = unsafe library.contextControl(context, setMinimumVersion, tls12, nil)
+        let certificateText = try MemoryBuffer(library)
+        try certificateText.append(certificatePEM)
+        guard let certificate = unsafe library.certificateRead(certificateText.pointer, nil, nil, nil) else {
+            throw SecurityError("the certificate can't be read as PEM: \(library.takeError())")
+        }
+        defer { unsafe library.certificateFree(certificate) }
+        let keyText = try MemoryBuffer(library)
+        try keyText.append(privateKeyPEM)
+        guard let key = unsafe library.keyRead(keyText.pointer, nil, nil, nil) else {
+            throw SecurityError("the private key can't be read as PEM: \(library.takeError())")
+        }
+        defer { unsafe library.keyFree(key) }
+        guard unsafe library.contextUseCertificate(context, certificate) == 1, unsafe library.contextUseKey(context, key) == 1,
+            unsafe library.contextCheckKey(context) == 1
+        else { throw SecurityError("certificate and private key don't belong together: \(library.takeError())") }
+    }
+}
