@@ -27,9 +27,9 @@ test: setup ## Run all tests (ROOM=ScalingTests for one room's)
 demo: release ## Serve a model, load it, watch it scale up and down (HOLD=1 leaves it running, LOAD_SECONDS=n)
 	@$(RELEASE) demo $(if $(LOAD_SECONDS),--load-seconds $(LOAD_SECONDS),) $(if $(HOLD),--hold,)
 
-generate: ## Write the generated files: crds/ and manifests/install/ from the Swift definitions
+generate: ## Write crds/ and the chart's copy of it from the Swift definitions
 	$(SWIFT) run modelfleet crds --output crds
-	bash scripts/generate-install.sh
+	cp crds/*.yaml charts/modelfleet/crds/
 
 format: ## Format the Swift sources in place
 	$(SWIFT) format --in-place --recursive Sources Tests Package.swift

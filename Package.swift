@@ -25,7 +25,7 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
-let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbird: Target.Dependency = .product(name: "HummingbirdCore", package: "hummingbird")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let nio: [Target.Dependency] = [
@@ -161,7 +161,7 @@ let package = Package(
             "ContractTests",
             [
                 "CurlHTTP", "FleetAPI", "HTTPServing", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer",
-                "KubeTesting", "LocalCluster", "YAML", "Ambient", httpTypes, logging,
+                "KubeTesting", "LocalCluster", "TransportSecurity", "YAML", "Ambient", httpTypes, logging,
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,0 +1,120 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeAPI
+import KubeModel
+import Testing
+
+/// What custom resources promise.
+@Suite("Contract: custom resources", .timeLimit(.minutes(2)))
+struct ContractCustomResourceTests {
+    private let widgets = ContractObjects.widgets
+
+    @Test("defaults are filled in, unknown fields are dropped")
+    func defaultsAndPruning() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            let made = try await client.create(
+                widgets, ContractObjects.widget("a", in: namespace, spec: ["size": 3, "colour": "red"]),
+                options: WriteOptions(fieldValidation: .ignore))
+            #expect(made["spec"] == ["size": 3, "mode": "Safe", "replicas": 1])
+            #expect(made.generation == 1)
+        }
+    }
+
+    @Test("an invalid value is 422 with the field and what is allowed")
+    func validation() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            let wrong = ContractObjects.widget("a", in: namespace, spec: ["size": 11, "mode": "Wild"])
+            let error = try #require(await failure { try await client.create(widgets, wrong) })
+            #expect(error.isInvalid)
+            let messages = error.causes.map { "\($0.field): \($0.message)" }.sorted()
+            #expect(
+                messages == [
+                    "spec.mode: Unsupported value: \"Wild\": supported values: \"Safe\", \"Fast\"",
+                    "spec.size: Invalid value: 11: spec.size in body should be less than or equal to 10",
+                ])
+            let missing = ContractObjects.widget("a", in: namespace, spec: ["mode": "Safe"])
+            let required = try #require(await failure { try await client.create(widgets, missing) })
+            #expect(required.causes.contains { $0.field == "spec.size" && $0.message == "Required value" })
+        }
+    }
+
+    @Test("status has a door of its own: neither door lets the other's fields through")
+    func status() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            var object = ContractObjects.widget("a", in: namespace)
+            object["status"] = ["phase": "Smuggled"]
+            let made = try await client.create(widgets, object)
+            #expect(made["status"] == nil)
+            let patched = try await client.patch(
+                widgets, made.key, .merge(["spec": ["size": 9], "status": ["phase": "Ready"]]), subresource: "status")
+            #expect(patched["spec", "size"] == 3)
+            #expect(patched["status", "phase"] == "Ready")
+            #expect(patched.generation == 1)
+            let main = try await client.patch(
+                widgets, made.key, .merge(["spec": ["size": 4], "status": ["phase": "Broken"]]))
+            #expect(main["status", "phase"] == "Ready")
+            #expect(main.generation == 2)
+        }
+    }
+
+    @Test("the scale subresource maps to the paths of the definition")
+    func scale() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            let made = try await client.create(widgets, ContractObjects.widget("a", in: namespace))
+            try await client.setReplicas(5, of: widgets, made.key)
+            #expect(try await client.get(widgets, made.key)["spec", "replicas"] == 5)
+            try await client.patch(
+                widgets, made.key, .merge(["status": ["replicas": 2, "selector": "x=y"]]), subresource: "status")
+            let scale = try await client.get(widgets, made.key, subresource: "scale")
+            #expect(scale["status", "replicas"] == 2)
+            #expect(scale["status", "selector"] == "x=y")
+        }
+    }
+
+    @Test("apply merges lists by the definition's keys")
+    func listsByKey() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            let one = ContractObjects.widget(
+                "a", in: namespace, spec: ["size": 3, "ports": [["name": "http", "port": 80]]])
+            try await client.apply(widgets, one, options: WriteOptions(fieldManager: "one"))
+            var two = KubeObject(widgets, namespace: namespace, name: "a")
+            two["spec", "ports"] = [["name": "metrics", "port": 90]]
+            let both = try await client.apply(widgets, two, options: WriteOptions(fieldManager: "two"))
+            #expect(both["spec", "ports"]?.array?.count == 2)
+            let less = ContractObjects.widget("a", in: namespace)
+            let after = try await client.apply(widgets, less, options: WriteOptions(fieldManager: "one"))
+            #expect(after["spec", "ports"] == [["name": "metrics", "port": 90]])
+        }
+    }
+
+    @Test("a table has the definition's columns")
+    func table() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            try await client.create(widgets, ContractObjects.widget("a", in: namespace))
+            let table = try await ContractCluster.table(of: widgets, in: namespace)
+            let columns = table["columnDefinitions"]?.array?.compactMap { $0["name"]?.string }
+            #expect(columns == ["Name", "Size", "Age"])
+            #expect(table["rows"]?[0]?["cells"]?[1] == 3)
+        }
+    }
+
+    @Test("our own definitions are accepted and established, and their objects are checked")
+    func fleetDefinitions() async throws {
+        try await ContractCluster.withFleetDefinitions { client, namespace in
+            var object = KubeObject(ModelDeployment.resourceType, namespace: namespace, name: "iris")
+            object["spec"] = [
+                "model": ["format": ["name": "onnx"], "uri": "https://models.example.com/iris.onnx"]
+            ]
+            let made = try await client.apply(ModelDeployment.resourceType, object)
+            #expect(made["spec", "model", "format", "name"] == "onnx")
+            var wrong = object
+            wrong["spec", "scaling"] = ["engine": "Magic"]
+            let bad = wrong
+            let error = try #require(await failure { try await client.apply(ModelDeployment.resourceType, bad) })
+            #expect(error.isInvalid)
+            #expect(error.causes.contains { $0.field == "spec.scaling.engine" })
+        }
+    }
+}

@@ -1,0 +1,52 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import CurlHTTP
+import Foundation
+import HTTPMessages
+import HTTPServing
+import KubeAPI
+import LocalCluster
+import Logging
+import Synchronization
+import TransportSecurity
+
+/// The local cluster, over TLS and a socket as a user has it, shared by all tests of the process.
+enum EmbeddedCluster {
+    private static let started = Task { try await start() }
+
+    /// A client for it; the first call starts it.
+    static func client() async throws -> KubeClient { try await started.value }
+
+    private static func start() async throws -> KubeClient {
+        let random = SystemRandom()
+        let token = random.uuid()
+        var logger = Logger(label: "contract")
+        logger.logLevel = .error
+        let certificates = try CertificateBundle.make(
+            hosts: ["127.0.0.1"], now: SystemTime().now(), validity: .seconds(86_400), random: random)
+        let cluster = LocalCluster(
+            configuration: LocalClusterConfiguration(
+                directory: NSTemporaryDirectory() + "modelfleet-contract-\(random.nameSuffix(length: 8))",
+                token: token, probes: CurlExchange(), runsProxies: false, logger: logger))
+        let (ports, continuation) = AsyncStream<Int>.makeStream(bufferingPolicy: .bufferingOldest(1))
+        let front = HTTPService(
+            exchange: cluster.apiServer, host: "127.0.0.1", port: 0,
+            tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
+            logger: logger
+        ) { port in
+            continuation.yield(port)
+        }
+        // Both end with the process; the cluster's pods end with it too.
+        Task { try await front.run() }
+        Task { try await cluster.run() }
+        var iterator = ports.makeAsyncIterator()
+        guard let port = await iterator.next() else { throw CancellationError() }
+        let curl = CurlExchange(
+            configuration: CurlConfiguration(tls: TLSSettings(authorities: certificates.authority)))
+        return KubeClient(
+            exchange: AuthorizingExchange(curl, credentials: .token(token)), baseURL: "https://127.0.0.1:\(port)",
+            fieldManager: "modelfleet-contract")
+    }
+}
