@@ -19,13 +19,16 @@ public struct JSONObject: Sendable, Hashable {
         var sorted = Array(pairs)
         if !Self.isSorted(sorted) {
             sorted = sorted.enumerated()
-                .sorted { $0.element.0 == $1.element.0 ? $0.offset < $1.offset : $0.element.0 < $1.element.0 }
+                .sorted {
+                    Self.isSame($0.element.0, $1.element.0)
+                        ? $0.offset < $1.offset : Self.precedes($0.element.0, $1.element.0)
+                }
                 .map(\.element)
         }
         keys.reserveCapacity(sorted.count)
         values.reserveCapacity(sorted.count)
         for (key, value) in sorted {
-            if keys.last == key {
+            if let last = keys.last, Self.isSame(last, key) {
                 values[values.count - 1] = value
             } else {
                 keys.append(key)
@@ -44,11 +47,11 @@ public struct JSONObject: Sendable, Hashable {
     public subscript(key: String) -> JSONValue? {
         get {
             let index = position(of: key)
-            return index < keys.count && keys[index] == key ? values[index] : nil
+            return index < keys.count && Self.isSame(keys[index], key) ? values[index] : nil
         }
         set {
             let index = position(of: key)
-            let isPresent = index < keys.count && keys[index] == key
+            let isPresent = index < keys.count && Self.isSame(keys[index], key)
             switch (isPresent, newValue) {
             case (true, .some(let value)): values[index] = value
             case (true, .none):
@@ -85,14 +88,21 @@ public struct JSONObject: Sendable, Hashable {
         var high = keys.count
         while low < high {
             let middle = (low + high) / 2
-            if keys[middle] < key { low = middle + 1 } else { high = middle }
+            if Self.precedes(keys[middle], key) { low = middle + 1 } else { high = middle }
         }
         return low
     }
 
     private static func isSorted(_ pairs: [(String, JSONValue)]) -> Bool {
-        zip(pairs, pairs.dropFirst()).allSatisfy { $0.0 < $1.0 }
+        zip(pairs, pairs.dropFirst()).allSatisfy { precedes($0.0, $1.0) }
     }
+
+    /// Names are compared as bytes: JSON knows no canonical equivalence, Swift's own `<` and `==` do.
+    private static func precedes(_ left: String, _ right: String) -> Bool {
+        left.utf8.lexicographicallyPrecedes(right.utf8)
+    }
+
+    private static func isSame(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
 }
 
 extension JSONObject: Sequence {

@@ -8,7 +8,9 @@ extension JSONValue {
     /// field validation reports them.
     /// - Throws: `JSONError` with the offset.
     public init(
-        parsing bytes: [UInt8], limits: JSONLimits = JSONLimits(), duplicates: inout [String]
+        parsing bytes: [UInt8],
+        limits: JSONLimits = JSONLimits(),
+        duplicates: inout [String]
     ) throws(JSONError) {
         guard bytes.count <= limits.bytes else {
             throw JSONError("the text has \(bytes.count) bytes, the limit is \(limits.bytes)", offset: limits.bytes)
@@ -34,11 +36,17 @@ extension JSONValue {
 
 /// A recursive-descent reader over whole bytes; depth is bounded.
 struct JSONReader {
+    /// One step of the path to the value that is being read.
+    private enum Step {
+        case member(String)
+        case element(Int)
+    }
+
     private let bytes: [UInt8]
     private let maximumDepth: Int
     private var position = 0
     private var depth = 0
-    private var path: [String] = []
+    private var path: [Step] = []
     private(set) var duplicates: [String] = []
 
     init(bytes: [UInt8], maximumDepth: Int) {
@@ -114,7 +122,7 @@ struct JSONReader {
             guard current == UInt8(ascii: ":") else { throw failure("expected a colon after \"\(key)\"") }
             position += 1
             skipSpace()
-            path.append(key)
+            path.append(.member(key))
             pairs.append((key, try value()))
             path.removeLast()
             skipSpace()
@@ -136,8 +144,20 @@ struct JSONReader {
         var seen: Set<String> = []
         var noted: Set<String> = []
         for (key, _) in pairs where !seen.insert(key).inserted && noted.insert(key).inserted {
-            duplicates.append((path + [key]).joined(separator: ".").replacing(".[", with: "["))
+            duplicates.append(text(of: path + [.member(key)]))
         }
+    }
+
+    /// `spec.containers[0].name`
+    private func text(of path: [Step]) -> String {
+        var text = ""
+        for step in path {
+            switch step {
+            case .member(let key): text += text.isEmpty ? key : ".\(key)"
+            case .element(let index): text += "[\(index)]"
+            }
+        }
+        return text
     }
 
     private mutating func array() throws(JSONError) -> JSONValue {
@@ -149,7 +169,7 @@ struct JSONReader {
             return .array([])
         }
         while true {
-            path.append("[\(elements.count)]")
+            path.append(.element(elements.count))
             elements.append(try value())
             path.removeLast()
             skipSpace()

@@ -43,7 +43,7 @@ struct JSONWriter {
     /// The shortest text that reads back as the same double; without a fraction where it has none.
     static func text(of number: Double) -> String {
         guard number.isFinite else { return "null" }
-        if let whole = Int64(exactly: number), abs(whole) < 1 << 53, !(number == 0 && number.sign == .minus) {
+        if let whole = Int64(exactly: number), whole.magnitude < 1 << 53, !(number == 0 && number.sign == .minus) {
             return String(whole)
         }
         return number.description
