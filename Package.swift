@@ -157,7 +157,10 @@ let package = Package(
             ]),
         tests(
             "InferenceTests",
-            ["Inference", "InferenceHTTP", "HTTPMessages", "KubeModel", "KubeTesting", "Ambient", "Telemetry", httpTypes]),
+            [
+                "Inference", "InferenceHTTP", "HTTPMessages", "KubeModel", "KubeTesting", "TransportSecurity", "Ambient",
+                "Telemetry", httpTypes,
+            ], exclude: ["Models"]),
         tests(
             "ContractTests",
             [

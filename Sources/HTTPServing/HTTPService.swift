@@ -1,0 +1,169 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import HTTPMessages
+import HummingbirdCore
+public import Logging
+import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+import TransportSecurity
+
+/// Puts an exchange on a socket: HTTP/1.1, over TLS where asked for.
+///
+/// - Request bodies arrive as streams; the exchange bounds what it reads of them (`StreamingBody.collect(upTo:)`).
+/// - Response bodies that are streams are sent chunk by chunk, each at once.
+/// - When the client goes away (also when it only closes its sending side), the task of its exchange, or the one that
+///   reads the response's body, is cancelled.
+/// - An error that the exchange throws is answered with 500 and a text without details; the details are logged.
+/// - A graceful shutdown closes the listening socket and the idle connections, and lets requests in flight finish within
+///   `limits.drain`. Bodies without a known length (watches) get `limits.streamDrain`; then their reading task is
+///   cancelled, and a source that ends on cancellation gives the client a proper end.
+public struct HTTPService: Service {
+    private let exchange: any HTTPExchange
+    private let host: String
+    private let port: Int
+    private let tls: TLSSettings?
+    private let limits: HTTPServiceLimits
+    private let logger: Logger
+    private let onListening: @Sendable (Int) async -> Void
+
+    /// A server for `exchange`; `run()` opens the socket.
+    ///
+    /// - Parameters:
+    ///   - host: the address to listen on, such as `127.0.0.1` or `0.0.0.0`.
+    ///   - port: the port; 0 for any that is free.
+    ///   - tls: certificate and private key; `nil` for plain HTTP.
+    ///   - limits: time-outs.
+    ///   - logger: gets what goes wrong with single requests.
+    ///   - onListening: called once with the real port, before the first request is answered.
+    public init(
+        exchange: any HTTPExchange,
+        host: String,
+        port: Int,
+        tls: TLSSettings? = nil,
+        limits: HTTPServiceLimits = HTTPServiceLimits(),
+        logger: Logger,
+        onListening: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        self.exchange = exchange
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.limits = limits
+        self.logger = logger
+        self.onListening = onListening
+    }
+
+    /// Serves until a graceful shutdown or cancellation.
+    /// - Throws: `HTTPServiceError` when the socket can't be opened or certificate and key are unusable.
+    public func run() async throws {
+        let connections = ClientConnections()
+        let server = try makeServer(connections)
+        try await withThrowingTaskGroup(of: Ending.self) { group in
+            group.addTask {
+                do {
+                    try await server.run()
+                    return .server
+                } catch let error as IOError {
+                    throw HTTPServiceError("can't listen on \(host):\(port): \(error)")
+                }
+            }
+            group.addTask {
+                try? await drain(connections)
+                return .drain
+            }
+            defer { group.cancelAll() }
+            // Once the server has ended there is nothing left to drain; after the drain its last requests are ending.
+            if try await group.next() == .drain { _ = try await group.next() }
+        }
+    }
+
+    /// What is over first.
+    private enum Ending { case server, drain }
+
+    private func drain(_ connections: ClientConnections) async throws {
+        try await gracefulShutdown()
+        try await Task.sleep(for: limits.streamDrain)
+        connections.close(onlyStreams: true)
+        try await Task.sleep(for: limits.drain - limits.streamDrain)
+        connections.close(onlyStreams: false)
+    }
+
+    private func makeServer(_ connections: ClientConnections) throws -> any Service {
+        let answering = RequestAnswering(
+            exchange: exchange,
+            isSecure: tls != nil,
+            connections: connections,
+            logger: logger
+        )
+        let nanoseconds = Int64(clamping: limits.idleConnection.components.seconds) * 1_000_000_000
+        let http = HTTP1Channel(
+            responder: { request, writer, channel in
+                try await answering.answer(request, writer, channel)
+            },
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [ClientConnectionHandler(connections)],
+                idleTimeout: .nanoseconds(nanoseconds)
+            )
+        )
+        let configuration = ServerConfiguration(address: .hostname(host, port: port), backlog: 1024)
+        let running: @Sendable (any Channel) async -> Void = { channel in
+            await onListening(channel.localAddress?.port ?? port)
+        }
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let group = MultiThreadedEventLoopGroup.singleton
+        guard let tls else {
+            return http.server(
+                configuration: configuration,
+                onServerRunning: running,
+                eventLoopGroup: group,
+                logger: quiet
+            )
+        }
+        guard let certificate = tls.certificate, let key = tls.privateKey else {
+            throw HTTPServiceError("TLS on \(host):\(port) needs a certificate and a private key")
+        }
+        let context = try ServerTLSContext(certificatePEM: certificate, privateKeyPEM: key)
+        return TLSChannel(context: context, base: http).server(
+            configuration: configuration,
+            onServerRunning: running,
+            eventLoopGroup: group,
+            logger: quiet
+        )
+    }
+}
+
+/// The time-outs of an `HTTPService`.
+public struct HTTPServiceLimits: Sendable, Hashable {
+    /// A connection without a request is closed after this long; longer than our client keeps one for reuse. Whole seconds.
+    public var idleConnection: Duration
+    /// How long requests in flight may take once a graceful shutdown has begun.
+    public var drain: Duration
+    /// How long bodies without a known length may go on once a graceful shutdown has begun; not above `drain`.
+    public var streamDrain: Duration
+
+    /// Limits; the defaults fit an API server and an inference server.
+    public init(
+        idleConnection: Duration = .seconds(120),
+        drain: Duration = .seconds(30),
+        streamDrain: Duration = .seconds(1)
+    ) {
+        self.idleConnection = idleConnection
+        self.drain = drain
+        self.streamDrain = min(streamDrain, drain)
+    }
+}
+
+/// Why an `HTTPService` can't serve.
+public struct HTTPServiceError: Error, Equatable, CustomStringConvertible {
+    /// One sentence with the address and the reason.
+    public var message: String
+
+    /// An error with its sentence.
+    public init(_ message: String) { self.message = message }
+
+    /// The sentence.
+    public var description: String { message }
+}

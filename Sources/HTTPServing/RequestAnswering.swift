@@ -1,0 +1,124 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPMessages
+import HTTPTypes
+import HummingbirdCore
+import Logging
+import NIOCore
+import Synchronization
+
+/// Turns the HTTP server's requests into ours, and our responses into bytes.
+struct RequestAnswering: Sendable {
+    /// Who answers.
+    var exchange: any HTTPExchange
+    /// Whether the requests came over TLS.
+    var isSecure: Bool
+    /// Tells whether a client is still there.
+    var connections: ClientConnections
+    /// Gets what went wrong.
+    var logger: Logger
+
+    /// Answers one request; returns when the response is sent.
+    /// - Throws: when the connection can't be used any more.
+    @concurrent
+    func answer(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
+        let connection = connections.connection(on: channel)
+        if request.headers[.expect]?.lowercased() == "100-continue" {
+            try await writer.writeInformationalHead(HTTPResponse(status: .continue))
+        }
+        let message = self.message(for: request)
+        let response = try await connection.whileOpen(isStreaming: false) { try await self.response(to: message) }
+        let hasNoBody =
+            request.method == .head || response.head.status == .noContent
+            || response.head.status == .notModified
+        var head = response.head
+        if let bytes = response.body.wholeBytes {
+            if response.head.status != .noContent { head.headerFields[.contentLength] = String(bytes.count) }
+            return try await writer.write(
+                response: head,
+                body: hasNoBody ? ResponseBody() : ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+            )
+        }
+        if hasNoBody {
+            // Without a length the encoder would announce chunks that never come.
+            if request.method == .head, head.headerFields[.contentLength] == nil {
+                head.headerFields[.contentLength] = "0"
+            }
+            return try await writer.write(response: head, body: ResponseBody())
+        }
+        let isEndless = head.headerFields[.contentLength] == nil
+        let sink = ExclusiveAccess(try await writer.writeHead(head))
+        try await connection.whileOpen(isStreaming: isEndless) {
+            var sink = sink.value
+            for try await chunk in response.body where !chunk.isEmpty {
+                try await sink.write(ByteBuffer(bytes: chunk))
+            }
+        }
+        // Here and not in the child: a source that ends on cancellation still gets a proper end, and a cancelled task
+        // can't write.
+        let end = sink.value
+        try await end.finish(nil)
+    }
+
+    private func message(for request: Request) -> HTTPRequestMessage {
+        var head = request.head
+        head.scheme = isSecure ? "https" : "http"
+        let fields = head.headerFields
+        let hasBody = fields[.transferEncoding] != nil || (fields[.contentLength].map { $0 != "0" } ?? false)
+        let body = hasBody ? StreamingBody(RequestBodySequence(request.body)) : .empty
+        return HTTPRequestMessage(head: head, body: body, timeout: nil)
+    }
+
+    private func response(to message: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+        do {
+            let response = try await exchange.exchange(message)
+            if response.head.status.kind != .informational { return response }
+            logger.error("An exchange answered with an informational status", metadata: metadata(message))
+        } catch {
+            if Task.isCancelled { throw CancellationError() }
+            var metadata = metadata(message)
+            metadata["error"] = "\(error)"
+            logger.error("A request failed", metadata: metadata)
+        }
+        return HTTPResponseMessage(status: .internalServerError, text: "internal error\n")
+    }
+
+    private func metadata(_ message: HTTPRequestMessage) -> Logger.Metadata {
+        ["http-method": "\(message.head.method.rawValue)", "http-path": "\(message.path)"]
+    }
+}
+
+/// The body of a request as it arrives; may be read once.
+struct RequestBodySequence: AsyncSequence, Sendable {
+    typealias Element = [UInt8]
+
+    private let body: OnceOnly
+
+    /// The body `body`.
+    init(_ body: RequestBody) { self.body = OnceOnly(body) }
+
+    /// The one reader; a second one reads nothing.
+    func makeAsyncIterator() -> Iterator { Iterator(base: body.take()?.makeAsyncIterator()) }
+
+    /// Reads the chunks.
+    struct Iterator: AsyncIteratorProtocol {
+        fileprivate var base: RequestBody.AsyncIterator?
+
+        @concurrent
+        mutating func next() async throws -> [UInt8]? {
+            while let buffer = try await base?.next() {
+                if buffer.readableBytes > 0 { return Array(buffer.readableBytesView) }
+            }
+            return nil
+        }
+    }
+
+    private final class OnceOnly: Sendable {
+        private let body: Mutex<RequestBody?>
+
+        init(_ body: RequestBody) { self.body = Mutex(body) }
+
+        func take() -> RequestBody? { body.withLock { $0.take() } }
+    }
+}

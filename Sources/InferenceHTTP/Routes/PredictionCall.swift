@@ -1,0 +1,15 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import HTTPMessages
+internal import Inference
+
+/// One request for a prediction, read from a protocol, and how its answer is written.
+protocol PredictionCall: Sendable {
+    /// What to run.
+    var request: InferenceRequest { get }
+    /// The time limit that the client asks for.
+    var timeout: Duration? { get }
+    /// Writes the answer.
+    func response(_ outputs: [NamedTensor]) -> HTTPResponseMessage
+}

@@ -1,0 +1,69 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import HTTPMessages
+import HTTPTypes
+import KubeModel
+
+/// The embedded Kubernetes API server: a function from request to response that keeps everything in memory.
+///
+/// It answers as Kubernetes 1.36 does, and refuses with a `Status` what it doesn't do.
+public final class APIServer: HTTPExchange {
+    /// What it was made of.
+    public let configuration: APIServerConfiguration
+    private let state: StateBox
+
+    /// A server with the namespaces and the Service that every cluster has at its start.
+    public init(configuration: APIServerConfiguration = APIServerConfiguration()) {
+        self.configuration = configuration
+        var state = ServerState(configuration: configuration)
+        state.addInitialObjects()
+        self.state = StateBox(state)
+    }
+
+    /// Answers one request; failures are `Status` objects, never thrown.
+    public func exchange(_ request: HTTPRequestMessage) async -> HTTPResponseMessage {
+        do throws(APIStatus) {
+            try authenticate(request)
+            let body = try await read(request.body)
+            let router = Router(state: state, configuration: configuration)
+            return try await router.answer(ServerRequest(request, body: body)).response
+        } catch {
+            return ServerAnswer(error).response
+        }
+    }
+
+    /// The number of watches that are open.
+    public var watchCount: Int { state.with { $0.watcherCount } }
+
+    private func authenticate(_ request: HTTPRequestMessage) throws(APIStatus) {
+        guard let tokens = configuration.tokens else { return }
+        let header = request.head.headerFields[.authorization] ?? ""
+        let parts = header.split(separator: " ", maxSplits: 1).map(String.init)
+        guard parts.count == 2, parts[0].lowercased() == "bearer", Self.contains(tokens, parts[1]) else {
+            throw APIStatus(code: 401, reason: "Unauthorized", message: "Unauthorized")
+        }
+    }
+
+    /// Compares without telling by its duration how much of a token was right.
+    private static func contains(_ tokens: Set<String>, _ token: String) -> Bool {
+        let given = Array(token.utf8)
+        return tokens.reduce(false) { found, known in
+            let known = Array(known.utf8)
+            guard known.count == given.count else { return found }
+            return zip(known, given).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) } == 0 || found
+        }
+    }
+
+    private func read(_ body: StreamingBody) async throws(APIStatus) -> [UInt8] {
+        do { return try await body.collect(upTo: configuration.maximumBodyBytes) } catch is BodyTooLarge {
+            throw APIStatus(
+                code: 413,
+                reason: "RequestEntityTooLarge",
+                message: "Request entity too large: limit is \(configuration.maximumBodyBytes)"
+            )
+        } catch {
+            throw .badRequest("the body of the request could not be read: \(error)")
+        }
+    }
+}

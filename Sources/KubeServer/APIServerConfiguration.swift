@@ -1,0 +1,61 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Ambient
+
+/// What an `APIServer` is made of.
+public struct APIServerConfiguration: Sendable {
+    /// Where time comes from.
+    public var time: any TimeSource
+    /// Where uids and generated names come from.
+    public var random: any RandomSource
+    /// The bearer tokens that are let in; `nil` lets everyone in, for tests in the same process.
+    public var tokens: Set<String>?
+    /// The version that `/version` answers.
+    public var serverVersion: String
+    /// Judges of every write, in their order.
+    public var admission: [any AdmissionPlugin]
+    /// Who answers `pods/log`; without one the server refuses with 501.
+    public var podLogs: (any PodLogSource)?
+    /// The addresses that Services get, as `address/bits` (IPv4).
+    public var serviceRange: String
+    /// The address and port of the `kubernetes` Service's only endpoint: where the server listens.
+    public var advertisedPort: Int
+    /// How many changes are kept for watches that start in the past.
+    public var historyLimit: Int
+    /// How many events may wait for one slow watcher before its watch is closed.
+    public var watchBufferLimit: Int
+    /// The largest request body in bytes (3 MiB, as in the real server).
+    public var maximumBodyBytes: Int
+    /// How often a watch that allows bookmarks gets one.
+    public var bookmarkInterval: Duration
+
+    /// A server for tests in the same process, unless told otherwise.
+    public init(
+        time: any TimeSource = SystemTime(),
+        random: any RandomSource = SystemRandom(),
+        tokens: Set<String>? = nil,
+        serverVersion: String = "v1.36.2",
+        admission: [any AdmissionPlugin] = [],
+        podLogs: (any PodLogSource)? = nil,
+        serviceRange: String = "127.96.0.0/16",
+        advertisedPort: Int = 6443,
+        historyLimit: Int = 20_000,
+        watchBufferLimit: Int = 4096,
+        maximumBodyBytes: Int = 3 << 20,
+        bookmarkInterval: Duration = .seconds(60)
+    ) {
+        self.time = time
+        self.random = random
+        self.tokens = tokens
+        self.serverVersion = serverVersion
+        self.admission = admission
+        self.podLogs = podLogs
+        self.serviceRange = serviceRange
+        self.advertisedPort = advertisedPort
+        self.historyLimit = historyLimit
+        self.watchBufferLimit = watchBufferLimit
+        self.maximumBodyBytes = maximumBodyBytes
+        self.bookmarkInterval = bookmarkInterval
+    }
+}

@@ -1,0 +1,45 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import KubeModel
+
+/// The parts of built-in objects that are written even when nobody set them: structs that Go holds by value.
+enum BuiltInShape {
+    /// The object that Go makes of an empty one: by-value structs, required lists as null.
+    static func empty(_ shape: TypeShape) -> JSONValue { empty(shape, depth: 0) }
+
+    private static func empty(_ shape: TypeShape, depth: Int) -> JSONValue {
+        guard case .structure(let structure) = shape.content, depth < 12 else { return .emptyObject }
+        var pairs: [(String, JSONValue)] = []
+        for (name, field) in structure.fields {
+            if field.isAlwaysPresent {
+                pairs.append((name, empty(field.shape, depth: depth + 1)))
+            } else if field.isRequired, case .list = field.shape.content, !structure.name.isEmpty {
+                pairs.append((name, .null))
+            }
+        }
+        return .object(JSONObject(pairs: pairs))
+    }
+
+    /// `value` with the by-value structs that it lacks.
+    static func completing(_ value: JSONValue, _ shape: TypeShape) -> JSONValue {
+        switch (value, shape.content) {
+        case (.object(var members), .structure(let structure)):
+            for (name, field) in structure.fields {
+                if let member = members[name], member != .null {
+                    members[name] = completing(member, field.shape)
+                } else if field.isAlwaysPresent {
+                    members[name] = completing(.emptyObject, field.shape)
+                } else if members[name] == .null, !field.isRequired {
+                    members[name] = nil
+                }
+            }
+            return .object(members)
+        case (.object(let members), .map(let element)):
+            return .object(members.mapValues { completing($0, element) })
+        case (.array(let elements), .list(let element, _)):
+            return .array(elements.map { completing($0, element) })
+        default: return value
+        }
+    }
+}

@@ -1,0 +1,184 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import KubeModel
+
+/// JSON patch (RFC 6902).
+public enum JSONPatch {
+    /// The most operations in one patch, as in the API server.
+    static let maximumOperations = 10_000
+
+    /// `value` after all operations of `patch`, an array; none of them when one fails.
+    /// - Throws: 400 for what is no patch, 422 for an operation that doesn't fit.
+    public static func apply(_ patch: JSONValue, to value: JSONValue) throws(PatchError) -> JSONValue {
+        guard let operations = patch.array else {
+            throw .malformed(
+                "error decoding patch: json: cannot unmarshal \(patch.typeName) into Go value of type jsonpatch.Patch"
+            )
+        }
+        guard operations.count <= maximumOperations else {
+            throw PatchError(
+                status: APIStatus(
+                    code: 413,
+                    reason: "RequestEntityTooLarge",
+                    message: "The allowed maximum operations in a JSON patch is \(maximumOperations), "
+                        + "got \(operations.count)"
+                ),
+                detail: ""
+            )
+        }
+        var result = value
+        for operation in operations { try apply(operation: operation, to: &result) }
+        return result
+    }
+
+    private static func apply(operation: JSONValue, to value: inout JSONValue) throws(PatchError) {
+        guard operation.object != nil else { throw .malformed("error decoding patch: an operation must be an object") }
+        guard let name = operation["op"]?.string else { throw .unprocessable("an operation needs a member op") }
+        let path = try pointer(operation, "path")
+        func given() throws(PatchError) -> JSONValue {
+            guard let given = operation["value"] else { throw .unprocessable("\(name) needs a member value") }
+            return given
+        }
+        switch name {
+        case "add": try value.add(try given(), at: path[...])
+        case "remove": _ = try value.removeMember(at: path[...])
+        case "replace": try value.replace(with: try given(), at: path[...])
+        case "test":
+            let expected = try given()
+            guard SchemaEquality.areEqual(try value.found(at: path[...]), expected) else {
+                throw .unprocessable("testing \(operation["path"]?.string ?? "") failed")
+            }
+        case "copy":
+            let source = try value.found(at: try pointer(operation, "from")[...])
+            try value.add(source, at: path[...])
+        case "move":
+            let from = try pointer(operation, "from")
+            guard !(path.count > from.count && path.starts(with: from)) else {
+                throw .unprocessable("a value can't be moved into itself")
+            }
+            let source = try value.found(at: from[...])
+            if path == from { return }
+            _ = try value.removeMember(at: from[...])
+            try value.add(source, at: path[...])
+        default: throw .unprocessable("unknown operation \(name)")
+        }
+    }
+
+    /// Reads a JSON pointer (RFC 6901).
+    private static func pointer(_ operation: JSONValue, _ member: String) throws(PatchError) -> [String] {
+        guard let text = operation[member]?.string else {
+            throw .unprocessable("an operation needs a member \(member)")
+        }
+        if text.isEmpty { return [] }
+        guard text.hasPrefix("/") else { throw .unprocessable("the pointer \(text) must begin with /") }
+        return text.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map {
+            String($0).replacing("~1", with: "/").replacing("~0", with: "~")
+        }
+    }
+}
+
+/// Equality of JSON values where `1` and `1.0` are one number.
+enum SchemaEquality {
+    /// Whether both are the same JSON.
+    static func areEqual(_ left: JSONValue, _ right: JSONValue) -> Bool {
+        switch (left, right) {
+        case (.integer, .double), (.double, .integer): left.double == right.double
+        case (.array(let left), .array(let right)):
+            left.count == right.count && zip(left, right).allSatisfy { areEqual($0, $1) }
+        case (.object(let left), .object(let right)):
+            left.keys == right.keys && zip(left.values, right.values).allSatisfy { areEqual($0, $1) }
+        default: left == right
+        }
+    }
+}
+
+extension JSONValue {
+    /// An array index of a pointer: digits without a leading zero.
+    fileprivate static func index(_ token: String, count: Int, orEnd: Bool) throws(PatchError) -> Int {
+        if orEnd, token == "-" { return count }
+        let isNumber = !token.isEmpty && token.utf8.allSatisfy { (48...57).contains($0) }
+        guard isNumber, token == "0" || token.first != "0", let index = Int(token), index < count + (orEnd ? 1 : 0)
+        else { throw .unprocessable("there is no element \(token)") }
+        return index
+    }
+
+    fileprivate func found(at path: ArraySlice<String>) throws(PatchError) -> JSONValue {
+        guard let token = path.first else { return self }
+        switch self {
+        case .object(let members):
+            guard let member = members[token] else { throw .unprocessable("there is no member \(token)") }
+            return try member.found(at: path.dropFirst())
+        case .array(let elements):
+            return try elements[Self.index(token, count: elements.count, orEnd: false)].found(at: path.dropFirst())
+        default: throw .unprocessable("there is nothing at \(token)")
+        }
+    }
+
+    /// Changes the value that holds the last step of `path`.
+    fileprivate mutating func change(
+        _ path: ArraySlice<String>,
+        _ body: (inout JSONValue, String) throws(PatchError) -> Void
+    ) throws(PatchError) {
+        guard let token = path.first else { return }
+        if path.count == 1 { return try body(&self, token) }
+        switch self {
+        case .object(var members):
+            guard var member = members[token] else { throw .unprocessable("there is no member \(token)") }
+            try member.change(path.dropFirst(), body)
+            members[token] = member
+            self = .object(members)
+        case .array(var elements):
+            let index = try Self.index(token, count: elements.count, orEnd: false)
+            try elements[index].change(path.dropFirst(), body)
+            self = .array(elements)
+        default: throw .unprocessable("there is nothing at \(token)")
+        }
+    }
+
+    fileprivate mutating func add(_ value: JSONValue, at path: ArraySlice<String>) throws(PatchError) {
+        if path.isEmpty {
+            self = value
+            return
+        }
+        try change(path) { (parent, token) throws(PatchError) in
+            switch parent {
+            case .object: parent[token] = value
+            case .array(var elements):
+                elements.insert(value, at: try Self.index(token, count: elements.count, orEnd: true))
+                parent = .array(elements)
+            default: throw .unprocessable("nothing can be added at \(token)")
+            }
+        }
+    }
+
+    fileprivate mutating func removeMember(at path: ArraySlice<String>) throws(PatchError) -> JSONValue {
+        let removed = try found(at: path)
+        if path.isEmpty { self = .null }
+        try change(path) { (parent, token) throws(PatchError) in
+            switch parent {
+            case .array(var elements):
+                elements.remove(at: try Self.index(token, count: elements.count, orEnd: false))
+                parent = .array(elements)
+            default: parent[token] = nil
+            }
+        }
+        return removed
+    }
+
+    fileprivate mutating func replace(with value: JSONValue, at path: ArraySlice<String>) throws(PatchError) {
+        if path.isEmpty {
+            self = value
+            return
+        }
+        _ = try found(at: path)
+        try change(path) { (parent, token) throws(PatchError) in
+            switch parent {
+            case .array(var elements):
+                elements[try Self.index(token, count: elements.count, orEnd: false)] = value
+                parent = .array(elements)
+            default: parent[token] = value
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import KubeModel
+
+extension ServerState {
+    /// Creates what every cluster has from its start: four namespaces and the Service of the API itself.
+    mutating func addInitialObjects() {
+        let options = WriteOptions(manager: "kube-apiserver")
+        for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
+            create(.namespaces, namespace: nil, KubeObject(.namespaces, namespace: nil, name: name), options)
+        }
+        var service = KubeObject(.services, namespace: "default", name: "kubernetes")
+        service.labels = ["component": "apiserver", "provider": "kubernetes"]
+        service["spec"] = [
+            "type": "ClusterIP",
+            "ports": [
+                [
+                    "name": "https", "port": 443, "protocol": "TCP",
+                    "targetPort": JSONValue(configuration.advertisedPort),
+                ]
+            ],
+        ]
+        create(.services, namespace: "default", service, options)
+    }
+
+    private mutating func create(
+        _ type: ResourceType,
+        namespace: String?,
+        _ object: KubeObject,
+        _ options: WriteOptions
+    ) {
+        guard let resource = registry.resource(group: type.group, version: type.version, plural: type.plural)
+        else { return }
+        // Nothing can be wrong with these objects; should an admission plugin refuse one, the cluster starts without it.
+        _ = try? create(resource, namespace: namespace, object, options: options)
+    }
+}

@@ -1,0 +1,114 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import KubeModel
+import YAML
+
+/// Reads the bodies of writes.
+enum BodyDecoder {
+    /// The media types of whole objects, as the server lists them.
+    static let accepted = ["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"]
+
+    /// An object of `resource` with what was wrong with its fields.
+    struct Decoded {
+        /// The object, without unknown fields.
+        var object: KubeObject
+        /// Sentences about unknown and doubled fields.
+        var warnings: [String]
+    }
+
+    /// Reads a whole object of `resource`, or of another kind where a subresource speaks one.
+    static func object(
+        _ request: ServerRequest,
+        _ resource: APIResource,
+        validation: WriteOptions.Validation
+    ) throws(APIStatus) -> Decoded {
+        var duplicates: [String] = []
+        let json = try parsed(request, kind: resource.type.kind, duplicates: &duplicates)
+        return try checked(json, resource, duplicates: duplicates, validation: validation)
+    }
+
+    /// Checks the kind and the fields of an object.
+    static func checked(
+        _ json: JSONValue,
+        _ resource: APIResource,
+        duplicates: [String] = [],
+        validation: WriteOptions.Validation
+    ) throws(APIStatus) -> Decoded {
+        var json = json
+        let type = resource.type
+        guard json.object != nil else {
+            throw .badRequest(
+                "the object provided is unrecognized (must be of type \(type.kind)): couldn't get version/kind; "
+                    + "json parse error: json: cannot unmarshal \(json.typeName) into Go value of type struct "
+                    + "{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string "
+                    + "\"json:\\\"kind,omitempty\\\"\" } (\(GoWording.summary(json.encoded())))"
+            )
+        }
+        if resource.isCustom, (json["kind"]?.string ?? "").isEmpty {
+            throw .badRequest(
+                "the object provided is unrecognized (must be of type \(type.kind)): Object 'Kind' is missing in "
+                    + "'\(json.jsonText)' (\(GoWording.summary(json.encoded())))"
+            )
+        }
+        let kind = json["kind"]?.string ?? type.kind
+        let version = json["apiVersion"]?.string ?? type.apiVersion
+        if version != type.apiVersion {
+            throw .badRequest(
+                "the API version in the data (\(version)) does not match the expected API version (\(type.apiVersion))"
+            )
+        }
+        if kind != type.kind {
+            throw .badRequest(
+                "\(kind) in version \"\(type.version)\" cannot be handled as a \(type.kind): "
+                    + "the kind of the object doesn't match the resource"
+            )
+        }
+        json["kind"] = .string(type.kind)
+        json["apiVersion"] = .string(type.apiVersion)
+        let schema = TypeSchema.of(resource)
+        if !resource.isCustom, let failure = schema.decodingFailure(in: json, kind: type.kind) {
+            throw handled(type, failure)
+        }
+        let pruned = schema.pruning(json)
+        let complaints =
+            duplicates.map { "duplicate field \"\($0)\"" } + pruned.unknownFields.map { "unknown field \"\($0)\"" }
+        if validation == .strict, !complaints.isEmpty {
+            throw handled(type, "strict decoding error: " + complaints.joined(separator: ", "))
+        }
+        return Decoded(object: KubeObject(pruned.value), warnings: validation == .warn ? complaints : [])
+    }
+
+    /// Parses the body as JSON or YAML.
+    static func parsed(
+        _ request: ServerRequest,
+        kind: String,
+        duplicates: inout [String]
+    ) throws(APIStatus) -> JSONValue {
+        switch request.contentType {
+        case "", "application/json":
+            do { return try JSONValue(parsing: request.body, duplicates: &duplicates) } catch {
+                throw .badRequest(
+                    "the object provided is unrecognized (must be of type \(kind)): couldn't get version/kind; "
+                        + "json parse error: \(GoWording.text(error, request.body)) (\(GoWording.summary(request.body)))"
+                )
+            }
+        case "application/yaml": return try yaml(request.body)
+        case ProtobufBody.mediaType: return try ProtobufBody.json(request.body)
+        default: throw .unsupportedMediaType(accepted: accepted)
+        }
+    }
+
+    /// Parses one YAML document.
+    static func yaml(_ bytes: [UInt8]) throws(APIStatus) -> JSONValue {
+        do {
+            return try JSONValue.documents(yaml: String(decoding: bytes, as: UTF8.self)).first ?? .null
+        } catch {
+            throw .badRequest("error decoding YAML: \(error)")
+        }
+    }
+
+    private static func handled(_ type: ResourceType, _ why: String) -> APIStatus {
+        .badRequest("\(type.kind) in version \"\(type.version)\" cannot be handled as a \(type.kind): \(why)")
+    }
+}

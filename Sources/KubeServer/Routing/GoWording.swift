@@ -1,0 +1,38 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import KubeModel
+
+/// Errors in the words of the real server's JSON parser, which users see and search for.
+enum GoWording {
+    /// What is wrong with a JSON text.
+    static func text(_ error: JSONError, _ bytes: [UInt8]) -> String {
+        guard error.offset < bytes.count else { return "unexpected end of JSON input" }
+        let byte = bytes[error.offset]
+        let shown = byte < 0x20 || byte > 0x7e ? "\\u00" + hex(byte) : String(UnicodeScalar(byte))
+        if byte == UInt8(ascii: "o"), error.offset == 1, bytes[0] == UInt8(ascii: "n") {
+            return "invalid character 'o' in literal null (expecting 'u')"
+        }
+        return "invalid character '\(shown)' looking for beginning of \(place(bytes, error.offset))"
+    }
+
+    /// The start of a body as error messages quote it.
+    static func summary(_ bytes: [UInt8]) -> String {
+        let limit = 30
+        if bytes.isEmpty { return "<empty>" }
+        let start = Array(bytes.prefix(limit))
+        let end = bytes.count > limit ? " ..." : ""
+        if bytes[0] == UInt8(ascii: "{") { return String(decoding: start, as: UTF8.self) + end }
+        return start.map(hex).joined() + end
+    }
+
+    private static func place(_ bytes: [UInt8], _ offset: Int) -> String {
+        let before = bytes[..<offset].last { ![9, 10, 13, 32].contains($0) }
+        return before == UInt8(ascii: "{") ? "object key string" : "value"
+    }
+
+    private static func hex(_ byte: UInt8) -> String {
+        let text = String(byte, radix: 16)
+        return text.count == 1 ? "0" + text : text
+    }
+}

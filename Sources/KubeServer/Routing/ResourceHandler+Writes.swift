@@ -1,0 +1,255 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import HTTPTypes
+import KubeModel
+
+extension ResourceHandler {
+    /// PUT of an object or of a subresource that speaks the object's own kind.
+    func replace(
+        _ request: ServerRequest,
+        _ key: ObjectKey,
+        _ subresource: String?,
+        _ resource: APIResource,
+        _ answer: ObjectAnswer
+    ) throws(APIStatus) -> ServerAnswer {
+        let options = try request.writeOptions("UpdateOptions")
+        let decoded = try BodyDecoder.object(request, resource, validation: options.validation)
+        let outcome = try state.with { state throws(APIStatus) in
+            try state.update(resource, key, subresource: subresource, change: .replacement, options: options) { _ in
+                decoded.object
+            }
+        }
+        return written(outcome, resource, answer, decoded.warnings)
+    }
+
+    /// PATCH of an object or of a subresource that speaks the object's own kind.
+    func patch(
+        _ request: ServerRequest,
+        _ key: ObjectKey,
+        _ subresource: String?,
+        _ resource: APIResource,
+        _ answer: ObjectAnswer
+    ) throws(APIStatus) -> ServerAnswer {
+        let kind = try PatchKind.of(request, resource)
+        let options = try request.writeOptions("PatchOptions", isApply: kind == .apply)
+        let patch = try kind.patch(request)
+        if kind == .apply {
+            let outcome = try apply(patch, key, subresource, resource, options)
+            return written(outcome.outcome, resource, answer, outcome.warnings)
+        }
+        var warnings: [String] = []
+        let schema = TypeSchema.of(resource)
+        let outcome = try state.with { state throws(APIStatus) in
+            try state.update(resource, key, subresource: subresource, change: .patch, options: options) {
+                live throws(APIStatus) in
+                let patched = try kind.patched(live.json, patch, schema: schema)
+                let decoded = try BodyDecoder.checked(patched, resource, validation: options.validation)
+                warnings = decoded.warnings
+                return decoded.object
+            }
+        }
+        return written(outcome, resource, answer, warnings)
+    }
+
+    /// Server-side apply.
+    private func apply(
+        _ patch: JSONValue,
+        _ key: ObjectKey,
+        _ subresource: String?,
+        _ resource: APIResource,
+        _ options: WriteOptions
+    ) throws(APIStatus) -> (outcome: WriteOutcome, warnings: [String]) {
+        try checkApplied(patch, key, resource)
+        let decoded = try BodyDecoder.checked(patch, resource, validation: options.validation)
+        var applied = decoded.object
+        if applied.name.isEmpty { applied.name = key.name }
+        guard applied.name == key.name else {
+            throw .badRequest(
+                "the name of the object (\(applied.name)) does not match the name on the URL (\(key.name))"
+            )
+        }
+        let now = configuration.time.now()
+        let intent = applied
+        let outcome = try state.with { state throws(APIStatus) -> WriteOutcome in
+            var placed = intent
+            try state.place(&placed, resource, namespace: key.namespace)
+            let management = state.fields(resource, subresource)
+            if state.store.object(resource.storage, key) == nil {
+                if subresource != nil { throw .notFound(resource.storage, key.name) }
+                if intent.uid != nil {
+                    throw .conflict(
+                        resource.storage,
+                        key.name,
+                        "uid mismatch: the provided object specified uid "
+                            + "\(intent.uid ?? ""), and no existing object was found"
+                    )
+                }
+                let merged = try management.apply(
+                    live: nil,
+                    applied: intent.json,
+                    manager: options.manager,
+                    force: options.force,
+                    now: now
+                )
+                return try state.create(
+                    resource,
+                    namespace: key.namespace,
+                    KubeObject(merged),
+                    options: options,
+                    isApplied: true
+                )
+            }
+            return try state.update(resource, key, subresource: subresource, change: .apply, options: options) {
+                live throws(APIStatus) in
+                if let version = intent.resourceVersion, !version.isEmpty, version != live.resourceVersion {
+                    throw .conflict(resource.storage, key.name)
+                }
+                return KubeObject(
+                    try management.apply(
+                        live: live.json,
+                        applied: intent.json,
+                        manager: options.manager,
+                        force: options.force,
+                        now: now
+                    )
+                )
+            }
+        }
+        return (outcome, decoded.warnings)
+    }
+
+    private func checkApplied(_ patch: JSONValue, _ key: ObjectKey, _ resource: APIResource) throws(APIStatus) {
+        let version = patch["apiVersion"]?.string ?? ""
+        let kind = patch["kind"]?.string ?? ""
+        if version.isEmpty || kind.isEmpty {
+            let parts = version.split(separator: "/", omittingEmptySubsequences: false)
+            let group = parts.count == 2 ? String(parts[0]) : ""
+            throw .badRequest("invalid object type: \(group)/\(parts.last ?? ""), Kind=\(kind)")
+        }
+        if let fields = patch.at("metadata", "managedFields"), !fields.isNull {
+            throw .badRequest("metadata.managedFields must be nil")
+        }
+    }
+
+    /// Requests below an object.
+    func subresource(
+        _ request: ServerRequest,
+        _ target: RequestTarget,
+        _ resource: APIResource,
+        _ answer: ObjectAnswer
+    ) async throws(APIStatus) -> ServerAnswer {
+        guard let name = target.name else { throw .unknownResource }
+        let key = ObjectKey(namespace: target.namespace, name: name)
+        switch target.subresource {
+        case "status" where resource.hasStatus: return try same(request, key, "status", resource, answer)
+        case "finalize" where resource.storage == .namespaces:
+            guard request.method == .put else { throw .methodNotAllowed }
+            return try replace(request, key, "finalize", resource, answer)
+        case "scale":
+            guard let rules = resource.scale else { throw .unknownResource }
+            return try scale(request, key, resource, rules)
+        case "log" where resource.storage == .pods:
+            guard request.method == .get else { throw .methodNotAllowed }
+            return try await PodLogHandler(state: state, source: configuration.podLogs).answer(request, key, resource)
+        case "eviction" where resource.storage == .pods:
+            guard request.method == .post else { throw .methodNotAllowed }
+            return try evict(request, key, resource)
+        default: throw .unknownResource
+        }
+    }
+
+    private func same(
+        _ request: ServerRequest,
+        _ key: ObjectKey,
+        _ subresource: String,
+        _ resource: APIResource,
+        _ answer: ObjectAnswer
+    ) throws(APIStatus) -> ServerAnswer {
+        switch request.method {
+        case .get:
+            let found = try state.with { state throws(APIStatus) in try state.object(resource, key) }
+            return ServerAnswer(answer.json(of: found, resource))
+        case .put: return try replace(request, key, subresource, resource, answer)
+        case .patch: return try patch(request, key, subresource, resource, answer)
+        default: throw .methodNotAllowed
+        }
+    }
+
+    private func scale(
+        _ request: ServerRequest,
+        _ key: ObjectKey,
+        _ resource: APIResource,
+        _ rules: APIResource.Scale
+    ) throws(APIStatus) -> ServerAnswer {
+        let transform: (KubeObject) throws(APIStatus) -> KubeObject
+        let options: WriteOptions
+        switch request.method {
+        case .get:
+            let found = try state.with { state throws(APIStatus) in try state.object(resource, key) }
+            return ServerAnswer(ScaleForm.scale(found, rules).json)
+        case .put:
+            options = try request.writeOptions("UpdateOptions")
+            var duplicates: [String] = []
+            let body = KubeObject(try BodyDecoder.parsed(request, kind: "Scale", duplicates: &duplicates))
+            transform = { live throws(APIStatus) in
+                try ScaleForm.applied(body, to: live, resource, rules)
+            }
+        case .patch:
+            let kind = try PatchKind.of(request, resource)
+            guard kind != .apply else { throw .notImplemented("server-side apply of the scale subresource") }
+            options = try request.writeOptions("PatchOptions")
+            let patch = try kind.patch(request)
+            // A Scale has no lists, so a strategic merge is a merge.
+            let plain = kind == .strategic ? PatchKind.merge : kind
+            transform = { live throws(APIStatus) in
+                let scale = ScaleForm.scale(live, rules)
+                let changed = try plain.patched(scale.json, patch, schema: .custom(nil))
+                return try ScaleForm.applied(KubeObject(changed), to: live, resource, rules)
+            }
+        default: throw .methodNotAllowed
+        }
+        let outcome = try state.with { state throws(APIStatus) in
+            try state.update(
+                resource,
+                key,
+                subresource: "scale",
+                change: .patch,
+                options: options,
+                transform: transform
+            )
+        }
+        return ServerAnswer(ScaleForm.scale(outcome.object, rules).json, warnings: outcome.warnings)
+    }
+
+    /// An eviction deletes the pod; disruption budgets are not enforced, so a pod under one is refused.
+    private func evict(
+        _ request: ServerRequest,
+        _ key: ObjectKey,
+        _ resource: APIResource
+    ) throws(APIStatus) -> ServerAnswer {
+        var duplicates: [String] = []
+        let body = try BodyDecoder.parsed(request, kind: "Eviction", duplicates: &duplicates)
+        let options = try DeletionOptions(body: body["deleteOptions"] ?? .null, query: request.query)
+        try state.with { state throws(APIStatus) in
+            let pod = try state.object(resource, key)
+            let budgets =
+                state.store.list(
+                    StoredKind(group: "policy", plural: "poddisruptionbudgets"),
+                    namespace: key.namespace
+                ) ?? []
+            for budget in budgets {
+                guard let selector = try? LabelSelector(budget["spec", "selector"] ?? .null),
+                    selector.matches(pod.labels)
+                else { continue }
+                throw .notImplemented("eviction of pods under a PodDisruptionBudget (\(budget.name))")
+            }
+            _ = try state.delete(resource, key, options: options)
+        }
+        return ServerAnswer(
+            ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "code": 201],
+            status: .created
+        )
+    }
+}

@@ -1,0 +1,108 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import KubeModel
+
+/// Finds the handler of a path.
+struct Router: Sendable {
+    /// The state of the server.
+    let state: StateBox
+    /// What the server was made of.
+    let configuration: APIServerConfiguration
+
+    /// Answers any request that was let in.
+    func answer(_ request: ServerRequest) async throws(APIStatus) -> ServerAnswer {
+        let parts = request.parts
+        switch parts.first {
+        case "api" where parts.count > 2 && parts[1] == "v1":
+            return try await resource(request, group: "", version: "v1", rest: parts.dropFirst(2))
+        case "apis" where parts.count > 3:
+            return try await resource(request, group: parts[1], version: parts[2], rest: parts.dropFirst(3))
+        default: break
+        }
+        guard request.method == .get || request.method == .head else { return Self.pageNotFound }
+        return try document(request)
+    }
+
+    private func resource(
+        _ request: ServerRequest,
+        group: String,
+        version: String,
+        rest: ArraySlice<String>
+    ) async throws(APIStatus) -> ServerAnswer {
+        guard let target = RequestTarget(group: group, version: version, rest: rest) else {
+            throw .unknownResource
+        }
+        let isKnown = state.with { state in
+            state.registry.all.contains { $0.type.group == group && $0.type.version == version }
+        }
+        guard isKnown else { return Self.pageNotFound }
+        return try await ResourceHandler(state: state, configuration: configuration).answer(request, target)
+    }
+
+    private func document(_ request: ServerRequest) throws(APIStatus) -> ServerAnswer {
+        let parts = request.parts
+        switch parts.first {
+        case nil:
+            return ServerAnswer([
+                "paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
+            ])
+        case "version" where parts.count == 1: return ServerAnswer(ServerVersion.json(configuration.serverVersion))
+        case "healthz", "livez", "readyz": return ServerAnswer(text: "ok")
+        case "api", "apis": return discovery(request, parts)
+        case "openapi" where parts.count > 1 && parts[1] == "v3": return openAPI(request, parts.dropFirst(2))
+        default: return Self.pageNotFound
+        }
+    }
+
+    private func discovery(_ request: ServerRequest, _ parts: [String]) -> ServerAnswer {
+        let documents = DiscoveryDocuments(resources: state.with { $0.registry.all })
+        if parts.count == 1, request.accept.form(isDiscovery: true) == .discovery {
+            var answer = ServerAnswer(documents.aggregated(core: parts[0] == "api"))
+            answer.contentType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+            answer.fields[.cacheControl] = "public"
+            return answer
+        }
+        let json: JSONValue? =
+            switch (parts[0], parts.count) {
+            case ("api", 1): documents.coreVersions(address: "127.0.0.1:\(configuration.advertisedPort)")
+            case ("api", 2): documents.resourceList(group: "", version: parts[1])
+            case ("apis", 1): documents.groupList
+            case ("apis", 2): documents.group(parts[1])
+            case ("apis", 3): documents.resourceList(group: parts[1], version: parts[2])
+            default: nil
+            }
+        return json.map { ServerAnswer($0) } ?? Self.pageNotFound
+    }
+
+    private func openAPI(_ request: ServerRequest, _ path: ArraySlice<String>) -> ServerAnswer {
+        let documents = OpenAPIDocuments(resources: state.with { $0.registry.all })
+        if path.isEmpty { return ServerAnswer(documents.index) }
+        guard let json = documents.document(path: Array(path)) else { return Self.pageNotFound }
+        var answer = ServerAnswer(json)
+        answer.fields[.eTag] = "\"\(OpenAPIDocuments.hash(json.encoded()))\""
+        answer.fields[.cacheControl] = "public"
+        return answer
+    }
+
+    /// What the server says of paths that it doesn't know.
+    static let pageNotFound = ServerAnswer(text: "404 page not found\n", status: .notFound)
+}
+
+/// What `/version` answers.
+enum ServerVersion {
+    /// The version object of `v1.36.2`.
+    static func json(_ version: String) -> JSONValue {
+        let numbers = version.drop { $0 == "v" }.split(separator: ".").map(String.init)
+        let major = numbers.first ?? "1"
+        let minor = numbers.count > 1 ? numbers[1] : "0"
+        return [
+            "major": .string(major), "minor": .string(minor), "gitVersion": .string(version), "gitCommit": "",
+            "gitTreeState": "", "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "swift",
+            "platform": "modelfleet/local", "emulationMajor": .string(major), "emulationMinor": .string(minor),
+            "minCompatibilityMajor": .string(major),
+            "minCompatibilityMinor": .string(Int(minor).map { String(max(0, $0 - 1)) } ?? minor),
+        ]
+    }
+}

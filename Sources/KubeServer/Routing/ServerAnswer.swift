@@ -1,0 +1,65 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPMessages
+import HTTPTypes
+import KubeModel
+
+/// What a handler answers, before it becomes an HTTP response.
+struct ServerAnswer: Sendable {
+    /// The HTTP status.
+    var status: HTTPResponse.Status = .ok
+    /// The body.
+    var body: StreamingBody
+    /// The media type.
+    var contentType = "application/json"
+    /// `Warning` headers.
+    var warnings: [String] = []
+    /// Further header fields.
+    var fields: HTTPFields = [:]
+
+    /// A JSON answer.
+    init(_ json: JSONValue, status: HTTPResponse.Status = .ok, warnings: [String] = []) {
+        self.status = status
+        self.warnings = warnings
+        body = StreamingBody(json.encoded())
+    }
+
+    /// A text answer.
+    init(text: String, status: HTTPResponse.Status = .ok) {
+        self.status = status
+        contentType = "text/plain; charset=utf-8"
+        body = StreamingBody(Array(text.utf8))
+    }
+
+    /// An answer with a body that is still arriving.
+    init(stream: StreamingBody, contentType: String) {
+        body = stream
+        self.contentType = contentType
+    }
+
+    /// A failure.
+    init(_ failure: APIStatus) {
+        self.init(failure.responseJSON, status: HTTPResponse.Status(code: failure.code))
+        if let seconds = failure.retryAfterSeconds { fields[.retryAfter] = String(seconds) }
+    }
+
+    /// The response.
+    var response: HTTPResponseMessage {
+        var all = fields
+        all[.contentType] = contentType
+        if all[.cacheControl] == nil { all[.cacheControl] = "no-cache, private" }
+        for warning in warnings.prefix(64) {
+            all.append(HTTPField(name: .warning, value: "299 - \(JSONValue.string(warning).jsonText)"))
+        }
+        return HTTPResponseMessage(head: HTTPResponse(status: status, headerFields: all), body: body)
+    }
+}
+
+extension HTTPField.Name {
+    /// `Warning`, which Kubernetes uses for sentences to the user.
+    static let warning: HTTPField.Name = {
+        guard let name = HTTPField.Name("Warning") else { preconditionFailure("Warning is a valid field name") }
+        return name
+    }()
+}

@@ -1,0 +1,188 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+
+extension ServerState {
+    /// How the new state of an object comes about.
+    enum Change {
+        /// The client sent the whole object.
+        case replacement
+        /// The client sent a patch, which the server applied.
+        case patch
+        /// The client sent an apply; the managed fields are computed already.
+        case apply
+    }
+
+    /// Changes an object; `transform` makes its new state, in the version of `resource`, of the present one.
+    mutating func update(
+        _ resource: APIResource,
+        _ key: ObjectKey,
+        subresource: String? = nil,
+        change: Change,
+        options: WriteOptions,
+        transform: (KubeObject) throws(APIStatus) -> KubeObject
+    ) throws(APIStatus) -> WriteOutcome {
+        let live = try object(resource, key)
+        var new = try transform(live)
+        try checkIdentity(&new, live: live, resource, key, change: change)
+        restoreMetadata(&new, live: live)
+        keepOtherPart(&new, live: live, resource, subresource)
+        new = defaulted(new, resource)
+        if resource.storage == .services { try keepAddress(&new, live: live, dryRun: options.dryRun) }
+        bumpGeneration(&new, live: live, resource)
+        try refuse(
+            ObjectRules.finalizers(live, to: new) + ObjectRules.updating(live, to: new, resource),
+            new,
+            resource
+        )
+        var outcome = try reviewed(
+            AdmissionRequest(
+                operation: .update,
+                resource: resource.type,
+                subresource: subresource,
+                object: new,
+                old: live,
+                dryRun: options.dryRun
+            ),
+            resource
+        )
+        if case .apply = change {
+        } else {
+            outcome.object.json = fields(resource, subresource)
+                .update(
+                    live: live.json,
+                    new: outcome.object.json,
+                    manager: options.manager,
+                    now: configuration.time.now()
+                )
+        }
+        outcome.object.json = FieldManagement.withoutEmptyChange(live: live.json, new: outcome.object.json)
+        let isUnchanged = outcome.object == live
+        if options.dryRun || (isUnchanged && !isFinished(live)) { return outcome }
+        if isFinished(outcome.object) {
+            remove(resource.storage, key)
+            return outcome
+        }
+        let stored = put(resource.storage, key, resource.toStorage(outcome.object))
+        outcome.object = resource.fromStorage(stored)
+        if resource.storage == .definitions { acceptDefinition(named: key.name) }
+        return outcome
+    }
+
+    /// Whether nothing holds the object back from going away any more.
+    func isFinished(_ object: KubeObject) -> Bool {
+        guard object.isBeingDeleted, object.finalizers.isEmpty else { return false }
+        if object.kind == "Namespace", !(object["spec", "finalizers"]?.array ?? []).isEmpty { return false }
+        return (object["metadata", "deletionGracePeriodSeconds"]?.integer ?? 0) == 0
+    }
+
+    private func checkIdentity(
+        _ new: inout KubeObject,
+        live: KubeObject,
+        _ resource: APIResource,
+        _ key: ObjectKey,
+        change: Change
+    ) throws(APIStatus) {
+        if new.name.isEmpty { new.name = key.name }
+        guard new.name == key.name else {
+            throw .badRequest(
+                "the name of the object (\(new.name)) does not match the name on the URL (\(key.name))"
+            )
+        }
+        try place(&new, resource, namespace: key.namespace)
+        let version = new.resourceVersion ?? ""
+        if version.isEmpty, resource.isCustom, case .replacement = change {
+            var status = APIStatus.invalid(
+                group: resource.type.group,
+                kind: resource.type.plural,
+                name: key.name,
+                causes: [.invalid("metadata.resourceVersion", 0, "must be specified for an update")]
+            )
+            status.kind = resource.type.plural
+            throw status
+        }
+        if let uid = new.uid, !uid.isEmpty, let liveUID = live.uid, uid != liveUID {
+            let path = ["/registry", resource.storage.group, resource.storage.plural, key.namespace ?? "", key.name]
+                .filter { !$0.isEmpty }.joined(separator: "/")
+            throw .conflict(
+                resource.storage,
+                key.name,
+                "StorageError: invalid object, Code: 4, Key: \(path), ResourceVersion: 0, AdditionalErrorMsg: "
+                    + "Precondition failed: UID in precondition: \(uid), UID in object meta: \(liveUID)"
+            )
+        }
+        if !version.isEmpty, version != live.resourceVersion { throw .conflict(resource.storage, key.name) }
+    }
+
+    private func restoreMetadata(_ new: inout KubeObject, live: KubeObject) {
+        new.json["apiVersion"] = live.json["apiVersion"]
+        new.json["kind"] = live.json["kind"]
+        for member in [
+            "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation",
+            "resourceVersion", "generateName",
+        ] {
+            new["metadata", member] = live["metadata", member]
+        }
+        new["metadata", "selfLink"] = nil
+    }
+
+    /// A write to the main resource leaves the status alone, and a write to `/status` the rest.
+    private func keepOtherPart(
+        _ new: inout KubeObject,
+        live: KubeObject,
+        _ resource: APIResource,
+        _ subresource: String?
+    ) {
+        switch subresource {
+        case "status":
+            var result = live
+            result["status"] = new["status"]
+            result["metadata", "managedFields"] = new["metadata", "managedFields"]
+            if resource.storage == .nodes || resource.storage == .pods {
+                result.labels = new.labels
+                result.annotations = new.annotations
+            }
+            new = result
+        case "finalize":
+            var result = live
+            result["spec", "finalizers"] = new["spec", "finalizers"]
+            new = result
+        default:
+            if resource.hasStatus { new["status"] = live["status"] }
+            if resource.storage == .namespaces { new["spec", "finalizers"] = live["spec", "finalizers"] }
+        }
+    }
+
+    private mutating func keepAddress(_ new: inout KubeObject, live: KubeObject, dryRun: Bool) throws(APIStatus) {
+        if (new["spec", "clusterIP"]?.string ?? "").isEmpty, new["spec", "type"]?.string != "ExternalName" {
+            new["spec", "clusterIP"] = live["spec", "clusterIP"]
+            new["spec", "clusterIPs"] = live["spec", "clusterIPs"]
+        }
+        let wasExternal = live["spec", "type"]?.string == "ExternalName"
+        let isExternal = new["spec", "type"]?.string == "ExternalName"
+        if wasExternal && !isExternal {
+            let before = addresses
+            try addresses.allocate(&new)
+            if dryRun { addresses = before }
+        } else if isExternal && !wasExternal, !dryRun {
+            addresses.release(live)
+        }
+    }
+
+    private func bumpGeneration(_ new: inout KubeObject, live: KubeObject, _ resource: APIResource) {
+        guard resource.tracksGeneration || resource.isCustom, let generation = live.generation else { return }
+        if Self.desire(new, resource) != Self.desire(live, resource) {
+            new["metadata", "generation"] = .integer(generation &+ 1)
+        }
+    }
+
+    /// The part of an object whose changes `metadata.generation` counts.
+    private static func desire(_ object: KubeObject, _ resource: APIResource) -> JSONValue {
+        var json = object.json
+        json["metadata"] = nil
+        if resource.hasStatus { json["status"] = nil }
+        return json
+    }
+}

@@ -1,0 +1,44 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import KubeAPI
+import KubeModel
+
+/// Asks the API server which resources it has.
+struct APIDiscovery {
+    /// The API.
+    let client: KubeClient
+
+    /// Every type that can be listed, watched and deleted, without events.
+    func types() async throws -> [ResourceType] {
+        var groupVersions: [(group: String, version: String, path: String)] = [("", "v1", "/api/v1")]
+        let groups = try await client.raw(.get, "/apis")["groups"]?.array ?? []
+        for group in groups {
+            guard let name = group["name"]?.string, let version = group.at("preferredVersion", "version")?.string else {
+                continue
+            }
+            groupVersions.append((name, version, "/apis/\(name)/\(version)"))
+        }
+        var types: [ResourceType] = []
+        for entry in groupVersions where entry.group != "events.k8s.io" {
+            let resources = try await client.raw(.get, entry.path)["resources"]?.array ?? []
+            for resource in resources {
+                let verbs = Set((resource["verbs"]?.array ?? []).compactMap(\.string))
+                guard let plural = resource["name"]?.string, let kind = resource["kind"]?.string,
+                    !plural.contains("/"), verbs.isSuperset(of: ["list", "watch", "delete"]), plural != "events"
+                else { continue }
+                types.append(
+                    ResourceType(
+                        group: entry.group,
+                        version: entry.version,
+                        kind: kind,
+                        plural: plural,
+                        isNamespaced: resource["namespaced"]?.bool ?? true
+                    )
+                )
+            }
+        }
+        return types
+    }
+}

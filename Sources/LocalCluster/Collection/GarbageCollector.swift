@@ -1,0 +1,162 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeAPI
+import KubeModel
+import KubeRuntime
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// Deletes what belongs to owners that are gone: in the background, before the owner, or not at all.
+final class GarbageCollector: Service, Reconciler {
+    /// Everything that the API server holds.
+    let graph = OwnershipGraph()
+    private let client: KubeClient
+    private let time: any TimeSource
+    private let logger: Logger
+    private let queue: WorkQueue
+    private let rediscover = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+
+    /// A collector that works through `client`.
+    init(client: KubeClient, time: any TimeSource, random: any RandomSource, logger: Logger) {
+        self.client = client
+        self.time = time
+        self.logger = logger
+        queue = WorkQueue(
+            backoff: Backoff(initial: .milliseconds(50), maximum: .seconds(30)),
+            time: time,
+            random: random
+        )
+    }
+
+    /// Asks for another look at which types there are: a custom resource definition changed.
+    func typesChanged() { rediscover.continuation.yield() }
+
+    /// Watches every type and collects until cancelled.
+    func run() async throws {
+        let controller = Controller(
+            name: "garbage-collector",
+            reconciler: self,
+            workers: 2,
+            queue: queue,
+            time: time,
+            logger: logger
+        )
+        typesChanged()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await controller.run() }
+            for await _ in rediscover.stream {
+                await discover(into: &group)
+            }
+            group.cancelAll()
+            try await group.waitForAll()
+        }
+    }
+
+    private func discover(into group: inout ThrowingTaskGroup<Void, any Error>) async {
+        do {
+            for type in try await APIDiscovery(client: client).types() {
+                let (store, isNew) = graph.store(for: type)
+                guard isNew else { continue }
+                let watcher = Watcher(
+                    client: client,
+                    type: type,
+                    store: store,
+                    time: time,
+                    logger: logger
+                ) { [self] change in
+                    if type == .customResourceDefinitions { typesChanged() }
+                    for uid in graph.observe(change, type: type) { queue.add(ObjectKey(namespace: nil, name: uid)) }
+                }
+                group.addTask { try await watcher.run() }
+            }
+        } catch {
+            logger.warning("cannot discover the API's types; will try again", metadata: ["error": "\(error)"])
+            try? await time.sleep(for: .seconds(1))
+            typesChanged()
+        }
+    }
+
+    /// Looks at the owner whose uid is the key's name.
+    func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
+        let uid = key.name
+        let owner = graph.node(uid)
+        let dependents = graph.dependents(of: uid)
+        switch CollectionPlan(owner: owner?.object) {
+        case .keep: break
+        case .collect: for dependent in dependents { try await collect(dependent, owner: uid) }
+        case .releaseDependents:
+            for dependent in dependents { try await release(dependent, owner: uid) }
+            if let owner, dependents.isEmpty { try await removeFinalizer(CollectionPlan.orphan, from: owner) }
+        case .deleteDependentsFirst:
+            for dependent in dependents where !dependent.object.isBeingDeleted {
+                try await delete(dependent, propagation: .foreground)
+            }
+            let blocking = dependents.filter { dependent in
+                dependent.object.ownerReferences.contains { $0.uid == uid && $0.blocksOwnerDeletion }
+            }
+            if let owner, blocking.isEmpty { try await removeFinalizer(CollectionPlan.foreground, from: owner) }
+        }
+        return .awaitChange
+    }
+
+    /// Deletes a dependent that has no other owner left, else takes the missing owner off its list.
+    private func collect(_ dependent: OwnershipGraph.Node, owner uid: String) async throws {
+        guard !dependent.object.isBeingDeleted,
+            let missing = dependent.object.ownerReferences.first(where: { $0.uid == uid })
+        else { return }
+        if try await isPresent(missing, namespace: dependent.object.namespace) { return }
+        var others = false
+        for reference in dependent.object.ownerReferences where reference.uid != uid {
+            if try await isPresent(reference, namespace: dependent.object.namespace) { others = true }
+        }
+        if others {
+            try await release(dependent, owner: uid)
+        } else {
+            try await delete(dependent, propagation: .background)
+        }
+    }
+
+    /// Whether an owner exists, asked of the server itself: a cache may be late, and a deletion can't be taken back.
+    private func isPresent(_ reference: OwnerReference, namespace: String?) async throws -> Bool {
+        guard let type = graph.type(apiVersion: reference.apiVersion, kind: reference.kind) else { return true }
+        let key = ObjectKey(namespace: type.isNamespaced ? namespace : nil, name: reference.name)
+        return try await client.find(type, key)?.uid == reference.uid
+    }
+
+    private func delete(_ node: OwnershipGraph.Node, propagation: PropagationPolicy) async throws {
+        do throws(KubeError) {
+            try await client.delete(
+                node.type,
+                node.object.key,
+                options: DeleteOptions(propagation: propagation, uid: node.object.uid)
+            )
+        } catch {
+            if !error.isNotFound && !error.isConflict { throw error }
+        }
+    }
+
+    private func release(_ node: OwnershipGraph.Node, owner uid: String) async throws {
+        let rest = node.object.ownerReferences.filter { $0.uid != uid }
+        try await patch(node, ["ownerReferences": rest.isEmpty ? .null : .array(rest.map(\.json))])
+    }
+
+    private func removeFinalizer(_ finalizer: String, from node: OwnershipGraph.Node) async throws {
+        let rest = node.object.finalizers.filter { $0 != finalizer }
+        guard rest != node.object.finalizers else { return }
+        try await patch(node, ["finalizers": rest.isEmpty ? .null : .array(rest.map(JSONValue.string))])
+    }
+
+    private func patch(_ node: OwnershipGraph.Node, _ metadata: JSONValue) async throws {
+        var metadata = metadata
+        metadata["uid"] = JSONValue(node.object.uid)
+        metadata["resourceVersion"] = JSONValue(node.object.resourceVersion)
+        do throws(KubeError) {
+            try await client.patch(node.type, node.object.key, .merge(["metadata": metadata]))
+        } catch {
+            if !error.isNotFound { throw error }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+
+/// How an instance of a container ended.
+struct ContainerEnd: Sendable, Hashable {
+    /// The exit code.
+    var code: Int
+    /// `Completed`, `Error` or `StartError`.
+    var reason: String
+    /// A sentence for people; mostly empty.
+    var message = ""
+    /// When it started.
+    var started: WallTime?
+    /// When it ended.
+    var ended: WallTime
+}
+
+/// A probe's description and its course so far.
+struct ProbeRecord: Sendable, Hashable {
+    /// What it is for.
+    var kind: ProbeKind
+    /// The wait before the first question.
+    var delay: Duration
+    /// The time between questions.
+    var period: Duration
+    /// The longest wait for an answer.
+    var timeout: Duration
+    /// How many answers in a row make it pass.
+    var successThreshold: Int
+    /// How many in a row make it fail.
+    var failureThreshold: Int
+    /// The grace of a kill that it causes, where it says so.
+    var grace: Int?
+    /// When to ask next.
+    var next: WallTime
+    /// Whether an answer is awaited.
+    var isAsked = false
+    private var passes = 0
+    private var fails = 0
+
+    /// Reads the description; `nil` when the container has no such probe.
+    init?(_ kind: ProbeKind, container: JSONValue, start: WallTime) {
+        guard let json = container[kind.member], json.object != nil else { return nil }
+        func number(_ member: String, _ standard: Int, _ least: Int) -> Int {
+            min(max(least, json[member]?.int ?? standard), 1_000_000)
+        }
+        self.kind = kind
+        delay = .seconds(number("initialDelaySeconds", 0, 0))
+        period = .seconds(number("periodSeconds", 10, 1))
+        timeout = .seconds(number("timeoutSeconds", 1, 1))
+        successThreshold = number("successThreshold", 1, 1)
+        failureThreshold = number("failureThreshold", 3, 1)
+        grace = json["terminationGracePeriodSeconds"]?.int
+        next = start + delay
+    }
+
+    /// Takes in an answer; `true` or `false` once a threshold is reached, else `nil`.
+    mutating func answer(_ passed: Bool, now: WallTime) -> Bool? {
+        isAsked = false
+        next = now + period
+        passes = passed ? passes + 1 : 0
+        fails = passed ? 0 : fails + 1
+        if passed { return passes >= successThreshold ? true : nil }
+        return fails >= failureThreshold ? false : nil
+    }
+}
+
+/// One container of a pod: what it is and how it fares.
+struct ContainerRecord: Sendable, Hashable {
+    /// Where it stands.
+    enum State: Sendable, Hashable {
+        /// It isn't running and may be started at a time; `nil` when nothing starts it by itself.
+        case waiting(reason: String, message: String, until: WallTime?)
+        /// It is being started.
+        case starting
+        /// It runs.
+        case running(since: WallTime)
+        /// It ended for good.
+        case ended(ContainerEnd)
+    }
+
+    /// A stop that is under way.
+    struct Stop: Sendable, Hashable {
+        /// When it is killed.
+        var killAt: WallTime
+        /// Whether the hook before the stop is still running.
+        var runsHook: Bool
+        /// Whether it was killed.
+        var isKilled = false
+    }
+
+    /// The description.
+    let spec: JSONValue
+    /// Whether it must end before the others start.
+    let isInit: Bool
+    /// Where it stands.
+    var state: State
+    /// Counts its starts, from 0.
+    var instance = 0
+    /// Counts its restarts.
+    var restarts = 0
+    /// How its last instance ended.
+    var lastEnd: ContainerEnd?
+    /// Failures in a row, for the wait before the next start.
+    var failures = 0
+    /// The stop that is under way.
+    var stop: Stop?
+    /// Its probes.
+    var probes: [ProbeRecord] = []
+    /// Whether its startup probe has passed or there is none.
+    var hasStarted = false
+    /// Whether it may get requests.
+    var isReady = false
+
+    /// A container that hasn't run.
+    init(spec: JSONValue, isInit: Bool) {
+        self.spec = spec
+        self.isInit = isInit
+        state = .waiting(reason: isInit ? "PodInitializing" : "ContainerCreating", message: "", until: nil)
+    }
+
+    /// Its name.
+    var name: String { spec["name"]?.string ?? "" }
+    /// Its image.
+    var image: String { spec["image"]?.string ?? "" }
+    /// Whether it is an init container that keeps running beside the others.
+    var isSidecar: Bool { isInit && spec["restartPolicy"]?.string == "Always" }
+    /// Whether it has a process or is about to.
+    var isLive: Bool {
+        switch state {
+        case .starting, .running: true
+        case .waiting, .ended: false
+        }
+    }
+    /// When it started, if it runs.
+    var runningSince: WallTime? { if case .running(let since) = state { since } else { nil } }
+    /// How it ended, if it did for good.
+    var end: ContainerEnd? { if case .ended(let end) = state { end } else { nil } }
+}

@@ -1,0 +1,304 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+
+/// The life of one pod on the node, without I/O: what happened goes in, what to do comes out.
+struct PodLifecycle: Sendable {
+    /// A run this long makes earlier failures forgotten (the kubelet's rule).
+    static let forgiveness: Duration = .seconds(600)
+
+    /// The containers in order, init containers first.
+    private(set) var containers: [ContainerRecord]
+    /// `Always`, `OnFailure` or `Never`.
+    let restartPolicy: String
+    /// The seconds between a polite stop and a kill, as the pod says.
+    let grace: Int
+    /// When the node took the pod.
+    private(set) var startTime: WallTime?
+    /// When everything is killed; set once the pod is being deleted.
+    private(set) var deadline: WallTime?
+    private let backoff: Backoff
+    private let random: any RandomSource
+    private var isFinished = false
+
+    /// The life of `pod`, which hasn't begun.
+    init(pod: KubeObject, backoff: Backoff, random: any RandomSource) {
+        let inits = (pod["spec", "initContainers"]?.array ?? []).map { ContainerRecord(spec: $0, isInit: true) }
+        containers =
+            inits
+            + (pod["spec", "containers"]?.array ?? []).map { spec in
+                var record = ContainerRecord(spec: spec, isInit: false)
+                if !inits.isEmpty { record.state = .waiting(reason: "PodInitializing", message: "", until: nil) }
+                return record
+            }
+        restartPolicy = pod["spec", "restartPolicy"]?.string ?? "Always"
+        grace = max(0, pod["spec", "terminationGracePeriodSeconds"]?.int ?? 30)
+        self.backoff = backoff
+        self.random = random
+    }
+
+    /// Takes in what happened and answers what to do, in order.
+    mutating func handle(_ input: PodInput, now: WallTime) -> [PodAction] {
+        var actions: [PodAction] = []
+        let rules = self
+        switch input {
+        case .begin: startTime = startTime ?? now
+        case .timePassed: break
+        case .delete(let seconds): delete(grace: seconds, now: now)
+        case .started(let name, let instance):
+            change(name, instance) { Self.noteStart(&$0, now: now, &actions) }
+        case .failed(let name, let instance, let failure):
+            change(name, instance) { rules.noteFailure(&$0, failure, now: now, &actions) }
+        case .exited(let name, let instance, let exit, let message):
+            change(name, instance) { rules.noteExit(&$0, exit, message, now: now, &actions) }
+        case .hookEnded(let name, let instance):
+            change(name, instance) { record in
+                guard record.stop?.runsHook ?? false else { return }
+                record.stop?.runsHook = false
+                actions.append(.signal(container: record.name, instance: record.instance, .terminate))
+            }
+        case .probed(let name, let instance, let kind, let passed, let message):
+            change(name, instance) { rules.noteProbe(&$0, kind, passed, message, now: now, &actions) }
+        }
+        advance(now: now, &actions)
+        return actions
+    }
+
+    /// When to call `handle(.timePassed)` next; `nil` when only news can change anything.
+    var nextDeadline: WallTime? {
+        var times: [WallTime] = []
+        for record in containers {
+            if case .waiting(_, _, .some(let until)) = record.state, deadline == nil { times.append(until) }
+            guard record.runningSince != nil else { continue }
+            if let stop = record.stop {
+                if !stop.isKilled { times.append(stop.killAt) }
+            } else {
+                times += record.probes.filter { isDue($0, record) }.map(\.next)
+            }
+        }
+        return times.min()
+    }
+
+    /// Whether the init containers have done their part.
+    var isInitialized: Bool {
+        containers.filter(\.isInit).allSatisfy { $0.isSidecar ? $0.hasStarted : $0.end?.code == 0 }
+    }
+
+    /// Whether an init container failed for good.
+    var hasFailedInit: Bool { containers.contains { $0.isInit && ($0.end.map { $0.code != 0 } ?? false) } }
+
+    // MARK: Changes
+
+    private mutating func change(_ name: String, _ instance: Int, _ body: (inout ContainerRecord) -> Void) {
+        guard let index = containers.firstIndex(where: { $0.name == name && $0.instance == instance }),
+            containers[index].isLive
+        else { return }
+        var record = containers[index]
+        body(&record)
+        containers[index] = record
+    }
+
+    private mutating func delete(grace: Int, now: WallTime) {
+        let wanted = now + .seconds(max(0, grace))
+        deadline = deadline.map { min($0, wanted) } ?? wanted
+        for index in containers.indices {
+            if let stop = containers[index].stop { containers[index].stop?.killAt = min(stop.killAt, wanted) }
+        }
+    }
+
+    private static func noteStart(_ record: inout ContainerRecord, now: WallTime, _ actions: inout [PodAction]) {
+        record.state = .running(since: now)
+        record.probes = ProbeKind.allCases.compactMap { ProbeRecord($0, container: record.spec, start: now) }
+        record.hasStarted = !record.probes.contains { $0.kind == .startup }
+        record.isReady = record.hasStarted && !record.probes.contains { $0.kind == .readiness }
+        record.stop = nil
+        for (reason, message) in [
+            ("Pulled", "Container image \"\(record.image)\" already present on machine"),
+            ("Created", "Created container \(record.name)"), ("Started", "Started container \(record.name)"),
+        ] {
+            actions.append(.event(isWarning: false, reason: reason, message: message))
+        }
+    }
+
+    private func noteFailure(
+        _ record: inout ContainerRecord,
+        _ failure: StartFailure,
+        now: WallTime,
+        _ actions: inout [PodAction]
+    ) {
+        switch failure.kind {
+        case .process:
+            actions.append(.event(isWarning: true, reason: "Failed", message: "Error: \(failure.message)"))
+            let end = ContainerEnd(code: 128, reason: "StartError", message: failure.message, started: now, ended: now)
+            finish(&record, end, now: now, &actions)
+        case .image, .configuration:
+            let isImage = failure.kind == .image
+            record.failures += 1
+            let until = now + (isImage ? backoff.delay(attempt: record.failures, random: random) : backoff.initial)
+            let isFirst = record.failures == 1 || !isImage
+            let reason = isImage ? (isFirst ? "ErrImagePull" : "ImagePullBackOff") : "CreateContainerConfigError"
+            let message =
+                isFirst ? failure.message : "Back-off pulling image \"\(record.image)\": \(failure.message)"
+            record.state = .waiting(reason: reason, message: message, until: until)
+            let isBackoff = isImage && !isFirst
+            actions.append(
+                .event(isWarning: !isBackoff, reason: isBackoff ? "BackOff" : "Failed", message: message)
+            )
+        }
+        record.instance += 1
+    }
+
+    private func noteExit(
+        _ record: inout ContainerRecord,
+        _ exit: ProcessExit,
+        _ message: String,
+        now: WallTime,
+        _ actions: inout [PodAction]
+    ) {
+        let end = ContainerEnd(
+            code: exit.exitCode,
+            reason: exit.exitCode == 0 ? "Completed" : "Error",
+            message: message,
+            started: record.runningSince,
+            ended: now
+        )
+        finish(&record, end, now: now, &actions)
+        record.instance += 1
+    }
+
+    /// Ends an instance: for good, or until the next start.
+    private func finish(
+        _ record: inout ContainerRecord,
+        _ end: ContainerEnd,
+        now: WallTime,
+        _ actions: inout [PodAction]
+    ) {
+        if let started = end.started, end.ended - started >= Self.forgiveness { record.failures = 0 }
+        record.stop = nil
+        record.probes = []
+        record.hasStarted = false
+        record.isReady = false
+        let policy =
+            record.isSidecar ? "Always" : record.isInit && restartPolicy == "Always" ? "OnFailure" : restartPolicy
+        guard deadline == nil, policy == "Always" || policy == "OnFailure" && end.code != 0 else {
+            record.state = .ended(end)
+            return
+        }
+        record.lastEnd = end
+        record.restarts += 1
+        record.failures += 1
+        guard record.failures > 1 else {
+            record.state = .waiting(reason: "ContainerCreating", message: "", until: now)
+            return
+        }
+        let delay = backoff.delay(attempt: record.failures - 1, random: random)
+        let message = "back-off \(delay.components.seconds)s restarting failed container=\(record.name)"
+        record.state = .waiting(reason: "CrashLoopBackOff", message: message, until: now + delay)
+        actions.append(
+            .event(isWarning: true, reason: "BackOff", message: "Back-off restarting failed container \(record.name)")
+        )
+    }
+
+    private func noteProbe(
+        _ record: inout ContainerRecord,
+        _ kind: ProbeKind,
+        _ passed: Bool,
+        _ message: String,
+        now: WallTime,
+        _ actions: inout [PodAction]
+    ) {
+        guard let index = record.probes.firstIndex(where: { $0.kind == kind }), record.runningSince != nil else {
+            return
+        }
+        let verdict = record.probes[index].answer(passed, now: now)
+        if !passed {
+            let text = "\(kind.title) probe failed: \(message)"
+            actions.append(.event(isWarning: true, reason: "Unhealthy", message: text))
+        }
+        switch (kind, verdict) {
+        case (.startup, true):
+            record.hasStarted = true
+            record.isReady = !record.probes.contains { $0.kind == .readiness }
+            for other in record.probes.indices where record.probes[other].kind != .startup {
+                record.probes[other].next = max(now, record.probes[other].next)
+            }
+        case (.readiness, .some(let isReady)): record.isReady = isReady
+        case (.startup, false), (.liveness, false):
+            guard record.stop == nil else { return }
+            let text = "Container \(record.name) failed \(kind.rawValue) probe, will be restarted"
+            actions.append(.event(isWarning: false, reason: "Killing", message: text))
+            stop(&record, grace: record.probes[index].grace ?? grace, now: now, &actions)
+        default: break
+        }
+    }
+
+    private func stop(_ record: inout ContainerRecord, grace: Int, now: WallTime, _ actions: inout [PodAction]) {
+        let hasHook = record.spec.at("lifecycle", "preStop")?.object != nil && grace > 0
+        record.stop = ContainerRecord.Stop(killAt: now + .seconds(max(0, grace)), runsHook: hasHook)
+        actions.append(
+            hasHook
+                ? .runPreStop(container: record.name, instance: record.instance)
+                : .signal(container: record.name, instance: record.instance, .terminate)
+        )
+    }
+
+    /// Whether a probe is to be asked now or later.
+    private func isDue(_ probe: ProbeRecord, _ record: ContainerRecord) -> Bool {
+        !probe.isAsked && (probe.kind == .startup ? !record.hasStarted : record.hasStarted)
+    }
+
+    // MARK: Time
+
+    private mutating func advance(now: WallTime, _ actions: inout [PodAction]) {
+        guard startTime != nil else { return }
+        if deadline == nil { startContainers(now: now, &actions) } else { stopContainers(now: now, &actions) }
+        for index in containers.indices where containers[index].runningSince != nil {
+            var record = containers[index]
+            if var stop = record.stop {
+                if stop.killAt <= now && !stop.isKilled {
+                    stop.isKilled = true
+                    record.stop = stop
+                    actions.append(.signal(container: record.name, instance: record.instance, .kill))
+                }
+            } else {
+                for probe in record.probes.indices
+                where isDue(record.probes[probe], record) && record.probes[probe].next <= now {
+                    record.probes[probe].isAsked = true
+                    let kind = record.probes[probe].kind
+                    actions.append(.probe(container: record.name, instance: record.instance, kind))
+                }
+            }
+            containers[index] = record
+        }
+    }
+
+    private mutating func startContainers(now: WallTime, _ actions: inout [PodAction]) {
+        for index in containers.indices {
+            let record = containers[index]
+            if !record.isInit && !isInitialized { return }
+            if case .waiting(_, _, let until) = record.state, until ?? now <= now {
+                containers[index].state = .starting
+                actions.append(.start(container: record.name, instance: record.instance))
+            }
+            guard record.isInit else { continue }
+            let isDone = record.isSidecar ? containers[index].hasStarted : record.end?.code == 0
+            if !isDone { return }
+        }
+    }
+
+    private mutating func stopContainers(now: WallTime, _ actions: inout [PodAction]) {
+        guard let deadline else { return }
+        for index in containers.indices where containers[index].runningSince != nil && containers[index].stop == nil {
+            let left = max(0, Int((deadline - now).inSeconds.rounded(.up)))
+            let name = containers[index].name
+            actions.append(.event(isWarning: false, reason: "Killing", message: "Stopping container \(name)"))
+            stop(&containers[index], grace: left, now: now, &actions)
+        }
+        if !isFinished && !containers.contains(where: \.isLive) {
+            isFinished = true
+            actions.append(.finished)
+        }
+    }
+}

@@ -1,0 +1,85 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import NIOCore
+
+/// One half of a relayed connection: what its channel reads goes to its partner's channel, and no more is read while
+/// that isn't writable. The end of input is passed on, so each direction may end alone.
+final class RelayHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private var partner: RelayHandler?
+    private var context: ChannelHandlerContext?
+    private var wantsRead = false
+    private var inputEnded = false
+    private var outputEnded = false
+
+    /// Two halves that belong together; both channels must be on one event loop.
+    static func pair() -> (RelayHandler, RelayHandler) {
+        let (first, second) = (RelayHandler(), RelayHandler())
+        first.partner = second
+        second.partner = first
+        return (first, second)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        partner = nil
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        partner?.context?.write(NIOAny(unwrapInboundIn(data)), promise: nil)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) { partner?.context?.flush() }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { partner?.readAgain() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if partner?.context?.channel.isWritable ?? false { context.read() } else { wantsRead = true }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+        inputEnded = true
+        partner?.endOutput()
+        closeIfDone()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        let other = partner?.context
+        other?.flush()
+        other?.close(promise: nil)
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        partner?.context?.close(promise: nil)
+        context.close(promise: nil)
+    }
+
+    private func readAgain() {
+        guard wantsRead else { return }
+        wantsRead = false
+        context?.read()
+    }
+
+    private func endOutput() {
+        guard !outputEnded else { return }
+        outputEnded = true
+        context?.flush()
+        context?.close(mode: .output, promise: nil)
+        closeIfDone()
+    }
+
+    private func closeIfDone() {
+        if inputEnded && outputEnded { context?.close(promise: nil) }
+    }
+}

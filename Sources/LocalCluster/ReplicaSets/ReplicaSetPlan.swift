@@ -1,0 +1,82 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+
+/// What to do about one replica set, as a pure function of what is seen.
+struct ReplicaSetPlan: Equatable {
+    /// The most pods that one reconcile creates or deletes.
+    static let burst = 100
+
+    /// How many pods to create.
+    var creations = 0
+    /// The pods to delete, in this order.
+    var deletions: [KubeObject] = []
+    /// The status as it should be; conditions are kept.
+    var status: JSONValue
+    /// When to look again although nothing changes: a ready pod becomes available.
+    var requeue: Duration?
+
+    /// Decides for `set` with its own pods.
+    ///
+    /// `unseen` pods were created but aren't among `pods` yet; `doomed` uids were deleted although `pods` doesn't show it.
+    init(set: KubeObject, pods: [KubeObject], unseen: Int = 0, doomed: Set<String> = [], now: WallTime) {
+        let active = pods.filter { $0.isPodActive && !doomed.contains($0.uid ?? "") }
+        let wanted = max(0, set["spec", "replicas"]?.int ?? 1)
+        let minimum = Duration.seconds(max(0, set["spec", "minReadySeconds"]?.int ?? 0))
+        if !set.isBeingDeleted {
+            let difference = wanted - active.count - unseen
+            if difference > 0 {
+                creations = min(difference, Self.burst)
+            } else if difference < 0 {
+                let sorted = active.sorted { Self.goesFirst($0, $1) }
+                deletions = Array(sorted.prefix(min(-difference, Self.burst)))
+            }
+        }
+        let labels = set["spec", "template", "metadata", "labels"]?.object ?? JSONObject()
+        let labelled = active.filter { pod in labels.allSatisfy { pod.labels[$0.key] == $0.value.string } }
+        let available = active.filter { $0.isPodAvailable(minimum: minimum, now: now) }
+        var status = set["status"] ?? .emptyObject
+        status["replicas"] = JSONValue(active.count)
+        status["fullyLabeledReplicas"] = JSONValue(labelled.count)
+        status["readyReplicas"] = JSONValue(active.count(where: \.isPodReady))
+        status["availableReplicas"] = JSONValue(available.count)
+        status["observedGeneration"] = .integer(set.generation ?? 0)
+        self.status = status
+        let waiting = active.compactMap { pod in pod.podReadySince.map { $0 + minimum - now } }.filter { $0 > .zero }
+        requeue = waiting.min().map { $0 + .milliseconds(50) }
+    }
+
+    /// Whether `left` is deleted before `right`: unassigned, then pending, then not ready, then cheaper by
+    /// `controller.kubernetes.io/pod-deletion-cost`, then ready for a shorter time, restarted more, younger.
+    static func goesFirst(_ left: KubeObject, _ right: KubeObject) -> Bool {
+        let (first, second) = (rank(left), rank(right))
+        for (one, other) in zip(first, second) where one != other { return one < other }
+        return left.name < right.name
+    }
+
+    private static func rank(_ pod: KubeObject) -> [Int64] {
+        let phase = pod.podPhase == "Pending" ? 0 : 1
+        let cost = pod.annotations["controller.kubernetes.io/pod-deletion-cost"].flatMap { Int64($0) } ?? 0
+        let readyFor = -(pod.podReadySince?.nanoseconds ?? .max)
+        let restarts = (pod["status", "containerStatuses"]?.array ?? []).compactMap { $0["restartCount"]?.integer }
+        return [
+            pod["spec", "nodeName"]?.string?.isEmpty == false ? 1 : 0, Int64(phase), pod.isPodReady ? 1 : 0, cost,
+            readyFor, -(restarts.max() ?? 0), -(pod.creationTimestamp?.nanoseconds ?? .max),
+        ]
+    }
+
+    /// A new pod of `set`; its name is made by the server.
+    static func pod(of set: KubeObject) -> KubeObject {
+        var pod = KubeObject(.pods, namespace: set.namespace, name: "")
+        let template = set["spec", "template"]
+        var metadata: JSONValue = ["generateName": .string(set.name + "-")]
+        metadata["namespace"] = JSONValue(set.namespace)
+        for key in ["labels", "annotations", "finalizers"] { metadata[key] = template?["metadata"]?[key] }
+        pod.json["metadata"] = metadata
+        pod.ownerReferences = OwnerReference(controller: set).map { [$0] } ?? []
+        pod.json["spec"] = template?["spec"]
+        return pod
+    }
+}

@@ -1,0 +1,96 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeAPI
+import KubeModel
+import KubeRuntime
+
+/// Keeps as many pods as each replica set wants.
+struct ReplicaSetReconciler: Reconciler {
+    /// The API.
+    let client: KubeClient
+    /// The replica sets.
+    let sets: ObjectStore
+    /// The pods.
+    let pods: ObjectStore
+    /// Writes that `pods` doesn't show yet.
+    let pending: PendingWrites
+    /// Where events go.
+    let events: EventRecorder
+    /// Where time comes from.
+    let time: any TimeSource
+
+    func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
+        guard let set = sets.object(key), let uid = set.uid else { return .awaitChange }
+        let now = time.now()
+        let own = pods.owned(byUID: uid).filter { $0.controller?.uid == uid }
+        let (unseen, doomed) = pending.pending(owner: uid, seen: Set(own.compactMap(\.uid)), now: now)
+        let plan = ReplicaSetPlan(set: set, pods: own, unseen: unseen, doomed: doomed, now: now)
+        let failure = await apply(plan, to: set, uid: uid)
+        var status = plan.status
+        status["conditions"] = Self.conditions(failure: failure, set: set, now: now)
+        if status != set["status"] {
+            try await client.patch(
+                .replicaSets,
+                key,
+                .merge(["status": Self.mergePatch(status)]),
+                subresource: "status"
+            )
+        }
+        if let failure { throw failure }
+        return plan.requeue.map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    private func apply(_ plan: ReplicaSetPlan, to set: KubeObject, uid: String) async -> KubeError? {
+        for _ in 0..<plan.creations {
+            do throws(KubeError) {
+                let pod = try await client.create(.pods, ReplicaSetPlan.pod(of: set))
+                if let created = pod.uid, pods.object(pod.key) == nil {
+                    pending.created(created, owner: uid, now: time.now())
+                    // The watch may have been quicker than this note.
+                    if pods.object(pod.key) != nil { pending.observed(ObjectChangeFacts(old: nil, new: pod)) }
+                }
+                await events.record(set, .normal, reason: "SuccessfulCreate", message: "Created pod: \(pod.name)")
+            } catch {
+                await events.record(
+                    set,
+                    .warning,
+                    reason: "FailedCreate",
+                    message: "Error creating: \(error.message)"
+                )
+                return error
+            }
+        }
+        for pod in plan.deletions {
+            do throws(KubeError) {
+                pending.deleted(pod.uid ?? "", owner: uid, now: time.now())
+                try await client.delete(.pods, pod.key, options: DeleteOptions(uid: pod.uid))
+                await events.record(set, .normal, reason: "SuccessfulDelete", message: "Deleted pod: \(pod.name)")
+            } catch {
+                if error.isNotFound || error.isConflict { continue }
+                return error
+            }
+        }
+        return nil
+    }
+
+    private static func conditions(failure: KubeError?, set: KubeObject, now: WallTime) -> JSONValue? {
+        guard let failure else { return nil }
+        let old = set.condition("ReplicaFailure")
+        return [
+            [
+                "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+                "message": .string(failure.message),
+                "lastTransitionTime": old?["lastTransitionTime"] ?? .string(now.rfc3339),
+            ]
+        ]
+    }
+
+    /// A merge patch that also takes away conditions that no longer hold.
+    private static func mergePatch(_ status: JSONValue) -> JSONValue {
+        var patch = status
+        if patch["conditions"] == nil { patch["conditions"] = .null }
+        return patch
+    }
+}

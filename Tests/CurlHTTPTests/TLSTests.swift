@@ -1,0 +1,139 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import CurlHTTP
+import HTTPMessages
+import HTTPServing
+import HTTPTypes
+import Testing
+import TransportSecurity
+
+@Suite("TLS between curl and our server", .timeLimit(.minutes(1)))
+struct TLSTests {
+    private let hello = ClosureExchange { request in
+        HTTPResponseMessage(status: .ok, text: "\(request.head.scheme ?? "") \(request.head.authority ?? "")")
+    }
+
+    private func bundle(_ hosts: [String] = ["127.0.0.1"]) throws -> CertificateBundle {
+        try CertificateBundle.make(
+            hosts: hosts,
+            now: SystemTime().now(),
+            validity: .seconds(86_400),
+            random: SystemRandom()
+        )
+    }
+
+    private func serverTLS(_ bundle: CertificateBundle) -> TLSSettings {
+        TLSSettings(certificate: bundle.certificate, privateKey: bundle.privateKey)
+    }
+
+    private func curl(_ tls: TLSSettings) -> CurlExchange { CurlExchange(configuration: CurlConfiguration(tls: tls)) }
+
+    @Test("the right authority is trusted, and large bodies pass")
+    func trusted() async throws {
+        let bundle = try bundle()
+        let bytes = [UInt8](repeating: 9, count: 3_000_000)
+        let echo = ClosureExchange { request in
+            #expect(request.head.scheme == "https")
+            let body = try await request.body.collect(upTo: 4_000_000)
+            return HTTPResponseMessage(status: .ok, contentType: "a/b", bytes: body)
+        }
+        try await withServer(echo, tls: serverTLS(bundle)) { server in
+            let curl = curl(TLSSettings(authorities: bundle.authority))
+            for _ in 0..<3 {
+                let response = try await curl.exchange(server.request(.post, "/", scheme: "https", body: bytes))
+                #expect(try await response.body.collect(upTo: 4_000_000) == bytes)
+            }
+        }
+    }
+
+    @Test("another authority, and the system's, are refused with a TLS error")
+    func wrongAuthority() async throws {
+        let bundle = try bundle()
+        let other = try self.bundle()
+        try await withServer(hello, tls: serverTLS(bundle)) { server in
+            for authorities in [other.authority, nil] {
+                let error = await #expect(throws: CurlError.self) {
+                    _ = try await curl(TLSSettings(authorities: authorities))
+                        .exchange(server.request(.get, "/", scheme: "https"))
+                }
+                #expect(error?.code == .tls)
+                #expect(error?.message.hasPrefix("could not agree on TLS with \(server.authority): ") == true)
+                #expect(error?.isRetryable == false)
+            }
+            let careless = curl(TLSSettings(authorities: other.authority, verifiesPeer: false))
+            let answer = try await careless.exchange(server.request(.get, "/", scheme: "https"))
+            #expect(answer.head.status == .ok)
+        }
+    }
+
+    @Test("the certificate's name is checked, against another name where one is given")
+    func serverName() async throws {
+        let bundle = try bundle(["kubernetes.example"])
+        try await withServer(hello, tls: serverTLS(bundle)) { server in
+            let error = await #expect(throws: CurlError.self) {
+                _ = try await curl(TLSSettings(authorities: bundle.authority))
+                    .exchange(server.request(.get, "/", scheme: "https"))
+            }
+            #expect(error?.code == .tls)
+            let named = curl(TLSSettings(authorities: bundle.authority, serverName: "kubernetes.example"))
+            let response = try await named.exchange(server.request(.get, "/", scheme: "https"))
+            let text = String(decoding: try await response.body.collect(upTo: 100), as: UTF8.self)
+            #expect(text == "https \(server.authority)")
+        }
+    }
+
+    @Test("a stream over TLS ends when its reader is let go of")
+    func stream() async throws {
+        let bundle = try bundle()
+        let body = EndlessBody(chunk: Array("x".utf8), isQuiet: true)
+        let quiet = ClosureExchange { _ in
+            HTTPResponseMessage(head: HTTPResponse(status: .ok), body: StreamingBody(body))
+        }
+        try await withServer(quiet, tls: serverTLS(bundle)) { server in
+            let curl = curl(TLSSettings(authorities: bundle.authority))
+            let response = try await curl.exchange(server.request(.get, "/", scheme: "https", timeout: nil))
+            for try await _ in response.body { break }
+            await body.ended.wait()
+        }
+    }
+
+    @Test("a client certificate that can't be read is a TLS error")
+    func brokenClientCertificate() async throws {
+        let bundle = try bundle()
+        try await withServer(hello, tls: serverTLS(bundle)) { server in
+            let other = try self.bundle()
+            let mismatch = TLSSettings(
+                authorities: bundle.authority,
+                certificate: bundle.certificate,
+                privateKey: other.privateKey
+            )
+            let error = await #expect(throws: CurlError.self) {
+                _ = try await curl(mismatch).exchange(server.request(.get, "/", scheme: "https"))
+            }
+            #expect(error?.code == .tls)
+            let matching = TLSSettings(
+                authorities: bundle.authority,
+                certificate: bundle.certificate,
+                privateKey: bundle.privateKey
+            )
+            let response = try await curl(matching).exchange(server.request(.get, "/", scheme: "https"))
+            #expect(response.head.status == .ok)
+        }
+    }
+
+    @Test("a server without a key, and a client that speaks no TLS, are told so")
+    func misuse() async throws {
+        let bundle = try bundle()
+        await #expect(throws: HTTPServiceError.self) {
+            try await withServer(hello, tls: TLSSettings(certificate: bundle.certificate)) { _ in }
+        }
+        try await withServer(hello, tls: serverTLS(bundle)) { server in
+            let error = await #expect(throws: CurlError.self) {
+                _ = try await CurlExchange().exchange(server.request(.get, "/"))
+            }
+            #expect(error?.code == .connectionLost || error?.code == .protocol)
+        }
+    }
+}

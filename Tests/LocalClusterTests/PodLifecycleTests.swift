@@ -1,0 +1,117 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+import Testing
+
+@testable import LocalCluster
+
+@Suite("The life of a pod, without I/O")
+struct PodLifecycleTests {
+    private let start = WallTime(nanoseconds: 1_767_225_600_000_000_000)
+
+    private func life(_ container: JSONValue = .emptyObject, policy: String = "Always") -> PodLifecycle {
+        var container = container
+        container["name"] = "main"
+        container["image"] = "demo"
+        var pod = KubeObject(.pods, namespace: "shop", name: "web")
+        pod["spec"] = ["containers": [container], "restartPolicy": .string(policy)]
+        return PodLifecycle(
+            pod: pod,
+            backoff: Backoff(initial: .seconds(10), maximum: .seconds(300), factor: 2, jitter: 0),
+            random: SeededRandom(seed: 1)
+        )
+    }
+
+    @Test("A container that keeps ending is restarted at once, then after 10 s, 20 s, …, 300 s")
+    func crashLoop() {
+        var life = life()
+        var now = start
+        var waits: [Double] = []
+        _ = life.handle(.begin, now: now)
+        for instance in 0..<9 {
+            _ = life.handle(.started(container: "main", instance: instance), now: now)
+            let actions = life.handle(
+                .exited(container: "main", instance: instance, .code(1), message: ""),
+                now: now
+            )
+            if actions.contains(.start(container: "main", instance: instance + 1)) {
+                waits.append(0)
+                continue
+            }
+            guard let next = life.nextDeadline else {
+                Issue.record("nothing restarts the container")
+                return
+            }
+            waits.append((next - now).inSeconds)
+            now = next
+            #expect(life.handle(.timePassed, now: now) == [.start(container: "main", instance: instance + 1)])
+        }
+        #expect(waits == [0, 10, 20, 40, 80, 160, 300, 300, 300])
+    }
+
+    @Test("A pod that never restarts ends as Succeeded or Failed", arguments: [(0, "Succeeded"), (3, "Failed")])
+    func neverRestarts(code: Int, phase: String) {
+        var life = life(policy: "Never")
+        #expect(life.handle(.begin, now: start) == [.start(container: "main", instance: 0)])
+        #expect(life.phase == "Pending")
+        _ = life.handle(.started(container: "main", instance: 0), now: start)
+        #expect(life.phase == "Running")
+        _ = life.handle(.exited(container: "main", instance: 0, .code(code), message: ""), now: start)
+        #expect(life.phase == phase)
+    }
+
+    @Test("The readiness probe decides about readiness; three failures in a row take it away")
+    func readiness() {
+        var life = life(["readinessProbe": ["periodSeconds": 1, "httpGet": ["port": 80]]])
+        _ = life.handle(.begin, now: start)
+        var now = start
+        let actions = life.handle(.started(container: "main", instance: 0), now: now)
+        #expect(actions.contains(.probe(container: "main", instance: 0, .readiness)))
+        #expect(life.containers.first?.isReady == false)
+        for (passed, wanted) in [(true, true), (false, true), (false, true), (false, false), (true, true)] {
+            _ = life.handle(
+                .probed(container: "main", instance: 0, .readiness, passed: passed, message: "no"),
+                now: now
+            )
+            #expect(life.containers.first?.isReady == wanted)
+            now = now + .seconds(1)
+            #expect(
+                life.handle(.timePassed, now: now).contains(.probe(container: "main", instance: 0, .readiness))
+            )
+        }
+    }
+
+    @Test("A deletion asks politely, kills after the grace, and lets the pod go once all has ended")
+    func deletion() {
+        var life = life()
+        _ = life.handle(.begin, now: start)
+        _ = life.handle(.started(container: "main", instance: 0), now: start)
+        let asked = life.handle(.delete(grace: 5), now: start)
+        #expect(asked.contains(.signal(container: "main", instance: 0, .terminate)))
+        #expect(life.nextDeadline == start + .seconds(5))
+        let late = start + .seconds(5)
+        #expect(life.handle(.timePassed, now: late) == [.signal(container: "main", instance: 0, .kill)])
+        let last = life.handle(.exited(container: "main", instance: 0, .signal(9), message: ""), now: late)
+        #expect(last == [.finished])
+    }
+
+    @Test("An image that isn't in the table waits as ErrImagePull, then as ImagePullBackOff")
+    func missingImage() {
+        var life = life()
+        _ = life.handle(.begin, now: start)
+        let failure = StartFailure(kind: .image, message: "only demo")
+        _ = life.handle(.failed(container: "main", instance: 0, failure), now: start)
+        let pod = KubeObject(.pods, namespace: "shop", name: "web")
+        let reason = { (status: JSONValue) in
+            status["containerStatuses"]?[0]?.at("state", "waiting", "reason")?.string
+        }
+        #expect(reason(life.status(of: pod, address: nil, now: start)) == "ErrImagePull")
+        let later = start + .seconds(10)
+        #expect(life.handle(.timePassed, now: later) == [.start(container: "main", instance: 1)])
+        _ = life.handle(.failed(container: "main", instance: 1, failure), now: later)
+        #expect(reason(life.status(of: pod, address: nil, now: later)) == "ImagePullBackOff")
+        #expect(life.phase == "Pending")
+    }
+}
