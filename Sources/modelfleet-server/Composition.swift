@@ -60,8 +60,7 @@ extension ModelFleetServer {
                     maximumWait: .milliseconds(maxBatchWaitMilliseconds)
                 ),
                 maximumQueueLength: maxQueueLength,
-                workers: workers,
-                minimumBatchDuration: .milliseconds(minBatchMilliseconds)
+                workers: workers
             ),
             time: time,
             logger: logger

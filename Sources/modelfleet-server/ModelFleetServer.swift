@@ -52,13 +52,13 @@ struct ModelFleetServer: AsyncParsableCommand {
     var port = 8080
 
     @Option(help: "The most rows that run together; 1 turns batching off.")
-    var maxBatchSize = 32
+    var maxBatchSize = EnvironmentDefault.integer("MODELFLEET_MAX_BATCH_SIZE", or: 32)
 
     @Option(help: "How long the first request of a batch waits for others; 0 batches only what is waiting anyway.")
-    var maxBatchWaitMilliseconds = 0
+    var maxBatchWaitMilliseconds = EnvironmentDefault.integer("MODELFLEET_MAX_BATCH_WAIT_MILLISECONDS", or: 0)
 
     @Option(help: "The most requests that wait; one more is answered with 429 at once.")
-    var maxQueueLength = 256
+    var maxQueueLength = EnvironmentDefault.integer("MODELFLEET_MAX_QUEUE_LENGTH", or: 256)
 
     @Option(help: "The most time for one request; then it is answered with 504.")
     var requestTimeoutMilliseconds = 30_000
@@ -77,11 +77,6 @@ struct ModelFleetServer: AsyncParsableCommand {
 
     @Option(help: "How long at most to wait for requests in flight after SIGTERM.")
     var drainLimitSeconds = 25
-
-    @Option(
-        help: "For load tests and demos: each batch takes at least this long, so that a small model acts as a slow one."
-    )
-    var minBatchMilliseconds = 0
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
@@ -105,7 +100,6 @@ struct ModelFleetServer: AsyncParsableCommand {
             ("--max-model-mebibytes", maxModelMebibytes, 1, 1 << 24),
             ("--workers", workers, 1, 256), ("--threads", threads, 1, 1024),
             ("--drain-seconds", drainSeconds, 0, 86_400), ("--drain-limit-seconds", drainLimitSeconds, 0, 86_400),
-            ("--min-batch-milliseconds", minBatchMilliseconds, 0, 60_000),
         ]
         for limit in limits where !(limit.least...limit.most).contains(limit.value) {
             throw ValidationError("\(limit.flag) must be from \(limit.least) to \(limit.most)")

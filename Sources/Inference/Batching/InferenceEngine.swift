@@ -12,21 +12,16 @@ public struct EngineConfiguration: Sendable, Hashable {
     public var maximumQueueLength: Int
     /// The number of threads that run batches; at least 1.
     public var workers: Int
-    /// The least time that a batch takes: the thread sleeps for the rest. Zero but for load tests and demos, where a
-    /// small model stands for a slow one.
-    public var minimumBatchDuration: Duration
 
     /// A configuration.
     public init(
         policy: BatchPolicy = BatchPolicy(),
         maximumQueueLength: Int = 256,
-        workers: Int = 1,
-        minimumBatchDuration: Duration = .zero
+        workers: Int = 1
     ) {
         self.policy = policy
         self.maximumQueueLength = max(1, maximumQueueLength)
         self.workers = max(1, workers)
-        self.minimumBatchDuration = minimumBatchDuration
     }
 }
 
@@ -175,10 +170,6 @@ extension InferenceEngine {
         while let batch = nextBatch() {
             let start = time.now()
             var answers = answer(batch.map(\.payload), rows: batch.map(\.entry.rows))
-            let taken = time.now() - start
-            if taken < configuration.minimumBatchDuration {
-                Thread.sleep(forTimeInterval: (configuration.minimumBatchDuration - taken) / .seconds(1))
-            }
             observer?.batchEnded(
                 requests: batch.count,
                 rows: batch.reduce(0) { $0 + $1.entry.rows },

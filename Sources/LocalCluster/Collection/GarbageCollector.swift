@@ -47,7 +47,7 @@ final class GarbageCollector: Service, Reconciler {
         typesChanged()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await controller.run() }
-            for await _ in rediscover.stream {
+            for await _ in rediscover.stream.cancelOnGracefulShutdown() {
                 await discover(into: &group)
             }
             group.cancelAll()

@@ -15,16 +15,25 @@ final class RelayHandler: ChannelDuplexHandler {
     private var wantsRead = false
     private var inputEnded = false
     private var outputEnded = false
+    private let onActive: (any Channel) -> Void
 
-    /// Two halves that belong together; both channels must be on one event loop.
-    static func pair() -> (RelayHandler, RelayHandler) {
-        let (first, second) = (RelayHandler(), RelayHandler())
-        first.partner = second
-        second.partner = first
-        return (first, second)
+    /// A half without a partner yet; `onActive` is called when its channel is ready to be read.
+    ///
+    /// An accepted channel isn't ready when its handlers are added: a read before that is forgotten.
+    init(onActive: @escaping (any Channel) -> Void = { _ in }) { self.onActive = onActive }
+
+    /// Makes this half and `other` belong together; both channels must be on one event loop.
+    func join(_ other: RelayHandler) {
+        partner = other
+        other.partner = self
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+
+    func channelActive(context: ChannelHandlerContext) {
+        onActive(context.channel)
+        context.fireChannelActive()
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil

@@ -80,8 +80,10 @@ final class ServiceProxy: Service {
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { client in
-                relay(client, chooser: chooser, tried: [])
-                return client.eventLoop.makeSucceededVoidFuture()
+                client.eventLoop.makeCompletedFuture {
+                    try client.pipeline.syncOperations.addHandler(
+                        RelayHandler { relay($0, chooser: chooser, tried: []) })
+                }
             }
             .bind(host: listener.address, port: listener.port).get()
     }
@@ -109,8 +111,8 @@ final class ServiceProxy: Service {
     /// Joins two channels of one event loop and starts to read from both.
     private static func join(_ client: any Channel, _ server: any Channel) {
         do {
-            let (front, back) = RelayHandler.pair()
-            try client.pipeline.syncOperations.addHandler(front)
+            let back = RelayHandler()
+            try client.pipeline.syncOperations.handler(type: RelayHandler.self).join(back)
             try server.pipeline.syncOperations.addHandler(back)
             for channel in [client, server] { _ = channel.setOption(.autoRead, value: true) }
             for channel in [client, server] { channel.read() }
