@@ -167,6 +167,12 @@ let package = Package(
                 "CurlHTTP", "FleetAPI", "HTTPServing", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer",
                 "KubeTesting", "LocalCluster", "TransportSecurity", "YAML", "Ambient", httpTypes, logging,
             ]),
+        tests(
+            "EndToEndTests",
+            [
+                "modelfleet", "modelfleet-server", "CurlHTTP", "HTTPMessages", "KubeAPI", "KubeModel", "YAML", "Ambient",
+                httpTypes,
+            ]),
     ],
     swiftLanguageModes: [.v6]
 )

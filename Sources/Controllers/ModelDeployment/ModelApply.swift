@@ -1,0 +1,138 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeAPI
+import KubeModel
+import KubeRuntime
+
+/// Why a plan can't be carried out until somebody changes something.
+struct ApplyRefused: Error, Hashable {
+    /// One word: `NameTaken`, `ApplyRejected`.
+    var reason: String
+    /// A sentence with what to do.
+    var message: String
+}
+
+/// Sends what a plan asks for.
+struct ModelApply: Sendable {
+    /// How far a plan got.
+    enum Progress: Hashable {
+        /// Everything was sent.
+        case done
+        /// The stores are behind the cluster, or old objects are still going: nothing more was sent, look again soon.
+        case stale
+    }
+
+    /// The cluster.
+    let client: KubeClient
+    /// Where events go.
+    let recorder: EventRecorder
+    /// What was written before.
+    let ledger: RevisionLedger
+
+    /// Sends the requests in order, then the status where it differs, then the events.
+    /// - Throws: `ApplyRefused` where the cluster says no; `KubeError` of the first request that fails otherwise, the
+    ///   rest follows at the next reconcile.
+    func run(_ plan: ModelPlan, for model: KubeObject) async throws -> Progress {
+        for action in plan.actions where try await send(action, for: model) == .stale { return .stale }
+        try await report(plan, for: model)
+        return .done
+    }
+
+    /// Writes the status where it differs and records the events.
+    func report(_ plan: ModelPlan, for model: KubeObject) async throws {
+        try await writeStatus(plan.status, for: model)
+        for event in plan.events {
+            let type: EventRecorder.EventType = event.isWarning ? .warning : .normal
+            await recorder.record(model, type, reason: event.reason, message: event.message)
+        }
+    }
+
+    private func send(_ action: PlannedAction, for model: KubeObject) async throws -> Progress {
+        switch action {
+        case .create(let type, let body): return try await create(type, body, for: model)
+        case .apply(let type, let body): try await apply(type, body)
+        case .scale(let type, let key, let count): try await client.setReplicas(count, of: type, key)
+        case .delete(let type, let key): try await delete(type, key)
+        }
+        return .done
+    }
+
+    /// Applies a body that no store knows, after a fresh look whether there is such an object after all.
+    private func create(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) async throws -> Progress {
+        guard let live = try await client.find(type, body.key) else {
+            try await applyNoted(type, body, for: model)
+            return .done
+        }
+        let owner = live.controller
+        if live.isBeingDeleted { return .stale }
+        if let uid = owner?.uid, uid == model.uid {
+            // The watch is late, or the object lost the label that it is watched by.
+            let hash = live.annotations[FleetAPI.revisionHashAnnotation]
+            guard hash == body.annotations[FleetAPI.revisionHashAnnotation] else {
+                note(live, for: model)
+                return .stale
+            }
+            if live.labels[FleetAPI.managedByLabel] != FleetAPI.manager {
+                try await apply(type, AppliedBody.make(type, body, live: live))
+            }
+            return .stale
+        }
+        if owner?.kind == model.kind, owner?.name == model.name { return .stale }
+        throw ApplyRefused(
+            reason: "NameTaken",
+            message: "there is a \(type.kind) \"\(body.name)\" that is not this model's; delete it, "
+                + "or give the ModelDeployment another name"
+        )
+    }
+
+    /// Applies, and notes the revision unless the server refused it for certain.
+    private func applyNoted(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) async throws {
+        do {
+            try await apply(type, body)
+        } catch {
+            if error is KubeError { note(body, for: model) }
+            throw error
+        }
+        note(body, for: model)
+    }
+
+    private func note(_ body: KubeObject, for model: KubeObject) {
+        let number = ModelObservation.revision(of: body)
+        guard number > 0, let uid = model.uid, let hash = body.annotations[FleetAPI.revisionHashAnnotation] else {
+            return
+        }
+        ledger.note(RevisionMemory.Written(number: number, hash: hash), model.key, uid: uid)
+    }
+
+    /// Server-side apply; a body that the server finds wrong is refused in words for the status.
+    private func apply(_ type: ResourceType, _ body: KubeObject) async throws {
+        do {
+            _ = try await client.apply(type, body, force: true)
+        } catch {
+            guard error.isInvalid || error.isForbidden || error.httpStatus == 400 else { throw error }
+            throw ApplyRefused(reason: "ApplyRejected", message: "\(error)")
+        }
+    }
+
+    /// Deletes an object that may be gone already.
+    private func delete(_ type: ResourceType, _ key: ObjectKey) async throws {
+        do {
+            _ = try await client.delete(type, key, options: DeleteOptions(propagation: .background))
+        } catch {
+            guard error.isNotFound else { throw error }
+        }
+    }
+
+    /// Merges the difference into the status; members that are no longer wanted are removed.
+    private func writeStatus(_ status: JSONValue, for model: KubeObject) async throws {
+        let live = model["status"] ?? .emptyObject
+        guard status != live else { return }
+        var patch = JSONObject()
+        for (key, value) in status.object ?? JSONObject() where live[key] != value { patch[key] = value }
+        for key in live.object?.keys ?? [] where status[key] == nil { patch[key] = .null }
+        let body: JSONValue = ["status": .object(patch)]
+        _ = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
+    }
+}

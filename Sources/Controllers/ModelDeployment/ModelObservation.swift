@@ -1,0 +1,125 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import KubeRuntime
+
+/// The stores that the controllers read; watchers fill them.
+struct FleetStores: Sendable {
+    /// ModelDeployments.
+    let models = ObjectStore()
+    /// ServingRuntimes.
+    let runtimes = ObjectStore()
+    /// The Deployments of revisions.
+    let deployments = ObjectStore()
+    /// The Services of models.
+    let services = ObjectStore()
+    /// The HPAs of models.
+    let autoscalers = ObjectStore()
+    /// The pods of models.
+    let pods = ObjectStore()
+
+    /// All of them.
+    var all: [ObjectStore] { [models, runtimes, deployments, services, autoscalers, pods] }
+}
+
+/// Everything that one reconcile of a ModelDeployment looks at.
+struct ModelObservation {
+    /// The model as it is stored.
+    let stored: KubeObject
+    /// The model with defaults.
+    let model: ModelDeployment
+    /// All runtimes.
+    let runtimes: [ServingRuntime]
+    /// The Deployments that the model owns, one a revision.
+    private(set) var deployments: [KubeObject]
+    /// The model's Service.
+    let service: KubeObject?
+    /// The model's HPA.
+    let autoscaler: KubeObject?
+    /// The model's pods.
+    let pods: [KubeObject]
+    /// The last scaling decision of this process.
+    let scaling: ScaleRecord?
+    /// What this process did to the revisions before.
+    let memory: RevisionMemory
+    /// The time now.
+    let time: WallTime
+
+    /// Reads the stores; `nil` when the model is gone or going.
+    init?(
+        _ key: ObjectKey,
+        stores: FleetStores,
+        scaling: ScaleRecord?,
+        ledger: RevisionLedger? = nil,
+        time: WallTime
+    ) {
+        guard let object = stores.models.object(key), !object.isBeingDeleted, let uid = object.uid else { return nil }
+        stored = object
+        model = ModelDeployment(object)
+        runtimes = stores.runtimes.all().map(ServingRuntime.init)
+        deployments = stores.deployments.owned(byUID: uid).filter { !$0.isBeingDeleted }
+            .sorted { Self.revision(of: $0) < Self.revision(of: $1) }
+        service = stores.services.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
+        autoscaler = stores.autoscalers.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
+        pods = stores.pods.all(namespace: key.namespace).filter { $0.labels[FleetAPI.modelLabel] == key.name }
+        self.scaling = scaling
+        memory = ledger?.memory(key, uid: uid) ?? RevisionMemory()
+        self.time = time
+    }
+
+    /// The revision number in an object's labels; 0 without one.
+    static func revision(of object: KubeObject) -> Int {
+        object.labels[FleetAPI.revisionLabel].flatMap { Int($0) } ?? 0
+    }
+
+    /// The revision that gets the traffic: the Service's selector says, then the status.
+    var stableRevision: Int? {
+        let numbers = Set(deployments.map(Self.revision))
+        if let selected = selectedRevision, numbers.contains(selected) { return selected }
+        let recorded = model.object["status", "stable", "revision"]?.int
+        return recorded.flatMap { numbers.contains($0) ? $0 : nil }
+    }
+
+    /// The revision that the Service selects.
+    var selectedRevision: Int? {
+        service?["spec", "selector", FleetAPI.revisionLabel]?.string.flatMap { Int($0) }
+    }
+
+    /// The revisions that must exist by what is known, and that the store doesn't show: deleted, or its watch is late.
+    var unseenRevisions: [Int] {
+        let seen = Set(deployments.map(Self.revision))
+        let written = memory.written.flatMap { $0.isGone ? nil : $0.number }
+        return Set([selectedRevision, written].compactMap(\.self)).subtracting(seen).sorted()
+    }
+
+    /// Adds a revision's Deployment that was read afresh, if it is the model's and stays.
+    mutating func add(_ deployment: KubeObject) {
+        guard deployment.controller?.uid == model.object.uid, !deployment.isBeingDeleted else { return }
+        deployments.append(deployment)
+        deployments.sort { Self.revision(of: $0) < Self.revision(of: $1) }
+    }
+
+    /// The Deployment of a revision.
+    func deployment(_ revision: Int) -> KubeObject? { deployments.first { Self.revision(of: $0) == revision } }
+
+    /// The pods of a revision.
+    func pods(of revision: Int) -> [KubeObject] { pods.filter { Self.revision(of: $0) == revision } }
+
+    /// Why a revision's replicas don't get ready, where that is known.
+    func failure(of revision: Int) -> PodFailure? {
+        let pods = pods(of: revision)
+        if pods.isEmpty { return deployment(revision).flatMap(PodDiagnosis.failure(ofDeployment:)) }
+        return PodDiagnosis.failure(of: pods, now: time)
+    }
+
+    /// Since when a revision has had no replica that is ready, as far as its Deployment says.
+    func unavailableSince(_ revision: Int) -> WallTime? {
+        guard let deployment = deployment(revision) else { return nil }
+        let available = ConditionSet(deployment)["Available"]
+        let lost = available.flatMap { $0.status == .isTrue ? nil : $0.lastTransitionTime }
+        return lost ?? deployment.creationTimestamp
+    }
+}

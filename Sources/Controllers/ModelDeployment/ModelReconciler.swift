@@ -1,0 +1,69 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeAPI
+import KubeModel
+import KubeRuntime
+
+/// Observe, plan, apply: brings one ModelDeployment's objects to what its spec asks for.
+struct ModelReconciler: Reconciler {
+    /// When to look again after the stores were found behind the cluster.
+    static let staleDelay = Duration.seconds(1)
+    /// When to look again after the cluster refused something: nothing tells when that changes.
+    static let refusedDelay = Duration.seconds(15)
+
+    /// What is known.
+    let stores: FleetStores
+    /// The last scaling decisions.
+    let scaling: ScalingState
+    /// The templates.
+    let renderer: ModelRenderer
+    /// What sends the requests.
+    let apply: ModelApply
+    /// What was done to revisions before.
+    let ledger: RevisionLedger
+    /// The time.
+    let time: any TimeSource
+
+    /// Reconciles one model; a model that is gone needs nothing, its objects are garbage-collected.
+    func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
+        guard
+            var observation = ModelObservation(
+                key,
+                stores: stores,
+                scaling: scaling.record(key),
+                ledger: ledger,
+                time: time.now()
+            )
+        else {
+            if stores.models.object(key) == nil {
+                scaling.forget(key)
+                ledger.forget(key)
+            }
+            return .awaitChange
+        }
+        let uid = observation.stored.uid ?? ""
+        // A revision that must be there is read afresh before its absence decides anything.
+        for number in observation.unseenRevisions {
+            let name = ObjectKey(namespace: key.namespace, name: "\(key.name)-r\(number)")
+            if let deployment = try await apply.client.find(.deployments, name) {
+                observation.add(deployment)
+            } else {
+                ledger.noteGone(number, key, uid: uid)
+            }
+        }
+        let plan = ModelPlan(observation, renderer: renderer)
+        ledger.noteRetired(plan.retiring, key, uid: uid, now: time.now())
+        do {
+            guard try await apply.run(plan, for: observation.stored) == .done else {
+                return .requeue(after: Self.staleDelay)
+            }
+        } catch let refused as ApplyRefused {
+            try await apply.report(ModelPlan(observation, refused: refused), for: observation.stored)
+            return .requeue(after: Self.refusedDelay)
+        }
+        return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+    }
+}

@@ -1,0 +1,247 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import Rollouts
+import Scaling
+
+/// The wanted status of a ModelDeployment, and the events that its changes deserve; a pure function of the observation.
+struct StatusBuilder {
+    /// The whole status.
+    private(set) var status: JSONValue
+    /// Events about conditions that changed.
+    private(set) var events: [PlannedEvent] = []
+    private let observation: ModelObservation
+    private var conditions: ConditionSet
+
+    /// The status of a model that can't be acted on: its last good objects keep serving.
+    init(_ observation: ModelObservation, blocked: (reason: String, message: String)) {
+        self.init(observation)
+        let serving = observation.stableRevision
+        fillTracks(serving: serving, candidate: nil)
+        // What was true of the objects that keep serving stays true; the scale subresource reads the selector.
+        for field in ["runtime", "url", "selector"] { status[field] = observation.model.object["status", field] }
+        let ready = serving.map(readyReplicas) ?? 0
+        set(
+            ModelDeploymentCondition.ready,
+            ready > 0,
+            ready > 0 ? "Serving" : blocked.reason,
+            ready > 0 ? "an earlier revision keeps serving; \(blocked.message)" : blocked.message
+        )
+        set(ModelDeploymentCondition.progressing, false, blocked.reason, blocked.message)
+        set(ModelDeploymentCondition.rolloutHealthy, false, blocked.reason, blocked.message, warns: ready > 0)
+        fillScaling()
+        status["summary"] = .string(blocked.reason)
+        status["conditions"] = conditions.json
+    }
+
+    /// The status of a model in work.
+    init(
+        _ observation: ModelObservation,
+        step: RolloutStep,
+        wanted: Int,
+        serving: Int,
+        failure: PodFailure?,
+        input: RevisionInput
+    ) {
+        self.init(observation)
+        let model = observation.model.object
+        status["runtime"] = .string(input.runtime.object.name)
+        status["url"] = .string("http://\(model.name).\(model.namespace ?? "default").svc")
+        status["selector"] = .string(
+            "\(FleetAPI.modelLabel)=\(model.name),\(FleetAPI.revisionLabel)=\(serving)"
+        )
+        fillTracks(serving: serving, candidate: wanted == serving ? nil : wanted)
+        let current = serving == wanted ? failure : observation.failure(of: serving)
+        let ready = readyReplicas(serving)
+        let replicas = replicas(serving)
+        setReady(ready, of: replicas, failure: current)
+        setProgress(step, serving: serving, ready: ready, of: replicas, failure: current)
+        fillScaling()
+        status["summary"] = .string(summary(step, ready: ready, of: replicas, failure: current))
+        status["conditions"] = conditions.json
+    }
+
+    private init(_ observation: ModelObservation) {
+        self.observation = observation
+        status = .emptyObject
+        if let generation = observation.model.object.generation { status["observedGeneration"] = .integer(generation) }
+        conditions = ConditionSet(observation.model.object)
+    }
+
+    private mutating func setReady(_ ready: Int, of replicas: Int, failure: PodFailure?) {
+        if ready > 0 {
+            let rest = ready < replicas ? failure.map { "; \($0.message)" } ?? "" : ""
+            set(ModelDeploymentCondition.ready, true, "Serving", "\(ready) of \(replicas) replicas are ready\(rest)")
+        } else if let failure {
+            set(ModelDeploymentCondition.ready, false, failure.reason, failure.message)
+        } else {
+            set(
+                ModelDeploymentCondition.ready,
+                false,
+                "Loading",
+                "no replica is ready yet: \(replicas) are starting and loading the model",
+                warns: false
+            )
+        }
+    }
+
+    private mutating func setProgress(
+        _ step: RolloutStep,
+        serving: Int,
+        ready: Int,
+        of replicas: Int,
+        failure: PodFailure?
+    ) {
+        let (progressing, healthy) = (ModelDeploymentCondition.progressing, ModelDeploymentCondition.rolloutHealthy)
+        switch step {
+        case .bringUp(let count):
+            set(
+                progressing,
+                true,
+                "NewRevision",
+                "a new revision is brought up to \(count) replicas before it gets traffic"
+            )
+            set(healthy, true, "Progressing", "the new revision is getting ready")
+        case .switchTraffic:
+            set(progressing, true, "NewRevision", "the new revision is ready and gets the traffic")
+            set(healthy, true, "RevisionReady", "the new revision is ready")
+        case .failing(_, let reason):
+            set(progressing, false, "RolloutFailed", reason)
+            set(
+                healthy,
+                false,
+                "RevisionFailed",
+                "\(reason); the old revision keeps the traffic; correct the spec or set it back"
+            )
+        case .first, .settled:
+            if ready == 0, isPastDeadline(serving) {
+                set(progressing, false, "ProgressDeadlineExceeded", deadlineMessage(failure))
+            } else if ready < replicas {
+                set(
+                    progressing,
+                    true,
+                    "WaitingForReplicas",
+                    "\(replicas - ready) of \(replicas) replicas are not ready yet"
+                )
+            } else {
+                set(progressing, false, "Settled", "everything is as the spec asks")
+            }
+            setSteadyHealth(serving, ready: ready, failure: failure)
+        }
+    }
+
+    private mutating func setSteadyHealth(_ serving: Int, ready: Int, failure: PodFailure?) {
+        let healthy = ModelDeploymentCondition.rolloutHealthy
+        if ready == 0, let failure, !failure.isSlow {
+            set(healthy, false, failure.reason, failure.message, warns: false)
+        } else if ready == 0, isPastDeadline(serving) {
+            set(healthy, false, "ProgressDeadlineExceeded", deadlineMessage(failure))
+        } else {
+            set(
+                healthy,
+                true,
+                ready == 0 ? "Progressing" : "RevisionReady",
+                ready == 0 ? "the revision is getting ready" : "the revision is ready"
+            )
+        }
+    }
+
+    private func deadlineMessage(_ failure: PodFailure?) -> String {
+        let seconds = observation.model.progressDeadlineSeconds
+        let why = failure?.message ?? "look at `kubectl describe pod` and `kubectl logs` of its pods"
+        return "no replica got ready within \(seconds) s (spec.rollout.progressDeadlineSeconds): \(why)"
+    }
+
+    private func isPastDeadline(_ revision: Int) -> Bool {
+        guard let start = observation.unavailableSince(revision) else { return false }
+        return observation.time - start > .seconds(observation.model.progressDeadlineSeconds)
+    }
+
+    private func summary(_ step: RolloutStep, ready: Int, of replicas: Int, failure: PodFailure?) -> String {
+        switch step {
+        case .bringUp, .switchTraffic: "RollingOut"
+        case .failing: "RolloutFailed"
+        case .first, .settled:
+            ready > 0
+                ? (ready < replicas ? "Serving, \(replicas - ready) loading" : "Serving") : failure?.reason ?? "Loading"
+        }
+    }
+
+    // MARK: Parts
+
+    private mutating func fillTracks(serving: Int?, candidate: Int?) {
+        let all = observation.deployments
+        let total = all.reduce(0) { $0 + ($1["status", "replicas"]?.int ?? 0) }
+        let ready = all.reduce(0) { $0 + ($1["status", "readyReplicas"]?.int ?? 0) }
+        status["replicas"] = JSONValue(total)
+        status["readyReplicas"] = JSONValue(ready)
+        status["ready"] = .string("\(serving.map(readyReplicas) ?? 0)/\(serving.map(replicas) ?? 0)")
+        if let serving { status["stable"] = track(serving) }
+        if let candidate { status["candidate"] = track(candidate) }
+    }
+
+    private func track(_ revision: Int) -> JSONValue {
+        let version = observation.deployment(revision)?.annotations[FleetAPI.versionAnnotation]
+        return [
+            "version": .string(version ?? observation.model.versionName), "revision": JSONValue(revision),
+            "replicas": JSONValue(replicas(revision)), "readyReplicas": JSONValue(readyReplicas(revision)),
+        ]
+    }
+
+    private func replicas(_ revision: Int) -> Int { observation.deployment(revision)?["spec", "replicas"]?.int ?? 1 }
+
+    private func readyReplicas(_ revision: Int) -> Int {
+        observation.deployment(revision)?["status", "readyReplicas"]?.int ?? 0
+    }
+
+    private mutating func fillScaling() {
+        let active = ModelDeploymentCondition.scalingActive
+        let engine = observation.model.scaling.engine
+        guard engine == .direct else {
+            let count = observation.model.replicas.map { JSONValue($0) }
+            if let count { status["scaling"] = ["desiredReplicas": count] }
+            let who = engine == .external ? "whoever writes spec.replicas" : "the HorizontalPodAutoscaler"
+            return set(active, true, engine.rawValue, "\(who) decides the replica count")
+        }
+        guard let record = observation.scaling else {
+            // After a restart the last decision stays until there is a new one.
+            if let last = observation.model.object["status", "scaling"] { status["scaling"] = last }
+            if conditions[active] == nil {
+                set(active, false, "NoDecisionYet", "no metrics were read yet", warns: false)
+            }
+            return
+        }
+        status["scaling"] = record.json
+        let reason = record.decision.reason
+        let isBlind = ["MissingData", "NothingReady", "NoTargets"].contains(reason.code)
+        set(
+            active,
+            !isBlind,
+            isBlind ? reason.code : "FollowingLoad",
+            isBlind ? reason.message : "the replica count follows the load",
+            warns: reason.code == "MissingData"
+        )
+    }
+
+    /// Sets a condition; a change of status or reason to the worse makes a warning event, a return a normal one.
+    private mutating func set(_ type: String, _ isTrue: Bool, _ reason: String, _ message: String, warns: Bool = true) {
+        let old = conditions[type]
+        let condition = Condition(
+            type: type,
+            status: isTrue ? .isTrue : .isFalse,
+            reason: reason,
+            message: message,
+            observedGeneration: observation.model.object.generation
+        )
+        _ = conditions.set(condition, now: observation.time)
+        guard old?.status != condition.status || old?.reason != reason else { return }
+        if !isTrue, warns, type != ModelDeploymentCondition.progressing {
+            events.append(PlannedEvent(isWarning: true, reason: reason, message: message))
+        } else if isTrue, type == ModelDeploymentCondition.ready, old?.status != .isTrue {
+            events.append(PlannedEvent(isWarning: false, reason: "Ready", message: message))
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeModel
+import Templates
+
+/// The bodies to apply for one model.
+struct RenderedBodies {
+    /// The wanted revision's Deployment, without replicas.
+    let deployment: KubeObject
+    /// The Service; it selects the revision that gets the traffic.
+    let service: KubeObject
+    /// The HPA, with engine `HorizontalPodAutoscaler`.
+    let autoscaler: KubeObject?
+}
+
+/// Turns a revision's input into bodies, through the templates.
+struct ModelRenderer: Sendable {
+    /// The templates.
+    let templates: TemplateSet
+
+    /// Renders all bodies.
+    /// - Throws: `TemplateError` with template, line and column.
+    func bodies(_ input: RevisionInput, wanted: Int, serving: Int, hash: String) throws(TemplateError) -> RenderedBodies
+    {
+        let version = input.model.versionName
+        var deployment = KubeObject(
+            try templates.render("deployment", context: context(input, revision: wanted, hash: hash))
+        )
+        deployment.annotations[FleetAPI.revisionHashAnnotation] = hash
+        deployment.annotations[FleetAPI.versionAnnotation] = version
+        let serviceContext = context(input, revision: serving, hash: hash)
+        let service = KubeObject(try templates.render("service", context: serviceContext))
+        var autoscaler: KubeObject?
+        if input.model.scaling.engine == .horizontalPodAutoscaler {
+            autoscaler = KubeObject(try templates.render("horizontalpodautoscaler", context: serviceContext))
+        }
+        return RenderedBodies(deployment: deployment, service: service, autoscaler: autoscaler)
+    }
+
+    private func context(_ input: RevisionInput, revision: Int, hash: String) -> JSONValue {
+        let model = input.model
+        let object = model.object
+        let container = input.container
+        var context: JSONValue = [
+            "model": [
+                "name": .string(object.name), "namespace": JSONValue(object.namespace) ?? .null,
+                "uid": JSONValue(object.uid) ?? .null, "apiVersion": .string(object.apiVersion),
+                "kind": .string(object.kind), "format": .string(model.model.formatName),
+                "uri": .string(model.model.uri), "sha256": JSONValue(model.model.sha256) ?? .null,
+                "version": JSONValue(model.model.version) ?? .null,
+            ],
+            "revision": [
+                "number": JSONValue(revision), "name": .string("\(object.name)-r\(revision)"), "hash": .string(hash),
+            ],
+            "replicas": .null, "labels": labels(input),
+            "selectorLabels": [
+                FleetAPI.modelLabel: .string(object.name), FleetAPI.revisionLabel: .string(String(revision)),
+            ],
+            "resources": object["spec", "resources"] ?? .null, "minReadySeconds": .null,
+            "terminationGracePeriodSeconds": 30, "hpa": .null,
+            "ownerReferences": .array([OwnerReference(controller: object)?.json].compactMap(\.self)),
+        ]
+        var runtime: JSONValue = ["name": .string(input.runtime.object.name)]
+        for field in [
+            "image", "args", "command", "env", "ports", "readinessProbe", "livenessProbe", "startupProbe",
+        ] { runtime[field] = container[field] ?? .null }
+        context["runtime"] = runtime
+        context["template"] = [
+            "metadata": object["spec", "template", "metadata"] ?? .null,
+            "spec": object["spec", "template", "spec"] ?? .null,
+        ]
+        if model.scaling.engine == .horizontalPodAutoscaler { context["hpa"] = autoscaling(model) }
+        return context
+    }
+
+    private func labels(_ input: RevisionInput) -> JSONValue {
+        [
+            "app.kubernetes.io/name": .string(input.runtime.object.name),
+            "app.kubernetes.io/instance": .string(input.model.object.name),
+            "app.kubernetes.io/version": .string(input.model.versionName),
+            "app.kubernetes.io/component": "model-server",
+            "app.kubernetes.io/part-of": "modelfleet", FleetAPI.managedByLabel: .string(FleetAPI.manager),
+        ]
+    }
+
+    /// The HPA's part: each target is an external metric of the operator's metrics API.
+    private func autoscaling(_ model: ModelDeployment) -> JSONValue {
+        let names = [
+            "QueueLength": "modelfleet_queue_length", "InFlight": "modelfleet_requests_in_flight",
+            "RequestRate": "modelfleet_request_rate",
+        ]
+        let metrics = model.scaling.targets.map { target -> JSONValue in
+            [
+                "type": "External",
+                "external": [
+                    "metric": [
+                        "name": .string(names[target.signal] ?? target.signal),
+                        "selector": ["matchLabels": [FleetAPI.modelLabel: .string(model.object.name)]],
+                    ],
+                    "target": [
+                        "type": "AverageValue", "averageValue": .string("\(Int((target.value * 1000).rounded()))m"),
+                    ],
+                ],
+            ]
+        }
+        let behavior = model.scaling.behavior
+        return [
+            "minReplicas": JSONValue(model.scaling.minReplicas), "maxReplicas": JSONValue(model.scaling.maxReplicas),
+            "metrics": .array(metrics), "behavior": behavior.object?.isEmpty ?? true ? .null : behavior,
+        ]
+    }
+}

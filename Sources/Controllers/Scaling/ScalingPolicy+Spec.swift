@@ -1,0 +1,72 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeModel
+import Scaling
+import Telemetry
+
+extension ModelDeployment {
+    /// The spec's scaling as the autoscaler understands it.
+    var scalingPolicy: ScalingPolicy {
+        ScalingPolicy(
+            minReplicas: scaling.minReplicas,
+            maxReplicas: scaling.maxReplicas,
+            targets: scaling.targets.compactMap { target in
+                Signal(rawValue: target.signal).map { ScalingTarget(signal: $0, value: target.value) }
+            },
+            latency: scaling.latency.map {
+                LatencyObjective(percentile: $0.percentile, milliseconds: $0.milliseconds)
+            },
+            up: Self.rules(scaling.behavior["scaleUp"], default: .defaultUp),
+            down: Self.rules(scaling.behavior["scaleDown"], default: .defaultDown)
+        )
+    }
+
+    private static func rules(_ json: JSONValue?, default rules: ScalingRules) -> ScalingRules {
+        var rules = rules
+        if let seconds = json?["stabilizationWindowSeconds"]?.int { rules.stabilizationWindowSeconds = seconds }
+        if let select = json?["selectPolicy"]?.string.flatMap(ScalingRules.Select.init(rawValue:)) {
+            rules.select = select
+        }
+        if let tolerance = json?["tolerance"]?.double { rules.tolerance = tolerance }
+        if let policies = json?["policies"]?.array {
+            rules.limits = policies.compactMap { policy in
+                guard let kind = policy["type"]?.string.flatMap(ScalingLimit.Kind.init(rawValue:)),
+                    let value = policy["value"]?.int, let seconds = policy["periodSeconds"]?.int
+                else { return nil }
+                return ScalingLimit(kind: kind, value: value, periodSeconds: seconds)
+            }
+        }
+        return rules
+    }
+}
+
+extension ServingRuntime {
+    /// What the server's metrics mean.
+    var mapping: MetricsMapping {
+        let scales = ["Milliseconds": 1e-3, "Microseconds": 1e-6]
+        var mapping = MetricsMapping(
+            queueLength: Self.selector(metrics["queueLength"]),
+            inFlight: Self.selector(metrics["inFlight"]),
+            latency: Self.selector(metrics["latency"]),
+            latencyScale: metrics.at("latency", "unit")?.string.flatMap { scales[$0] } ?? 1,
+            requests: Self.selector(metrics["requests"])
+        )
+        if let label = metrics.at("requests", "codeLabel")?.string { mapping.codeLabel = label }
+        if let codes = metrics.at("requests", "errorCodes")?.array { mapping.errorCodes = codes.compactMap(\.string) }
+        return mapping
+    }
+
+    /// The path and port of the metrics page.
+    var metricsEndpoint: (path: String, port: Int) {
+        (metrics["path"]?.string ?? "/metrics", metrics["port"]?.int ?? port)
+    }
+
+    private static func selector(_ json: JSONValue?) -> MetricSelector? {
+        guard let name = json?["name"]?.string else { return nil }
+        var labels: [String: String] = [:]
+        for (key, value) in json?["labels"]?.object ?? JSONObject() { labels[key] = value.string }
+        return MetricSelector(name, labels: labels)
+    }
+}

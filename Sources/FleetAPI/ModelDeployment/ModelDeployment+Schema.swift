@@ -1,0 +1,118 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import KubeModel
+
+extension ModelDeployment {
+    /// The schema of the whole object.
+    public static let schema = StructuralSchema.object(
+        "A model that is served: the operator keeps pods running for it, scales them and rolls new versions out.",
+        required: ["spec"],
+        ["spec": specSchema, "status": statusSchema]
+    )
+
+    /// The definition to install.
+    public static var customResourceDefinition: KubeObject {
+        let column = SharedSchema.column
+        return SharedSchema.definition(
+            .modelDeployments,
+            shortName: "mdep",
+            columns: [
+                column(
+                    "Version",
+                    "string",
+                    ".status.stable.version",
+                    "The model version that gets the traffic.",
+                    false
+                ),
+                column("Ready", "string", ".status.ready", "Ready replicas of all.", false),
+                column(
+                    "Desired",
+                    "integer",
+                    ".status.scaling.desiredReplicas",
+                    "The replicas that scaling asks for.",
+                    false
+                ),
+                column("Engine", "string", ".spec.scaling.engine", "Who decides the replica count.", false),
+                column("Queue", "string", ".status.scaling.queue", "Waiting requests per replica.", false),
+                column(
+                    "P95",
+                    "string",
+                    ".status.scaling.p95",
+                    "The latency that 95 % of the requests keep below.",
+                    false
+                ),
+                column("Status", "string", ".status.summary", "What is true now, in a few words.", false),
+                column("Age", "date", ".metadata.creationTimestamp", "The time since it was created.", false),
+            ],
+            subresources: [
+                "status": [:],
+                "scale": [
+                    "specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas",
+                    "labelSelectorPath": ".status.selector",
+                ],
+            ],
+            schema: schema
+        )
+    }
+
+    private static let track = StructuralSchema.object(
+        "A revision in its role.",
+        [
+            "version": .string("The model version that it serves."),
+            "revision": .integer("The revision's number.", from: 0),
+            "replicas": .integer("Its replicas.", from: 0), "readyReplicas": .integer("Its ready replicas.", from: 0),
+        ]
+    )
+
+    private static let signal = StructuralSchema.object(
+        "One signal of a decision.",
+        [
+            "name": .string("The signal."), "value": .string("Its value per replica; empty when it is missing."),
+            "target": .string("What it was compared with."), "ageSeconds": .integer("The value's age in seconds."),
+            "proposedReplicas": .integer("The replicas that it asked for."), "note": .string("How it came to that."),
+        ]
+    )
+
+    private static let step = StructuralSchema.object(
+        "One rule's effect.",
+        [
+            "rule": .string("The rule."), "before": .integer("The count before."),
+            "after": .integer("The count after."),
+            "note": .string("Why."),
+        ]
+    )
+
+    /// The schema of `status`.
+    static let statusSchema = StructuralSchema.object(
+        "What is true now; written by the operator.",
+        [
+            "observedGeneration": SharedSchema.generation("The generation of the spec that this status is about."),
+            "replicas": .integer("All replicas.", from: 0), "readyReplicas": .integer("All ready replicas.", from: 0),
+            "ready": .string("Ready replicas of all, as `2/3`."),
+            "selector": .string("The label selector of the pods, for the scale subresource."),
+            "summary": .string("What is true now, in a few words."),
+            "url": .string("Where requests inside of the cluster go."),
+            "runtime": .string("The ServingRuntime in use."), "stable": track, "candidate": track,
+            "scaling": .object(
+                "The last scaling decision.",
+                [
+                    "desiredReplicas": .integer("The replicas that scaling asks for.", from: 0),
+                    "queue": .string("Waiting requests per replica."),
+                    "p95": .string("The latency that 95 % of the requests keep below."),
+                    "lastDecision": .object(
+                        "The last decision and how it came about.",
+                        [
+                            "time": SharedSchema.time("When it was made."), "reason": .string("One word for machines."),
+                            "message": .string("A sentence for people."),
+                            "fromReplicas": .integer("The count before."), "toReplicas": .integer("The count after."),
+                            "signals": .list("What each signal asked for.", of: signal, limit: 8),
+                            "steps": .list("The rules that acted, in order.", of: step, limit: 16),
+                        ]
+                    ),
+                ]
+            ),
+            "conditions": SharedSchema.conditions,
+        ]
+    )
+}

@@ -1,0 +1,116 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import KubeModel
+
+/// What validation found.
+public struct ValidationFindings: Sendable, Hashable {
+    /// What makes the object invalid.
+    public var errors: [APIStatus.Cause] = []
+    /// Fields without an effect, and other things to know; the object is accepted.
+    public var warnings: [String] = []
+
+    /// Nothing found.
+    public init() {}
+
+    /// Adds an error about a field's value.
+    mutating func invalid(_ field: String, _ message: String) {
+        errors.append(APIStatus.Cause(reason: "FieldValueInvalid", message: "Invalid value: \(message)", field: field))
+    }
+}
+
+/// Validation of ModelDeployments: the schema, then what a schema can't say.
+public enum ModelDeploymentValidation {
+    /// Checks an object; defaults are filled in first, and unknown fields are warned about by the API server itself.
+    public static func validate(_ json: JSONValue) -> ValidationFindings {
+        var findings = ValidationFindings()
+        let json = ModelDeployment.schema.applyingDefaults(to: json)
+        // Left out is the remark that rules in CEL were not checked; the checks below are these rules.
+        findings.errors = ModelDeployment.schema.violations(in: json).filter {
+            !($0.field == "<nil>" && $0.message.contains("rules were not checked"))
+        }
+        guard let spec = json["spec"], spec.object != nil else { return findings }
+        checkName(json, &findings)
+        checkScaling(spec["scaling"] ?? .emptyObject, hasReplicas: spec["replicas"] != nil, &findings)
+        checkRollout(spec["rollout"] ?? .emptyObject, &findings)
+        checkModel(spec, &findings)
+        return findings
+    }
+
+    private static func checkName(_ json: JSONValue, _ findings: inout ValidationFindings) {
+        // NAME-rN is a Deployment; its pods' names need 17 more characters of the 63 that a host name may have.
+        if let name = json.at("metadata", "name")?.string, name.utf8.count > 46 || name.contains(".") {
+            findings.invalid(
+                "metadata.name",
+                "\"\(name)\": must be at most 46 characters without dots, since a Service has this name"
+            )
+        }
+    }
+
+    private static func checkScaling(
+        _ scaling: JSONValue,
+        hasReplicas: Bool,
+        _ findings: inout ValidationFindings
+    ) {
+        let low = scaling["minReplicas"]?.int
+        let high = scaling["maxReplicas"]?.int
+        if findings.errors.isEmpty, let low, let high, low > high {
+            findings.invalid("spec.scaling", "minReplicas (\(low)) must not be greater than maxReplicas (\(high))")
+        }
+        let engine = scaling["engine"]?.string ?? "Direct"
+        if engine == "Direct", hasReplicas {
+            findings.warnings.append(
+                "spec.replicas has no effect with spec.scaling.engine Direct; set minReplicas and maxReplicas instead"
+            )
+        }
+        if engine == "HorizontalPodAutoscaler" {
+            findings.warnings.append(
+                "spec.scaling.engine HorizontalPodAutoscaler: the HPA reads External metrics (modelfleet_queue_length, "
+                    + "modelfleet_requests_in_flight, modelfleet_request_rate) that the operator does not serve; without a "
+                    + "metrics adapter in the cluster that does, the replica count stays; use Direct otherwise"
+            )
+        }
+        if engine == "HorizontalPodAutoscaler", scaling["objective"]?.object?.isEmpty == false {
+            findings.warnings.append(
+                "spec.scaling.objective has no effect with spec.scaling.engine HorizontalPodAutoscaler; use Direct"
+            )
+        }
+        if engine == "External" {
+            for field in ["targets", "objective", "behavior"] where scaling[field] != nil {
+                findings.warnings.append(
+                    "spec.scaling.\(field) has no effect with spec.scaling.engine External: spec.replicas decides"
+                )
+            }
+        }
+        if scaling["scaleToZero"] != nil {
+            findings.warnings.append("spec.scaling.scaleToZero is not supported yet and has no effect")
+        }
+    }
+
+    private static func checkRollout(_ rollout: JSONValue, _ findings: inout ValidationFindings) {
+        if let strategy = rollout["strategy"]?.string, strategy != "RollingUpdate" {
+            findings.warnings.append(
+                "spec.rollout.strategy \(strategy) is not supported yet and acts as RollingUpdate"
+            )
+        }
+        for field in ["steps", "analysis"] where rollout[field] != nil {
+            findings.warnings.append("spec.rollout.\(field) is not supported yet and has no effect")
+        }
+    }
+
+    private static func checkModel(_ spec: JSONValue, _ findings: inout ValidationFindings) {
+        let uri = spec.at("model", "uri")?.string ?? ""
+        if uri.hasPrefix("http"), spec.at("model", "sha256") == nil {
+            findings.warnings.append(
+                "spec.model.sha256 is not set: a changed or damaged file at \(uri.prefix(200)) would be served unnoticed"
+            )
+        }
+        let labels = spec.at("template", "metadata", "labels")?.object?.keys ?? []
+        for label in labels where label == FleetAPI.modelLabel || label == FleetAPI.revisionLabel {
+            findings.invalid(
+                "spec.template.metadata.labels",
+                "\"\(label)\": this label is the operator's; choose another name"
+            )
+        }
+    }
+}

@@ -1,0 +1,104 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Ambient
+
+/// A number that scaling can follow, as `spec.scaling.targets[].signal` names it.
+public enum Signal: String, Sendable, Hashable, CaseIterable, Comparable {
+    /// Requests that wait in the replica's queue.
+    case queueLength = "QueueLength"
+    /// Requests that the replica has accepted and not yet answered.
+    case inFlight = "InFlight"
+    /// Requests a second.
+    case requestRate = "RequestRate"
+
+    /// In the order of their names.
+    public static func < (left: Signal, right: Signal) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// What one signal showed over the replicas of a track.
+public struct SignalReading: Sendable, Hashable {
+    /// The sum over the replicas that reported.
+    public var total: Double
+    /// How many replicas reported.
+    public var reporting: Int
+    /// The age of the oldest scrape in the sum.
+    public var age: Duration
+
+    /// A reading.
+    public init(total: Double, reporting: Int, age: Duration = .zero) {
+        self.total = total
+        self.reporting = reporting
+        self.age = age
+    }
+}
+
+/// What the track's latency histogram showed between the last two scrapes.
+public struct LatencyReading: Sendable, Hashable {
+    /// The percentile of the objective in milliseconds; `nil` when no request ended in the interval.
+    public var milliseconds: Double?
+    /// Requests a second that ended in the interval.
+    public var requestRate: Double
+    /// How many replicas reported.
+    public var reporting: Int
+    /// The age of the oldest scrape in the reading.
+    public var age: Duration
+
+    /// A reading.
+    public init(milliseconds: Double?, requestRate: Double, reporting: Int, age: Duration = .zero) {
+        self.milliseconds = milliseconds
+        self.requestRate = requestRate
+        self.reporting = reporting
+        self.age = age
+    }
+}
+
+/// A ready replica without a usable reading, and why.
+public struct MissingReplica: Sendable, Hashable {
+    /// The pod's name.
+    public var pod: String
+    /// What was found instead, as a clause: `the scrape timed out`.
+    public var reason: String
+
+    /// A missing replica.
+    public init(pod: String, reason: String) {
+        self.pod = pod
+        self.reason = reason
+    }
+}
+
+/// Everything that a scaling decision is made from.
+public struct ScaleObservation: Sendable, Hashable {
+    /// When it was made.
+    public var time: WallTime
+    /// The replicas that are asked for now (`spec.replicas` of the workload).
+    public var replicas: Int
+    /// The replicas that are ready.
+    public var readyReplicas: Int
+    /// What each signal showed; a signal without an entry is missing.
+    public var readings: [Signal: SignalReading]
+    /// What latency showed; `nil` when it is missing.
+    public var latency: LatencyReading?
+    /// Ready replicas without a usable reading.
+    public var missing: [MissingReplica]
+
+    /// An observation.
+    public init(
+        time: WallTime,
+        replicas: Int,
+        readyReplicas: Int,
+        readings: [Signal: SignalReading] = [:],
+        latency: LatencyReading? = nil,
+        missing: [MissingReplica] = []
+    ) {
+        self.time = time
+        self.replicas = max(0, replicas)
+        self.readyReplicas = max(0, readyReplicas)
+        self.readings = readings
+        self.latency = latency
+        self.missing = missing
+    }
+
+    /// Replicas that were asked for and aren't ready yet: capacity to come.
+    public var loadingReplicas: Int { max(0, replicas - readyReplicas) }
+}

@@ -1,0 +1,141 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The level of one signal to hold, per replica.
+public struct ScalingTarget: Sendable, Hashable {
+    /// The signal.
+    public var signal: Signal
+    /// The level per replica; more than 0.
+    public var value: Double
+
+    /// A target.
+    public init(signal: Signal, value: Double) {
+        self.signal = signal
+        self.value = value
+    }
+}
+
+/// A latency that the given share of requests keeps below.
+public struct LatencyObjective: Sendable, Hashable {
+    /// The percentile: more than 0, less than 100.
+    public var percentile: Double
+    /// The latency in milliseconds; more than 0.
+    public var milliseconds: Double
+
+    /// An objective.
+    public init(percentile: Double, milliseconds: Double) {
+        self.percentile = percentile
+        self.milliseconds = milliseconds
+    }
+}
+
+/// How far the replica count may move within a period, as in the HPA's `behavior`.
+public struct ScalingLimit: Sendable, Hashable {
+    /// What the value counts.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// Replicas.
+        case pods = "Pods"
+        /// Percent of the count at the start of the period.
+        case percent = "Percent"
+    }
+
+    /// What the value counts.
+    public var kind: Kind
+    /// The most change in one period; more than 0.
+    public var value: Int
+    /// The length of the period in seconds, 1 to 1800.
+    public var periodSeconds: Int
+
+    /// A limit.
+    public init(kind: Kind, value: Int, periodSeconds: Int) {
+        self.kind = kind
+        self.value = value
+        self.periodSeconds = periodSeconds
+    }
+}
+
+/// The rules for one direction, as in the HPA's `behavior`.
+public struct ScalingRules: Sendable, Hashable {
+    /// Which of several limits counts.
+    public enum Select: String, Sendable, Hashable, CaseIterable {
+        /// The one that allows the largest change.
+        case max = "Max"
+        /// The one that allows the smallest change.
+        case min = "Min"
+        /// No change in this direction at all.
+        case disabled = "Disabled"
+    }
+
+    /// For how many seconds an opposite recommendation is remembered, 0 to 3600.
+    public var stabilizationWindowSeconds: Int
+    /// The limits; none means no limit.
+    public var limits: [ScalingLimit]
+    /// Which limit counts.
+    public var select: Select
+    /// The relative distance from the target that is close enough.
+    public var tolerance: Double
+
+    /// Rules.
+    public init(
+        stabilizationWindowSeconds: Int,
+        limits: [ScalingLimit],
+        select: Select = .max,
+        tolerance: Double = 0.1
+    ) {
+        self.stabilizationWindowSeconds = stabilizationWindowSeconds
+        self.limits = limits
+        self.select = select
+        self.tolerance = tolerance
+    }
+
+    /// The HPA's defaults for more replicas: at once, by at most 4 pods or 100 % in 15 s, whichever is more.
+    public static let defaultUp = ScalingRules(
+        stabilizationWindowSeconds: 0,
+        limits: [
+            ScalingLimit(kind: .pods, value: 4, periodSeconds: 15),
+            ScalingLimit(kind: .percent, value: 100, periodSeconds: 15),
+        ]
+    )
+
+    /// The HPA's defaults for fewer replicas: the highest recommendation of the last 300 s.
+    public static let defaultDown = ScalingRules(
+        stabilizationWindowSeconds: 300,
+        limits: [ScalingLimit(kind: .percent, value: 100, periodSeconds: 15)]
+    )
+}
+
+/// What a model's `spec.scaling` asks for.
+public struct ScalingPolicy: Sendable, Hashable {
+    /// The fewest replicas; at least 0.
+    public var minReplicas: Int
+    /// The most replicas; at least `minReplicas`.
+    public var maxReplicas: Int
+    /// The levels to hold; the largest answer wins.
+    public var targets: [ScalingTarget]
+    /// The latency to keep.
+    public var latency: LatencyObjective?
+    /// The rules for more replicas.
+    public var up: ScalingRules
+    /// The rules for fewer replicas.
+    public var down: ScalingRules
+
+    /// A policy; bounds in the wrong order are put right in favour of `minReplicas`.
+    public init(
+        minReplicas: Int,
+        maxReplicas: Int,
+        targets: [ScalingTarget] = [],
+        latency: LatencyObjective? = nil,
+        up: ScalingRules = .defaultUp,
+        down: ScalingRules = .defaultDown
+    ) {
+        self.minReplicas = Swift.max(0, minReplicas)
+        self.maxReplicas = Swift.max(self.minReplicas, maxReplicas)
+        self.targets = targets
+        self.latency = latency
+        self.up = up
+        self.down = down
+    }
+
+    /// `replicas` moved into the bounds.
+    public func clamped(_ replicas: Int) -> Int { Swift.min(maxReplicas, Swift.max(minReplicas, replicas)) }
+}

@@ -1,0 +1,90 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+
+/// Remembers recommendations, so that a short dip doesn't lower the count and a short peak may be waited out.
+///
+/// As in the HPA: the count rises to the lowest recommendation within the up window and falls to the highest within the
+/// down window, the newest included. The first observation seeds the memory with the running count, so that a restart of
+/// the operator lowers nothing before a whole window has passed.
+struct Stabilization: Sendable, Hashable {
+    private struct Entry: Sendable, Hashable {
+        var time: WallTime
+        var replicas: Int
+    }
+
+    /// The most remembered recommendations: one a second over the longest window, and some.
+    private static let limit = 4096
+    private var entries: [Entry] = []
+
+    /// Remembers `recommendation` and answers what the windows allow from `current`.
+    mutating func stabilized(
+        _ recommendation: Int,
+        current: Int,
+        now: WallTime,
+        policy: ScalingPolicy
+    ) -> Int {
+        if entries.isEmpty { entries.append(Entry(time: now, replicas: current)) }
+        entries.append(Entry(time: now, replicas: recommendation))
+        let longest = max(policy.up.stabilizationWindowSeconds, policy.down.stabilizationWindowSeconds)
+        entries.removeAll { $0.time < now - .seconds(longest) }
+        if entries.count > Self.limit { entries.removeFirst(entries.count - Self.limit) }
+        let upBound = bound(policy.up.stabilizationWindowSeconds, now, recommendation) { $0.min() }
+        let downBound = bound(policy.down.stabilizationWindowSeconds, now, recommendation) { $0.max() }
+        if current < upBound { return upBound }
+        return current > downBound ? downBound : current
+    }
+
+    private func bound(_ seconds: Int, _ now: WallTime, _ newest: Int, _ pick: ([Int]) -> Int?) -> Int {
+        let start = now - .seconds(seconds)
+        return pick(entries.filter { $0.time > start }.map(\.replicas) + [newest]) ?? newest
+    }
+}
+
+/// Remembers how the count changed, and limits how far it may move within a period (the HPA's `policies`).
+struct RateLimit: Sendable, Hashable {
+    private struct Change: Sendable, Hashable {
+        var time: WallTime
+        var delta: Int
+    }
+
+    /// The most remembered changes: one a second over the longest period (1800 s), and some.
+    private static let limit = 2048
+    private var changes: [Change] = []
+
+    /// Remembers that the count moved by `delta` at `time`.
+    mutating func record(delta: Int, at time: WallTime) {
+        changes.append(Change(time: time, delta: delta))
+        changes.removeAll { $0.time < time - .seconds(1800) }
+        if changes.count > Self.limit { changes.removeFirst(changes.count - Self.limit) }
+    }
+
+    /// `wanted` moved towards `current` as far as the limits of its direction say.
+    func limited(_ wanted: Int, current: Int, now: WallTime, policy: ScalingPolicy) -> Int {
+        guard wanted != current else { return wanted }
+        let isUp = wanted > current
+        let rules = isUp ? policy.up : policy.down
+        guard rules.select != .disabled else { return current }
+        guard !rules.limits.isEmpty else { return wanted }
+        let reach = rules.limits.map { limit -> Int in
+            let moved = moved(within: limit.periodSeconds, now: now, up: isUp)
+            let start = isUp ? current - moved : current + moved
+            let step: Double
+            switch limit.kind {
+            case .pods: step = Double(limit.value)
+            case .percent: step = Double(start) * Double(limit.value) / 100
+            }
+            let end = isUp ? (Double(start) + step).rounded(.up) : (Double(start) - step).rounded(.down)
+            return Int(min(max(end, 0), 1e9))
+        }
+        let largest = isUp == (rules.select == .max)
+        let edge = (largest ? reach.max() : reach.min()) ?? wanted
+        return isUp ? min(wanted, max(current, edge)) : max(wanted, min(current, edge))
+    }
+
+    private func moved(within seconds: Int, now: WallTime, up: Bool) -> Int {
+        let start = now - .seconds(seconds)
+        return changes.filter { $0.time > start && ($0.delta > 0) == up }.reduce(0) { $0 + abs($1.delta) }
+    }
+}

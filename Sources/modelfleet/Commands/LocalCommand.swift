@@ -1,0 +1,120 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import ArgumentParser
+import Controllers
+import CurlHTTP
+import FleetAPI
+import Foundation
+import HTTPMessages
+import HTTPServing
+import KubeAPI
+import KubeModel
+import KubeServer
+import LocalCluster
+import Logging
+import ServiceLifecycle
+import TransportSecurity
+
+/// `modelfleet local`
+struct LocalCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "local",
+        abstract: "Runs a small Kubernetes on this machine: an API server, its controllers, and pods as processes.",
+        discussion: """
+            It listens on loopback addresses only and lets in only the token of the kubeconfig that it writes.
+            Everything is kept in memory and ends with the command.
+
+              modelfleet local --operator &
+              export KUBECONFIG=$PWD/modelfleet.kubeconfig
+              kubectl apply -f manifests/examples/iris.yaml
+            """)
+
+    @Option(help: "Where the kubeconfig is written (mode 0600); it is removed at the end.")
+    var kubeconfig = "modelfleet.kubeconfig"
+
+    @Option(help: "The API server's port; 0 for any that is free.")
+    var port: Int = 0
+
+    @Option(help: "The modelfleet-server that runs for the image modelfleet/server; by default the one beside this program.")
+    var server: String?
+
+    @Option(
+        name: .customLong("image"),
+        help: "Another image and the program that runs for it, as NAME[:TAG]=PATH. May be repeated.")
+    var images: [String] = []
+
+    @Flag(name: .customLong("operator"), help: "Run the operator in the same process, with its resources installed.")
+    var runsOperator = false
+
+    @Flag(help: .hidden)
+    var stopWithParent = false
+
+    @OptionGroup var logs: LogOptions
+
+    mutating func validate() throws {
+        guard (0...65_535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
+        for image in images where !image.contains("=") {
+            throw ValidationError("--image \(image): write it as NAME=PATH, for example busybox=/bin/busybox")
+        }
+    }
+
+    mutating func run() async throws {
+        let logger = logs.logger("modelfleet.local")
+        let random = SystemRandom()
+        let token = random.uuid() + random.uuid()
+        let directory = NSTemporaryDirectory() + "modelfleet-\(random.nameSuffix(length: 8))"
+        let certificates = try CertificateBundle.make(
+            hosts: ["127.0.0.1", "localhost"], now: SystemTime().now(), validity: .seconds(365 * 86_400),
+            random: random)
+        let configuration = LocalClusterConfiguration(
+            directory: directory, images: try imageTable(), token: token, admission: [FleetAdmission()],
+            probes: CurlExchange(
+                configuration: CurlConfiguration(userAgent: "kube-probe/\(Version.current)", http2: false)),
+            processes: SystemProcessSpawner(removing: directory),
+            logger: logger)
+        let cluster = LocalCluster(configuration: configuration)
+        let file = KubeconfigFile(path: kubeconfig)
+        defer { file.remove() }
+        let front = HTTPService(
+            exchange: cluster.apiServer, host: "127.0.0.1", port: port,
+            tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
+            logger: logger
+        ) { port in
+            do {
+                try file.write(
+                    ClusterAccess(server: "https://127.0.0.1:\(port)", authority: certificates.authority, token: token))
+                print("The local cluster listens on https://127.0.0.1:\(port). To use it:")
+                print("  export KUBECONFIG=\(URL(fileURLWithPath: file.path).path)")
+                fflush(nil)
+            } catch {
+                logger.error("the kubeconfig can't be written", metadata: ["error": "\(error)"])
+            }
+        }
+        var services: [any Service] = [cluster, front]
+        if runsOperator { services.append(BundledOperator(cluster: cluster, logger: logger)) }
+        if stopWithParent { services.append(ParentWatch()) }
+        try await ProgramServices(services, logger: logger).run()
+    }
+
+    private func imageTable() throws -> LocalImages {
+        let beside = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+            .deletingLastPathComponent().appendingPathComponent("modelfleet-server").path
+        let program = server ?? beside
+        var entries: [LocalImages.Entry] = []
+        if FileManager.default.isExecutableFile(atPath: program) {
+            entries.append(LocalImages.Entry(image: "modelfleet/server", executable: program))
+        } else if server != nil {
+            throw CommandFailure("--server \(program): there is no such program")
+        }
+        for image in images {
+            let parts = image.split(separator: "=", maxSplits: 1).map(String.init)
+            guard parts.count == 2, FileManager.default.isExecutableFile(atPath: parts[1]) else {
+                throw CommandFailure("--image \(image): there is no program at that path")
+            }
+            entries.append(LocalImages.Entry(image: parts[0], executable: parts[1]))
+        }
+        return LocalImages(entries)
+    }
+}

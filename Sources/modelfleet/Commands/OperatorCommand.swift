@@ -1,0 +1,83 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import ArgumentParser
+import Controllers
+import CurlHTTP
+import Foundation
+import HTTPServing
+import KubeAPI
+import Logging
+import ServiceLifecycle
+import Telemetry
+
+/// `modelfleet operator`
+struct OperatorCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "operator",
+        abstract: "Runs the operator against a cluster, from inside or outside of it.",
+        discussion: """
+            It needs the custom resource definitions (modelfleet crds) and the permissions of manifests/install.
+            Stopping it, in any way, changes nothing that is running.
+            """)
+
+    @OptionGroup var cluster: ClusterOptions
+
+    @Option(name: [.short, .long], help: "Look after this namespace only; by default after all.")
+    var namespace: String?
+
+    @Flag(help: "Act only while holding a Lease, so that several copies may run.")
+    var leaderElect = false
+
+    @Option(help: "The namespace of the Lease.")
+    var leaseNamespace: String?
+
+    @Option(help: "Serve /healthz, /readyz and /metrics on this port; 0 for none.")
+    var healthPort: Int = 0
+
+    @Option(help: "The address that the health port listens on.")
+    var healthHost = "0.0.0.0"
+
+    @Option(help: "How many models are reconciled at one time.")
+    var workers: Int = 4
+
+    @Flag(help: .hidden)
+    var stopWithParent = false
+
+    @OptionGroup var logs: LogOptions
+
+    mutating func validate() throws {
+        guard (0...65_535).contains(healthPort) else { throw ValidationError("--health-port must be 0 to 65535") }
+        guard (1...64).contains(workers) else { throw ValidationError("--workers must be 1 to 64") }
+    }
+
+    mutating func run() async throws {
+        let logger = logs.logger("modelfleet.operator")
+        let connection = try cluster.connection()
+        let metrics = MetricsRegistry()
+        let service = OperatorService(
+            client: try cluster.client(for: connection), scrapeExchange: Self.scrapeExchange(), logger: logger,
+            namespace: namespace,
+            configuration: OperatorConfiguration(
+                workers: workers, electsLeader: leaderElect,
+                leaseNamespace: leaseNamespace ?? connection.namespace,
+                identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? ""),
+            metrics: metrics)
+        var services: [any Service] = [service]
+        if healthPort > 0 {
+            let pages = HealthPages(metrics: metrics, isReady: { service.isSynced })
+            services.append(HTTPService(exchange: pages, host: healthHost, port: healthPort, logger: logger))
+        }
+        if stopWithParent { services.append(ParentWatch()) }
+        logger.info("connecting", metadata: ["server": "\(connection.server)", "from": "\(connection.origin)"])
+        try await ProgramServices(services, logger: logger).run()
+    }
+
+    /// What reads the pods' metrics pages: short connections, no HTTP/2, nothing but loopback and cluster addresses.
+    static func scrapeExchange() -> CurlExchange {
+        CurlExchange(
+            configuration: CurlConfiguration(
+                connectTimeout: .seconds(1), userAgent: "modelfleet-operator/\(Version.current)", http2: false))
+    }
+}

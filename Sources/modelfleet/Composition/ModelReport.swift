@@ -1,0 +1,69 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeModel
+
+/// One model in words.
+struct ModelReport {
+    private let model: KubeObject
+
+    /// A report on `model`.
+    init(_ model: KubeObject) { self.model = model }
+
+    /// The models as an aligned table.
+    static func table(_ models: [KubeObject], showsNamespace: Bool) -> String {
+        var rows = [["NAME", "VERSION", "READY", "REPLICAS", "DESIRED", "ENGINE", "STATUS"]]
+        if showsNamespace { rows[0].insert("NAMESPACE", at: 0) }
+        for model in models {
+            var row = ModelReport(model).row
+            if showsNamespace { row.insert(model.namespace ?? "", at: 0) }
+            rows.append(row)
+        }
+        return aligned(rows)
+    }
+
+    private var row: [String] {
+        let ready = condition("Ready")
+        return [
+            model.name, model["spec", "model", "version"]?.string ?? "–", ready?["status"]?.string ?? "Unknown",
+            "\(model["status", "stable", "readyReplicas"]?.int ?? 0)/\(model["status", "replicas"]?.int ?? 0)",
+            model["status", "scaling", "desiredReplicas"]?.int.map(String.init) ?? "–",
+            model["spec", "scaling", "engine"]?.string ?? "Direct", ready?["reason"]?.string ?? "Pending",
+        ]
+    }
+
+    /// The model with its conditions and the last decision.
+    var text: String {
+        var text = Self.table([model], showsNamespace: true)
+        if let url = model["status", "url"]?.string { text += "\nURL: \(url)\n" }
+        text += "\nConditions:\n"
+        let conditions = model["status", "conditions"]?.array ?? []
+        if conditions.isEmpty { text += "  none yet: is the operator running?\n" }
+        text += Self.aligned(
+            conditions.map { condition in
+                ["  " + (condition["type"]?.string ?? ""), condition["status"]?.string ?? ""]
+                    + [condition["reason"]?.string ?? "", condition["message"]?.string ?? ""]
+            })
+        if let decision = model["status", "scaling", "lastDecision"] {
+            text += "\nLast scaling decision: \(decision["message"]?.string ?? decision["reason"]?.string ?? "")\n"
+            for step in decision["steps"]?.array ?? [] { text += "  \(step.string ?? step.jsonText)\n" }
+        }
+        return text
+    }
+
+    private func condition(_ type: String) -> JSONValue? {
+        model["status", "conditions"]?.array?.first { $0["type"]?.string == type }
+    }
+
+    /// Columns as wide as their widest cell, two spaces between them, nothing behind the last.
+    private static func aligned(_ rows: [[String]]) -> String {
+        let count = rows.map(\.count).max() ?? 0
+        let widths = (0..<count).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
+        return rows.map { row in
+            row.enumerated().map { column, cell in
+                column == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)
+            }.joined() + "\n"
+        }.joined()
+    }
+}

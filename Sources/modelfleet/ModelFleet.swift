@@ -1,0 +1,28 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+
+/// The program: every verb is a command of its own file.
+@main
+struct ModelFleet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "modelfleet",
+        abstract: "Runs machine-learning models on Kubernetes.",
+        discussion: """
+            Try it without a cluster:   modelfleet local --operator
+            Check a file before use:    modelfleet validate -f model.yaml
+            See what would be applied:  modelfleet render -f model.yaml
+            """,
+        version: Version.current,
+        subcommands: [
+            LocalCommand.self, OperatorCommand.self, GetCommand.self, ValidateCommand.self, RenderCommand.self,
+            CRDsCommand.self, LoadCommand.self, DemoCommand.self,
+        ])
+}
+
+/// The version of the program.
+enum Version {
+    /// As in the chart and the images.
+    static let current = "0.1.0"
+}

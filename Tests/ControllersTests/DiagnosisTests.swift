@@ -1,0 +1,184 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeAPI
+import KubeModel
+import KubeRuntime
+import Templates
+import Testing
+
+@testable import Controllers
+
+@Suite("What the conditions say", .timeLimit(.minutes(1)))
+struct DiagnosisTests {
+    private static func unready(started: Bool, since: WallTime) -> JSONValue {
+        [
+            "phase": "Running",
+            "conditions": [
+                [
+                    "type": "Ready", "status": "False", "reason": "ContainersNotReady",
+                    "message": "containers with unready status: [server]",
+                    "lastTransitionTime": .string(since.rfc3339),
+                ]
+            ],
+            "containerStatuses": [
+                [
+                    "name": "server", "image": "i:1", "imageID": "", "ready": false, "started": .bool(started),
+                    "restartCount": 0, "state": ["running": ["startedAt": .string(since.rfc3339)]],
+                ]
+            ],
+        ]
+    }
+
+    @Test(
+        "a pod that never gets ready is explained after 30 s, once, and fails the rollout at the deadline",
+        arguments: [true, false]
+    )
+    func neverReady(started: Bool) async throws {
+        let harness = try await ReconcilerHarness(
+            OperatorHarness.model(spec: ["rollout": ["progressDeadlineSeconds": 100]])
+        )
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 1, ready: 0)
+        try await harness.addPod(
+            "m-r1-a",
+            revision: 1,
+            status: Self.unready(started: started, since: harness.time.now())
+        )
+        #expect(try await harness.reconcile() == .requeue(after: .seconds(31)))
+        #expect(try await harness.condition("Ready")?.reason == "Loading")
+
+        harness.time.advance(by: .seconds(31))
+        #expect(try await harness.reconcile() == .requeue(after: .seconds(70)))
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.status == .isFalse)
+        #expect(ready.reason == "PodNotReady")
+        let parts = [
+            "m-r1-a", "GET /v2/health/ready on port http", "kubectl logs -n default m-r1-a",
+            "kubectl describe pod -n default m-r1-a", "containers with unready status",
+            started ? "Readiness probe failed" : "startup probe",
+        ]
+        for part in parts { #expect(ready.message.contains(part), "\(ready.message)") }
+        #expect(try await harness.condition("Progressing")?.status == .isTrue)
+        #expect(try await harness.condition("RolloutHealthy")?.status == .isTrue)
+        #expect(try await harness.get(.modelDeployments, "m")["status", "summary"] == "PodNotReady")
+
+        harness.time.advance(by: .seconds(5))
+        let version = try await harness.get(.modelDeployments, "m").resourceVersion
+        try await harness.reconcile()
+        #expect(try await harness.get(.modelDeployments, "m").resourceVersion == version, "nothing new to say")
+
+        harness.time.advance(by: .seconds(66))
+        #expect(try await harness.reconcile() == .awaitChange)
+        for type in ["Progressing", "RolloutHealthy"] {
+            let condition = try #require(try await harness.condition(type))
+            #expect(condition.status == .isFalse)
+            #expect(condition.reason == "ProgressDeadlineExceeded")
+            #expect(condition.message.contains("m-r1-a"), "\(condition.message)")
+        }
+        #expect(try await harness.events("PodNotReady").count == 1)
+        #expect(try await harness.events("ProgressDeadlineExceeded").count == 1)
+    }
+
+    @Test("a second revision whose pod is late keeps waiting until the deadline, then says what it waited for")
+    func lateSecondRevision() async throws {
+        let harness = try await ReconcilerHarness(
+            OperatorHarness.model(spec: ["rollout": ["progressDeadlineSeconds": 100]])
+        )
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        try await harness.reconcile()
+        try await harness.addPod("m-r2-a", revision: 2, status: Self.unready(started: true, since: harness.time.now()))
+        harness.time.advance(by: .seconds(40))
+        #expect(try await harness.reconcile() == .requeue(after: .seconds(61)))
+        #expect(try await harness.condition("RolloutHealthy")?.status == .isTrue)
+        harness.time.advance(by: .seconds(61))
+        try await harness.reconcile()
+        let healthy = try #require(try await harness.condition("RolloutHealthy"))
+        #expect(healthy.status == .isFalse)
+        #expect(healthy.message.contains("m-r2-a"), "\(healthy.message)")
+        #expect(try await harness.condition("Ready")?.status == .isTrue)
+        #expect(try await harness.selected() == "1")
+    }
+
+    @Test("no pod can be created: the Deployment's reason is passed on")
+    func noPods() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        let condition: JSONValue = [
+            "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
+            "message": "pods is forbidden: exceeded quota",
+        ]
+        let status: JSONValue = ["status": ["conditions": [condition]]]
+        try await harness.client.patch(
+            .deployments,
+            OperatorHarness.key("m-r1"),
+            .merge(status),
+            subresource: "status"
+        )
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.reason == "PodsNotCreated")
+        #expect(ready.message.contains("exceeded quota"))
+    }
+
+    @Test("a stored spec that is invalid today: condition and event name the field; what serves keeps serving")
+    func invalidStored() async throws {
+        let harness = try await ReconcilerHarness(loosely: true)
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.reconcile()
+        let selector = try await harness.get(.modelDeployments, "m")["status", "selector"]
+        #expect(selector != nil)
+        let before = try await harness.get(.deployments, "m-r1")
+        try await harness.patchModel(["scaling": ["maxReplicas": 0]])
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.status == .isTrue)
+        #expect(ready.message.contains("spec.scaling.maxReplicas"), "\(ready.message)")
+        let healthy = try #require(try await harness.condition("RolloutHealthy"))
+        #expect(healthy.reason == "InvalidSpec")
+        #expect(try await harness.get(.modelDeployments, "m")["status", "selector"] == selector)
+        #expect(try await harness.get(.deployments, "m-r1").resourceVersion == before.resourceVersion)
+        #expect(try await harness.events("InvalidSpec").count == 1)
+    }
+
+    @Test("a new spec that is invalid: Ready=False with reason InvalidSpec and the field path, and an event")
+    func invalidNew() async throws {
+        let model = OperatorHarness.model(spec: ["model": ["format": ["name": "onnx"], "uri": "ftp://x/m.onnx"]])
+        let harness = try await ReconcilerHarness(model, loosely: true)
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.status == .isFalse)
+        #expect(ready.reason == "InvalidSpec")
+        #expect(ready.message.hasPrefix("spec.model.uri: "), "\(ready.message)")
+        let event = try #require(try await harness.events("InvalidSpec").first)
+        #expect(event["type"] == "Warning")
+        #expect(event["message"]?.string?.contains("spec.model.uri") == true)
+        #expect(try await harness.find(.deployments, "m-r1") == nil)
+    }
+
+    @Test("a preview shows what would be applied, without an owner where the model isn't stored")
+    func preview() throws {
+        let objects = try RenderPreview.objects(for: OperatorHarness.model(), runtimes: [ServingRuntime.builtIn])
+        #expect(objects.map(\.kind) == ["Deployment", "Service"])
+        #expect(objects.map(\.name) == ["m-r1", "m"])
+        #expect(objects.allSatisfy { $0["metadata", "ownerReferences"] == nil })
+        let hpa = OperatorHarness.model(spec: ["scaling": ["engine": "HorizontalPodAutoscaler"]])
+        let more = try RenderPreview.objects(for: hpa, runtimes: [ServingRuntime.builtIn])
+        #expect(more.map(\.kind) == ["Deployment", "Service", "HorizontalPodAutoscaler"])
+        var stored = OperatorHarness.model()
+        stored["metadata", "uid"] = "u1"
+        let owned = try RenderPreview.objects(for: stored, runtimes: [ServingRuntime.builtIn])
+        #expect(owned.allSatisfy { $0.controller?.uid == "u1" })
+        let error = #expect(throws: RenderPreviewError.self) {
+            try RenderPreview.objects(for: OperatorHarness.model(), runtimes: [])
+        }
+        #expect(error?.reason == .noRuntime)
+        #expect(error?.message.contains("no ServingRuntime supports") == true)
+    }
+}

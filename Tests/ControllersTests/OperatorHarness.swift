@@ -1,0 +1,122 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import HTTPMessages
+import HTTPTypes
+import KubeAPI
+import KubeModel
+import KubeServer
+import KubeTesting
+import Logging
+import Synchronization
+import Telemetry
+import Testing
+
+@testable import Controllers
+
+/// A real API server in this process, an operator that talks to it, and hands to play Deployment controller and kubelet.
+final class OperatorHarness: Sendable {
+    let client: KubeClient
+    let pages = Mutex<[String: String]>([:])
+    private let server: APIServer
+
+    init() async throws {
+        server = APIServer()
+        client = KubeClient(exchange: server)
+        for definition in FleetAPI.customResourceDefinitions {
+            try await client.create(.customResourceDefinitions, definition)
+        }
+        try await client.create(.servingRuntimes, ServingRuntime.builtIn)
+    }
+
+    /// Runs an operator while `body` runs.
+    func withOperator(_ body: @Sendable @escaping (OperatorHarness) async throws -> Void) async throws {
+        let scrape = ClosureExchange { [self] request in
+            let page = pages.withLock { $0[request.head.authority ?? ""] }
+            guard let page else { return HTTPResponseMessage(status: .notFound, text: "") }
+            return HTTPResponseMessage(status: .ok, text: page)
+        }
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let service = OperatorService(client: client, scrapeExchange: scrape, logger: logger)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            group.addTask { try await body(self) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    static func model(_ name: String = "m", spec: JSONValue = [:]) -> KubeObject {
+        var json: JSONValue = [
+            "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ModelDeployment",
+            "metadata": ["name": .string(name), "namespace": "default"],
+            "spec": ["model": ["format": ["name": "onnx"], "uri": "file:///models/m.onnx"]],
+        ]
+        for (key, value) in spec.object ?? JSONObject() { json.set(value, at: "spec", key) }
+        return KubeObject(json)
+    }
+
+    static func key(_ name: String) -> ObjectKey { ObjectKey(namespace: "default", name: name) }
+
+    /// Reads until `accept` answers true; the suite's time limit ends it otherwise.
+    @discardableResult
+    func expect(
+        _ type: ResourceType,
+        _ name: String,
+        _ accept: @Sendable (KubeObject) -> Bool
+    ) async throws -> KubeObject {
+        while true {
+            if let object = try await client.find(type, Self.key(name)), accept(object) { return object }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    func expectGone(_ type: ResourceType, _ name: String) async throws {
+        while let object = try await client.find(type, Self.key(name)), !object.isBeingDeleted {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    func condition(_ object: KubeObject, _ type: String) -> Condition? { ConditionSet(object)[type] }
+
+    /// Plays the Deployment controller: says how many replicas are ready.
+    func setReady(_ deployment: String, _ count: Int) async throws {
+        let status: JSONValue = [
+            "replicas": JSONValue(count), "readyReplicas": JSONValue(count), "observedGeneration": 1,
+        ]
+        try await client.patch(
+            .deployments,
+            Self.key(deployment),
+            .merge(["status": status]),
+            subresource: "status"
+        )
+    }
+
+    /// Plays the kubelet: a pod of a revision with a status.
+    func addPod(_ name: String, model: String = "m", revision: Int = 1, status: JSONValue) async throws {
+        var pod = KubeObject(.pods, namespace: "default", name: name)
+        pod.labels = [FleetAPI.modelLabel: model, FleetAPI.revisionLabel: "\(revision)"]
+        pod["spec"] = ["containers": [["name": "server", "image": "modelfleet/server:0.1.0"]]]
+        try await client.create(.pods, pod)
+        try await client.patch(.pods, Self.key(name), .merge(["status": status]), subresource: "status")
+    }
+
+    static func ready(_ address: String) -> JSONValue {
+        [
+            "phase": "Running", "podIP": .string(address),
+            "conditions": [["type": "Ready", "status": "True"]],
+        ]
+    }
+
+    static func waiting(_ reason: String, _ message: String, terminated: JSONValue? = nil) -> JSONValue {
+        var container: JSONValue = [
+            "name": "server", "image": "modelfleet/server:0.1.0", "imageID": "", "ready": false, "restartCount": 3,
+            "state": ["waiting": ["reason": .string(reason), "message": .string(message)]],
+        ]
+        if let terminated { container["lastState"] = ["terminated": terminated] }
+        return ["phase": "Pending", "containerStatuses": [container]]
+    }
+}

@@ -1,0 +1,215 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import Foundation
+import KubeAPI
+import KubeModel
+import KubeRuntime
+import Templates
+import Testing
+
+@testable import Controllers
+
+@Suite("Revisions: written once, pinned, retired with care", .timeLimit(.minutes(1)))
+struct RevisionTests {
+    private static let version2: JSONValue = ["model": ["version": "2"]]
+
+    /// The built-in template `name` as text, with `changes` (from, to) made.
+    private static func template(_ name: String, _ changes: (String, String)...) throws -> String {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let file = root.appending(path: "Sources/Templates/Resources/\(name)")
+        var text = try String(contentsOf: file, encoding: .utf8)
+        for (old, new) in changes {
+            try #require(text.contains(old))
+            text = text.replacing(old, with: new)
+        }
+        return text
+    }
+
+    private static func image(_ deployment: KubeObject) -> String? {
+        deployment["spec", "template", "spec", "containers"]?[0]?["image"]?.string
+    }
+
+    @Test("a field that is rendered no longer goes from the live object; then nothing is written")
+    func removal() async throws {
+        let more = try Self.template(
+            "service.yaml",
+            ("  ownerReferences:", "  annotations: {example.com/old: \"yes\"}\n  ownerReferences:"),
+            (
+                "  - name: http\n",
+                "  - name: metrics\n    port: 90\n    protocol: TCP\n    targetPort: http\n  - name: http\n"
+            )
+        )
+        var harness = try await ReconcilerHarness()
+        harness.restart(templates: try TemplateSet(overriding: ["service.yaml": more]))
+        try await harness.reconcile()
+        let old = try await harness.get(.services, "m")
+        #expect(old.annotations["example.com/old"] == "yes")
+        #expect(old["spec", "ports"]?.array?.count == 2)
+        let mine: JSONValue = ["metadata": ["annotations": ["example.com/mine": "kept"]]]
+        try await harness.client.patch(.services, OperatorHarness.key("m"), .merge(mine))
+
+        harness.restart(templates: .builtIn)
+        try await harness.reconcile()
+        let new = try await harness.get(.services, "m")
+        #expect(new.annotations["example.com/old"] == nil)
+        #expect(new.annotations["example.com/mine"] == "kept")
+        #expect(new["spec", "ports"]?.array?.compactMap { $0["port"]?.int } == [80])
+
+        let deployment = try await harness.get(.deployments, "m-r1")
+        try await harness.reconcile()
+        try await harness.reconcile()
+        let model = try await harness.get(.modelDeployments, "m")
+        try await harness.reconcile()
+        #expect(try await harness.get(.services, "m").resourceVersion == new.resourceVersion)
+        #expect(try await harness.get(.deployments, "m-r1").resourceVersion == deployment.resourceVersion)
+        #expect(try await harness.get(.modelDeployments, "m").resourceVersion == model.resourceVersion)
+    }
+
+    @Test("a label that leaves spec.template is not in the next revision's pods")
+    func removedLabel() async throws {
+        let labels: JSONValue = ["template": ["metadata": ["labels": ["team": "a", "tier": "gold"]]]]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: labels))
+        try await harness.reconcile()
+        try await harness.patchModel(["template": ["metadata": ["labels": ["tier": .null]]]])
+        try await harness.reconcile()
+        func podLabels(_ name: String) async throws -> JSONValue? {
+            try await harness.get(.deployments, name)["spec", "template", "metadata", "labels"]
+        }
+        #expect(try await podLabels("m-r1")?["tier"] == "gold")
+        #expect(try await podLabels("m-r2")?["team"] == "a")
+        #expect(try await podLabels("m-r2")?["tier"] == nil)
+    }
+
+    @Test("an operator with other templates leaves the pods of a revision alone, and corrects drift to what it was")
+    func pinned() async throws {
+        let newer = try TemplateSet(overriding: [
+            "deployment.yaml": Self.template(
+                "deployment.yaml",
+                ("enableServiceLinks: false", "enableServiceLinks: true\n      priorityClassName: models"),
+                ("minReadySeconds: ${minReadySeconds}", "minReadySeconds: 7")
+            )
+        ])
+        var harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        let before = try await harness.get(.deployments, "m-r1")
+        harness.restart(templates: newer)
+        try await harness.reconcile()
+        let after = try await harness.get(.deployments, "m-r1")
+        #expect(after["spec", "template"] == before["spec", "template"])
+        #expect(after["spec", "minReadySeconds"] == 7)
+
+        let drift: JSONValue = [
+            "spec": ["template": ["spec": ["containers": [["name": "server", "image": "evil:1"]]]]]
+        ]
+        try await harness.client.patch(.deployments, OperatorHarness.key("m-r1"), .strategicMerge(drift))
+        try await harness.reconcile()
+        let corrected = try await harness.get(.deployments, "m-r1")
+        #expect(corrected["spec", "template"] == before["spec", "template"])
+
+        try await harness.patchModel(Self.version2)
+        try await harness.reconcile()
+        let next = try await harness.get(.deployments, "m-r2")
+        #expect(next["spec", "template", "spec", "priorityClassName"] == "models")
+    }
+
+    @Test("a second edit that comes before the first revision is seen makes a revision of its own")
+    func staleStores() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        let first = try await harness.get(.deployments, "m-r1")
+        try await harness.patchModel(Self.version2)
+        // Only the model is seen: the watches of Deployments and Services are late.
+        try await harness.sync(["modeldeployments"])
+        let outcome = try await harness.reconcileStale()
+        #expect(try await harness.get(.deployments, "m-r1")["spec"] == first["spec"])
+        #expect(try await harness.find(.deployments, "m-r2") != nil)
+        #expect(outcome == .requeue(after: ModelReconciler.staleDelay))
+        #expect(try await harness.selected() == "1")
+    }
+
+    @Test("a fresh process that doesn't see a revision reads it before it writes one with that number")
+    func staleStoresAfterRestart() async throws {
+        var harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        let first = try await harness.get(.deployments, "m-r1")
+        try await harness.patchModel(["model": ["version": "2"], "scaling": ["minReplicas": 3]])
+        harness.restart(templates: .builtIn)
+        try await harness.sync(["modeldeployments", "servingruntimes"])
+        // The status knows revision 1; without it, only the fresh read does.
+        var model = try #require(harness.stores.models.object(harness.key))
+        model["status"] = nil
+        harness.stores.models.put(model)
+        #expect(try await harness.reconcileStale() == .requeue(after: ModelReconciler.staleDelay))
+        #expect(try await harness.get(.deployments, "m-r1").resourceVersion == first.resourceVersion)
+        try await harness.sync(["services"])
+        try await harness.reconcileStale()
+        #expect(try await harness.get(.deployments, "m-r1")["spec"] == first["spec"])
+        #expect(Self.image(try await harness.get(.deployments, "m-r2")) == Self.image(first))
+        #expect(try await harness.selected() == "1", "revision 1 keeps the traffic until 2 is ready")
+    }
+
+    @Test("somebody else's object of the same name is left alone, and the condition says so")
+    func nameTaken() async throws {
+        let harness = try await ReconcilerHarness()
+        var service = KubeObject(.services, namespace: "default", name: "m")
+        service["spec"] = ["selector": ["app": "other"], "ports": [["port": 80]]]
+        let foreign = try await harness.client.create(.services, service)
+        #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.refusedDelay))
+        #expect(try await harness.get(.services, "m").resourceVersion == foreign.resourceVersion)
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.reason == "NameTaken")
+        #expect(ready.message.contains("Service \"m\""))
+    }
+
+    @Test("a body that the API server refuses is explained in the condition")
+    func rejected() async throws {
+        let template: JSONValue = ["template": ["spec": ["containers": [["name": "Not A Name", "image": "x"]]]]]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: template))
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.status == .isFalse)
+        #expect(ready.reason == "ApplyRejected", "\(ready.message)")
+        #expect(try await harness.events("ApplyRejected").count == 1)
+    }
+
+    @Test("after the switch the old revision serves on for a while, drains, then goes")
+    func retirement() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.reconcile()
+        try await harness.addPod("m-r1-a", revision: 1, status: OperatorHarness.ready("10.0.0.1"))
+        try await harness.patchModel(Self.version2)
+        try await harness.reconcile()
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await harness.reconcile()
+        #expect(try await harness.selected() == "2")
+        func old() async throws -> Int? { try await harness.find(.deployments, "m-r1")?["spec", "replicas"]?.int }
+
+        let outcome = try await harness.reconcile()
+        #expect(outcome == .requeue(after: ModelPlan.retirementDelay))
+        #expect(try await old() == 1)
+        harness.time.advance(by: .seconds(4))
+        #expect(try await harness.reconcile() == .requeue(after: .seconds(1)))
+        #expect(try await old() == 1)
+        harness.time.advance(by: .seconds(1))
+        try await harness.reconcile()
+        #expect(try await old() == 0)
+        // Its pod is still draining.
+        try await harness.setStatus("m-r1", replicas: 0, ready: 0)
+        try await harness.reconcile()
+        #expect(try await old() == 0)
+        try await harness.client.delete(
+            .pods,
+            OperatorHarness.key("m-r1-a"),
+            options: DeleteOptions(gracePeriodSeconds: 0)
+        )
+        try await harness.reconcile()
+        #expect(try await old() == nil)
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] == 1)
+    }
+}

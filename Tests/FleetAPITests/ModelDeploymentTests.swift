@@ -1,0 +1,115 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeModel
+import Testing
+
+@Suite("ModelDeployment")
+struct ModelDeploymentTests {
+    static let minimal: JSONValue = [
+        "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ModelDeployment",
+        "metadata": ["name": "m", "namespace": "default"],
+        "spec": ["model": ["format": ["name": "onnx"], "uri": "file:///models/m.onnx"]],
+    ]
+
+    private func changed(_ value: JSONValue?, at path: String...) -> JSONValue {
+        var json = Self.minimal
+        json.set(value, path: path[...])
+        return json
+    }
+
+    @Test("a format and a uri are enough")
+    func defaults() {
+        #expect(ModelDeploymentValidation.validate(Self.minimal) == ValidationFindings())
+        let model = ModelDeployment(KubeObject(Self.minimal))
+        #expect(model.scaling.engine == .direct)
+        #expect(model.scaling.minReplicas == 1)
+        #expect(model.scaling.maxReplicas == 5)
+        #expect(model.scaling.targets == ModelDeployment.defaultTargets)
+        #expect(model.progressDeadlineSeconds == 600)
+    }
+
+    @Test(
+        "names the field and what is allowed",
+        arguments: [
+            (
+                ["spec", "scaling", "maxReplicas"], 0 as JSONValue, "spec.scaling.maxReplicas",
+                "greater than or equal to 1"
+            ),
+            (["spec", "scaling", "engine"], "Magic", "spec.scaling.engine", "Direct"),
+            (["spec", "model", "uri"], "s3://bucket/x", "spec.model.uri", "https"),
+            (["spec", "model", "sha256"], "abc", "spec.model.sha256", "[0-9a-f]{64}"),
+            (["spec", "scaling", "minReplicas"], 9, "spec.scaling", "must not be greater than maxReplicas (5)"),
+            (["metadata", "name"], "a.b", "metadata.name", "without dots"),
+        ] as [([String], JSONValue, String, String)]
+    )
+    func refuses(path: [String], value: JSONValue, field: String, hint: String) {
+        var json = Self.minimal
+        json.set(value, path: path[...])
+        let errors = ModelDeploymentValidation.validate(json).errors
+        #expect(errors.map(\.field) == [field])
+        #expect(errors.first?.message.contains(hint) == true, "\(errors)")
+    }
+
+    @Test("a missing uri is required")
+    func missing() {
+        let errors = ModelDeploymentValidation.validate(changed(nil, at: "spec", "model", "uri")).errors
+        #expect(errors.map(\.field) == ["spec.model.uri"])
+    }
+
+    @Test("fields without an effect get a warning that names them")
+    func warns() {
+        let steps = changed(["strategy": "Canary", "steps": [["setWeight": 10]]], at: "spec", "rollout")
+        let warnings = ModelDeploymentValidation.validate(steps).warnings
+        #expect(warnings.contains { $0.contains("spec.rollout.steps") })
+        #expect(warnings.contains { $0.contains("spec.rollout.strategy Canary") })
+        let replicas = ModelDeploymentValidation.validate(changed(3, at: "spec", "replicas")).warnings
+        #expect(replicas.contains { $0.contains("spec.replicas has no effect") })
+        let external = changed(["engine": "External", "targets": []], at: "spec", "scaling")
+        #expect(ModelDeploymentValidation.validate(external).warnings.contains { $0.contains("spec.scaling.targets") })
+        let hpa = changed(["engine": "HorizontalPodAutoscaler"], at: "spec", "scaling")
+        #expect(ModelDeploymentValidation.validate(hpa).warnings.contains { $0.contains("metrics adapter") })
+        let http = changed("https://example.com/m.onnx", at: "spec", "model", "uri")
+        #expect(ModelDeploymentValidation.validate(http).warnings.contains { $0.contains("sha256") })
+    }
+
+    @Test("nothing crashes on a malformed object", arguments: ["1", "{}", #"{"spec":[]}"#, #"{"spec":{"scaling":3}}"#])
+    func malformed(text: String) throws {
+        let json = try JSONValue(parsing: Array(text.utf8))
+        _ = ModelDeployment(KubeObject(json))
+        #expect(!ModelDeploymentValidation.validate(json).errors.isEmpty)
+    }
+
+    @Test("the runtime with the highest priority wins; none says which formats there are")
+    func runtimes() {
+        func runtime(_ name: String, _ format: String, priority: Int, auto: Bool = true) -> ServingRuntime {
+            ServingRuntime(
+                KubeObject([
+                    "metadata": ["name": .string(name)],
+                    "spec": [
+                        "supportedModelFormats": [
+                            ["name": .string(format), "autoSelect": .bool(auto), "priority": JSONValue(priority)]
+                        ], "container": ["image": "i"],
+                    ],
+                ])
+            )
+        }
+        let model = ModelDeployment(KubeObject(Self.minimal))
+        let all = [
+            runtime("a", "onnx", priority: 1), runtime("b", "onnx", priority: 2),
+            runtime("c", "onnx", priority: 9, auto: false),
+        ]
+        #expect(ServingRuntime.choose(for: model, among: all) == .found(all[1]))
+        guard
+            case .none(let message) = ServingRuntime.choose(
+                for: model,
+                among: [runtime("t", "tensorflow", priority: 1)]
+            )
+        else {
+            Issue.record("no runtime supports onnx")
+            return
+        }
+        #expect(message.contains("\"onnx\"") && message.contains("tensorflow"))
+    }
+}
