@@ -59,11 +59,15 @@ let package = Package(
     targets: [
         // Floor 0: doors to C.
         .systemLibrary(
-            name: "CCurl", pkgConfig: "libcurl",
-            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]),
+            name: "CCurl",
+            pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"]), .brew(["curl"])]
+        ),
         .systemLibrary(
-            name: "CYAML", pkgConfig: "yaml-0.1",
-            providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
+            name: "CYAML",
+            pkgConfig: "yaml-0.1",
+            providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]
+        ),
         .target(name: "COnnxRuntime"),
 
         // Floor 1: words.
@@ -94,16 +98,21 @@ let package = Package(
             [
                 "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
                 "Telemetry", "Templates", "YAML", lifecycle, logging,
-            ]),
+            ]
+        ),
         room(
             "LocalCluster",
             [
                 "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", lifecycle, logging,
                 httpTypes,
-            ] + nio),
-        room("Inference", [
+            ] + nio
+        ),
+        room(
+            "Inference",
+            [
                 "Ambient", "COnnxRuntime", "HTTPMessages", "KubeModel", "TransportSecurity", logging, deque, httpTypes,
-            ]),
+            ]
+        ),
         room("InferenceHTTP", ["Ambient", "HTTPMessages", "Inference", "KubeModel", "Telemetry", httpTypes]),
         room("LoadGeneration", ["Ambient", "HTTPMessages", httpTypes]),
 
@@ -115,20 +124,24 @@ let package = Package(
                 "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Telemetry", "Templates",
                 "TransportSecurity", "YAML", arguments, lifecycle, signals, logging, httpTypes,
             ],
-            swiftSettings: strict),
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "modelfleet-server",
             dependencies: [
                 "Ambient", "CurlHTTP", "HTTPMessages", "HTTPServing", "Inference", "InferenceHTTP", arguments,
                 lifecycle, signals, logging, httpTypes,
             ],
-            swiftSettings: strict),
+            swiftSettings: strict
+        ),
 
         // Test kit and tests.
         .target(
             name: "KubeTesting",
             dependencies: ["Ambient", "HTTPMessages", "KubeAPI", "KubeModel", httpTypes],
-            path: "Tests/KubeTesting", swiftSettings: strict),
+            path: "Tests/KubeTesting",
+            swiftSettings: strict
+        ),
         tests("AmbientTests", ["Ambient"]),
         tests("TransportSecurityTests", ["TransportSecurity", "Ambient"]),
         tests("YAMLTests", ["YAML", "KubeModel", "Ambient"]),
@@ -136,43 +149,60 @@ let package = Package(
         tests("FleetAPITests", ["FleetAPI", "KubeModel", "YAML", "KubeTesting"]),
         tests("ScalingTests", ["Scaling", "Rollouts", "Ambient"]),
         tests("TemplatesTests", ["Templates", "KubeModel", "YAML"], exclude: ["Golden"]),
-        tests("KubeAPITests", ["KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient", httpTypes]),
-        tests("CurlHTTPTests", [
+        tests(
+            "KubeAPITests",
+            ["KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient", httpTypes]
+        ),
+        tests(
+            "CurlHTTPTests",
+            [
                 "CurlHTTP", "HTTPServing", "LoadGeneration", "HTTPMessages", "TransportSecurity", "Ambient", httpTypes,
                 lifecycle, logging,
-            ]),
-        tests("KubeServerTests", ["KubeServer", "KubeModel", "HTTPMessages", "KubeTesting", "YAML", "Ambient", httpTypes]),
+            ]
+        ),
+        tests(
+            "KubeServerTests",
+            ["KubeServer", "KubeModel", "HTTPMessages", "KubeTesting", "YAML", "Ambient", httpTypes]
+        ),
         tests("TelemetryTests", ["Telemetry", "Scaling", "HTTPMessages", "KubeTesting", "Ambient", httpTypes]),
         tests(
             "ControllersTests",
             [
                 "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
                 "KubeTesting", "Ambient", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
-            ]),
+            ]
+        ),
         tests(
             "LocalClusterTests",
             [
                 "LocalCluster", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages", "KubeTesting",
                 "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
-            ]),
+            ]
+        ),
         tests(
             "InferenceTests",
             [
-                "Inference", "InferenceHTTP", "HTTPMessages", "KubeModel", "KubeTesting", "TransportSecurity", "Ambient",
+                "Inference", "InferenceHTTP", "HTTPMessages", "KubeModel", "KubeTesting", "TransportSecurity",
+                "Ambient",
                 "Telemetry", httpTypes,
-            ], exclude: ["Models"]),
+            ],
+            exclude: ["Models"]
+        ),
         tests(
             "ContractTests",
             [
                 "CurlHTTP", "FleetAPI", "HTTPServing", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer",
                 "KubeTesting", "LocalCluster", "TransportSecurity", "YAML", "Ambient", httpTypes, logging,
-            ]),
+            ]
+        ),
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "CurlHTTP", "HTTPMessages", "KubeAPI", "KubeModel", "YAML", "Ambient",
+                "modelfleet", "modelfleet-server", "CurlHTTP", "HTTPMessages", "KubeAPI", "KubeModel", "YAML",
+                "Ambient",
                 httpTypes,
-            ]),
+            ]
+        ),
     ],
     swiftLanguageModes: [.v6]
 )
@@ -183,7 +213,9 @@ if let rooms = Context.environment["MODELFLEET_ROOMS"], !rooms.isEmpty {
     var wanted = rooms.split(separator: ",").map(String.init)
     var kept: Set<String> = []
     while let name = wanted.popLast() {
-        guard kept.insert(name).inserted, let target = package.targets.first(where: { $0.name == name }) else { continue }
+        guard kept.insert(name).inserted, let target = package.targets.first(where: { $0.name == name }) else {
+            continue
+        }
         for case .byNameItem(let dependency, _) in target.dependencies { wanted.append(dependency) }
     }
     package.targets.removeAll { !kept.contains($0.name) }

@@ -20,7 +20,9 @@ public struct Backoff: Sendable, Hashable {
 
     /// A curve from `initial` to `maximum`.
     public init(
-        initial: Duration = .milliseconds(50), maximum: Duration = .seconds(60), factor: Double = 2,
+        initial: Duration = .milliseconds(50),
+        maximum: Duration = .seconds(60),
+        factor: Double = 2,
         jitter: Double = 0.2
     ) {
         self.initial = initial

@@ -20,8 +20,11 @@ public struct HTTPRequestMessage: Sendable {
 
     /// A request for `head`.
     public init(
-        head: HTTPRequest, body: StreamingBody = .empty, timeout: Duration? = .seconds(30),
-        idleTimeout: Duration? = nil, maximumResponseBytes: Int = 64 << 20
+        head: HTTPRequest,
+        body: StreamingBody = .empty,
+        timeout: Duration? = .seconds(30),
+        idleTimeout: Duration? = nil,
+        maximumResponseBytes: Int = 64 << 20
     ) {
         self.head = head
         self.body = body

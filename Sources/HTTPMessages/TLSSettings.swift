@@ -16,7 +16,10 @@ public struct TLSSettings: Sendable, Hashable {
 
     /// Settings; by default the system's authorities and no certificate of our own.
     public init(
-        authorities: String? = nil, certificate: String? = nil, privateKey: String? = nil, verifiesPeer: Bool = true,
+        authorities: String? = nil,
+        certificate: String? = nil,
+        privateKey: String? = nil,
+        verifiesPeer: Bool = true,
         serverName: String? = nil
     ) {
         self.authorities = authorities

@@ -20,28 +20,47 @@ public struct CertificateBundle: Sendable, Hashable {
     ///   - validity: how long they are valid; ten years at most.
     ///   - random: gives the serial numbers; the keys come from OpenSSL.
     public static func make(
-        hosts: [String], now: WallTime, validity: Duration, random: any RandomSource
+        hosts: [String],
+        now: WallTime,
+        validity: Duration,
+        random: any RandomSource
     ) throws(SecurityError) -> CertificateBundle {
         let period = (now - .seconds(3600), now + min(validity, .seconds(10 * 365 * 86_400)))
         let authorityKey = try PrivateKey.generate()
         let authority = unsafe try Certificate.make(
             CertificateRequest(
-                commonName: "modelfleet-ca", serial: random.next() >> 1, notBefore: period.0, notAfter: period.1,
-                extensions: [(.basicConstraints, "critical,CA:TRUE"), (.keyUsage, "critical,keyCertSign,cRLSign")]),
-            key: authorityKey, issuer: nil, issuerKey: authorityKey)
+                commonName: "modelfleet-ca",
+                serial: random.next() >> 1,
+                notBefore: period.0,
+                notAfter: period.1,
+                extensions: [(.basicConstraints, "critical,CA:TRUE"), (.keyUsage, "critical,keyCertSign,cRLSign")]
+            ),
+            key: authorityKey,
+            issuer: nil,
+            issuerKey: authorityKey
+        )
         let key = try PrivateKey.generate()
         let names = hosts.map { ($0.allSatisfy { "0123456789.:".contains($0) } ? "IP:" : "DNS:") + $0 }
         let leaf = unsafe try Certificate.make(
             CertificateRequest(
-                commonName: hosts.first ?? "localhost", serial: random.next() >> 1, notBefore: period.0,
+                commonName: hosts.first ?? "localhost",
+                serial: random.next() >> 1,
+                notBefore: period.0,
                 notAfter: period.1,
                 extensions: [
                     (.basicConstraints, "critical,CA:FALSE"), (.keyUsage, "critical,digitalSignature"),
                     (.extendedKeyUsage, "serverAuth"), (.subjectAlternativeName, names.joined(separator: ",")),
-                ]),
-            key: key, issuer: authority.pointer, issuerKey: authorityKey)
+                ]
+            ),
+            key: key,
+            issuer: authority.pointer,
+            issuerKey: authorityKey
+        )
         return CertificateBundle(
-            authority: try authority.pem(), certificate: try leaf.pem(), privateKey: try key.pem())
+            authority: try authority.pem(),
+            certificate: try leaf.pem(),
+            privateKey: try key.pem()
+        )
     }
 }
 

@@ -18,7 +18,8 @@ struct ModelFleet: AsyncParsableCommand {
         subcommands: [
             LocalCommand.self, OperatorCommand.self, GetCommand.self, ValidateCommand.self, RenderCommand.self,
             CRDsCommand.self, LoadCommand.self, DemoCommand.self,
-        ])
+        ]
+    )
 }
 
 /// The version of the program.

@@ -31,7 +31,8 @@ struct ContractApplyTests {
             try await client.apply(.configMaps, object, options: manager("one"))
             let other = ContractObjects.configMap("a", in: namespace, data: ["a": "2"])
             let error = try #require(
-                await failure { try await client.apply(.configMaps, other, options: manager("two")) })
+                await failure { try await client.apply(.configMaps, other, options: manager("two")) }
+            )
             #expect(error.isConflict)
             let cause = try #require(error.causes.first)
             #expect(cause.reason == "FieldManagerConflict")
@@ -63,9 +64,14 @@ struct ContractApplyTests {
             let object = ContractObjects.configMap("a", in: namespace)
             try await client.apply(.configMaps, object, options: manager("one"))
             try await client.patch(
-                .configMaps, object.key, .merge(["data": ["a": "9"]]), options: manager("editor"))
+                .configMaps,
+                object.key,
+                .merge(["data": ["a": "9"]]),
+                options: manager("editor")
+            )
             let error = try #require(
-                await failure { try await client.apply(.configMaps, object, options: manager("one")) })
+                await failure { try await client.apply(.configMaps, object, options: manager("one")) }
+            )
             #expect(error.causes.first?.message.contains("conflict with \"editor\"") == true)
         }
     }
@@ -102,7 +108,10 @@ struct ContractApplyTests {
     func managedFields() async throws {
         try await ContractCluster.withNamespace { client, namespace in
             let made = try await client.apply(
-                .configMaps, ContractObjects.configMap("a", in: namespace), options: manager("one"))
+                .configMaps,
+                ContractObjects.configMap("a", in: namespace),
+                options: manager("one")
+            )
             let entry = try #require(made["metadata", "managedFields"]?[0])
             #expect(entry["manager"] == "one")
             #expect(entry["operation"] == "Apply")

@@ -111,14 +111,18 @@ func failure(_ body: () async throws -> some Any) async -> KubeError? {
 extension KubeClient {
     /// Follows a list until it fulfils `condition`; the suite's time limit bounds the wait.
     func eventually(
-        _ type: ResourceType, in namespace: String, _ condition: ([KubeObject]) -> Bool
+        _ type: ResourceType,
+        in namespace: String,
+        _ condition: ([KubeObject]) -> Bool
     ) async throws -> [KubeObject] {
         while true {
             let list = try await list(type, namespace: namespace)
             if condition(list.items) { return list.items }
             let watch = try await watch(
-                type, namespace: namespace,
-                options: WatchOptions(resourceVersion: list.resourceVersion, timeout: .seconds(2)))
+                type,
+                namespace: namespace,
+                options: WatchOptions(resourceVersion: list.resourceVersion, timeout: .seconds(2))
+            )
             for try await _ in watch { break }
         }
     }

@@ -19,7 +19,9 @@ struct ContractControllersTests {
             let owner = try #require(pods.first?.controller)
             #expect(owner.kind == "ReplicaSet")
             let replicaSet = try await client.get(
-                .replicaSets, ObjectKey(namespace: namespace, name: owner.name))
+                .replicaSets,
+                ObjectKey(namespace: namespace, name: owner.name)
+            )
             #expect(replicaSet.controller?.uid == made.uid)
             #expect(replicaSet.labels["pod-template-hash"]?.isEmpty == false)
         }

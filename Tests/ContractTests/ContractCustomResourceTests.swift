@@ -15,8 +15,10 @@ struct ContractCustomResourceTests {
     func defaultsAndPruning() async throws {
         try await ContractCluster.withWidgets { client, namespace in
             let made = try await client.create(
-                widgets, ContractObjects.widget("a", in: namespace, spec: ["size": 3, "colour": "red"]),
-                options: WriteOptions(fieldValidation: .ignore))
+                widgets,
+                ContractObjects.widget("a", in: namespace, spec: ["size": 3, "colour": "red"]),
+                options: WriteOptions(fieldValidation: .ignore)
+            )
             #expect(made["spec"] == ["size": 3, "mode": "Safe", "replicas": 1])
             #expect(made.generation == 1)
         }
@@ -33,7 +35,8 @@ struct ContractCustomResourceTests {
                 messages == [
                     "spec.mode: Unsupported value: \"Wild\": supported values: \"Safe\", \"Fast\"",
                     "spec.size: Invalid value: 11: spec.size in body should be less than or equal to 10",
-                ])
+                ]
+            )
             let missing = ContractObjects.widget("a", in: namespace, spec: ["mode": "Safe"])
             let required = try #require(await failure { try await client.create(widgets, missing) })
             #expect(required.causes.contains { $0.field == "spec.size" && $0.message == "Required value" })
@@ -48,12 +51,19 @@ struct ContractCustomResourceTests {
             let made = try await client.create(widgets, object)
             #expect(made["status"] == nil)
             let patched = try await client.patch(
-                widgets, made.key, .merge(["spec": ["size": 9], "status": ["phase": "Ready"]]), subresource: "status")
+                widgets,
+                made.key,
+                .merge(["spec": ["size": 9], "status": ["phase": "Ready"]]),
+                subresource: "status"
+            )
             #expect(patched["spec", "size"] == 3)
             #expect(patched["status", "phase"] == "Ready")
             #expect(patched.generation == 1)
             let main = try await client.patch(
-                widgets, made.key, .merge(["spec": ["size": 4], "status": ["phase": "Broken"]]))
+                widgets,
+                made.key,
+                .merge(["spec": ["size": 4], "status": ["phase": "Broken"]])
+            )
             #expect(main["status", "phase"] == "Ready")
             #expect(main.generation == 2)
         }
@@ -66,7 +76,11 @@ struct ContractCustomResourceTests {
             try await client.setReplicas(5, of: widgets, made.key)
             #expect(try await client.get(widgets, made.key)["spec", "replicas"] == 5)
             try await client.patch(
-                widgets, made.key, .merge(["status": ["replicas": 2, "selector": "x=y"]]), subresource: "status")
+                widgets,
+                made.key,
+                .merge(["status": ["replicas": 2, "selector": "x=y"]]),
+                subresource: "status"
+            )
             let scale = try await client.get(widgets, made.key, subresource: "scale")
             #expect(scale["status", "replicas"] == 2)
             #expect(scale["status", "selector"] == "x=y")
@@ -77,7 +91,10 @@ struct ContractCustomResourceTests {
     func listsByKey() async throws {
         try await ContractCluster.withWidgets { client, namespace in
             let one = ContractObjects.widget(
-                "a", in: namespace, spec: ["size": 3, "ports": [["name": "http", "port": 80]]])
+                "a",
+                in: namespace,
+                spec: ["size": 3, "ports": [["name": "http", "port": 80]]]
+            )
             try await client.apply(widgets, one, options: WriteOptions(fieldManager: "one"))
             var two = KubeObject(widgets, namespace: namespace, name: "a")
             two["spec", "ports"] = [["name": "metrics", "port": 90]]

@@ -26,12 +26,20 @@ enum ContractObjects {
 
     /// The type of the kind that `widgetDefinition` defines.
     static let widgets = ResourceType(
-        group: "contract.modelfleet.dev", version: "v1", kind: "Widget", plural: "widgets", isNamespaced: true)
+        group: "contract.modelfleet.dev",
+        version: "v1",
+        kind: "Widget",
+        plural: "widgets",
+        isNamespaced: true
+    )
 
     /// A definition with every part that ours use: defaults, bounds, subresources, columns, lists by key.
     static var widgetDefinition: KubeObject {
         var object = KubeObject(
-            .customResourceDefinitions, namespace: nil, name: "\(widgets.plural).\(widgets.group)")
+            .customResourceDefinitions,
+            namespace: nil,
+            name: "\(widgets.plural).\(widgets.group)"
+        )
         object["spec"] = [
             "group": .string(widgets.group), "scope": "Namespaced",
             "names": ["kind": "Widget", "plural": "widgets", "singular": "widget", "shortNames": ["wd"]],

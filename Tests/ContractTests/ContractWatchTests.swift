@@ -29,9 +29,17 @@ struct ContractWatchTests {
             let token = try #require(first.continueToken)
             try await client.delete(.configMaps, ObjectKey(namespace: namespace, name: "item-6"))
             let second = try await client.page(
-                .configMaps, namespace: namespace, options: options, continueToken: token)
+                .configMaps,
+                namespace: namespace,
+                options: options,
+                continueToken: token
+            )
             let third = try await client.page(
-                .configMaps, namespace: namespace, options: options, continueToken: try #require(second.continueToken))
+                .configMaps,
+                namespace: namespace,
+                options: options,
+                continueToken: try #require(second.continueToken)
+            )
             let names = (first.items + second.items + third.items).map(\.name)
             #expect(names == (0..<7).map { "item-\($0)" })
             #expect(third.continueToken == nil)
@@ -43,11 +51,16 @@ struct ContractWatchTests {
         try await ContractCluster.withNamespace { client, namespace in
             try await fill(client, namespace, 4)
             let even = try await client.list(
-                .configMaps, namespace: namespace, options: ListOptions(labelSelector: try mine("parity in (even)")))
+                .configMaps,
+                namespace: namespace,
+                options: ListOptions(labelSelector: try mine("parity in (even)"))
+            )
             #expect(even.items.map(\.name) == ["item-0", "item-2"])
             let named = try await client.list(
-                .configMaps, namespace: namespace,
-                options: ListOptions(fieldSelector: try FieldSelector(parsing: "metadata.name=item-3")))
+                .configMaps,
+                namespace: namespace,
+                options: ListOptions(fieldSelector: try FieldSelector(parsing: "metadata.name=item-3"))
+            )
             #expect(named.items.map(\.name) == ["item-3"])
         }
     }
@@ -58,8 +71,10 @@ struct ContractWatchTests {
             try await fill(client, namespace, 1)
             let list = try await client.list(.configMaps, namespace: namespace)
             let watch = try await client.watch(
-                .configMaps, namespace: namespace,
-                options: WatchOptions(labelSelector: try mine(), resourceVersion: list.resourceVersion))
+                .configMaps,
+                namespace: namespace,
+                options: WatchOptions(labelSelector: try mine(), resourceVersion: list.resourceVersion)
+            )
             let key = ObjectKey(namespace: namespace, name: "item-0")
             for value in 1...20 {
                 try await client.patch(.configMaps, key, .merge(["data": ["a": .string("v\(value)")]]))
@@ -86,12 +101,17 @@ struct ContractWatchTests {
             var versions: [String] = []
             for value in 1...5 {
                 let changed = try await client.patch(
-                    .configMaps, key, .merge(["data": ["a": .string("v\(value)")]]))
+                    .configMaps,
+                    key,
+                    .merge(["data": ["a": .string("v\(value)")]])
+                )
                 versions.append(changed.resourceVersion ?? "")
             }
             let watch = try await client.watch(
-                .configMaps, namespace: namespace,
-                options: WatchOptions(labelSelector: try mine(), resourceVersion: versions[1]))
+                .configMaps,
+                namespace: namespace,
+                options: WatchOptions(labelSelector: try mine(), resourceVersion: versions[1])
+            )
             var seen: [String] = []
             for try await event in watch {
                 if case .modified(let object) = event { seen.append(object["data", "a"]?.string ?? "") }
@@ -107,9 +127,13 @@ struct ContractWatchTests {
             try await fill(client, namespace, 2)
             let list = try await client.list(.configMaps, namespace: namespace)
             let watch = try await client.watch(
-                .configMaps, namespace: namespace,
+                .configMaps,
+                namespace: namespace,
                 options: WatchOptions(
-                    labelSelector: try mine("parity=even"), resourceVersion: list.resourceVersion))
+                    labelSelector: try mine("parity=even"),
+                    resourceVersion: list.resourceVersion
+                )
+            )
             let even = ObjectKey(namespace: namespace, name: "item-0")
             let odd = ObjectKey(namespace: namespace, name: "item-1")
             try await client.patch(.configMaps, even, .merge(["metadata": ["labels": ["parity": "odd"]]]))
@@ -132,8 +156,10 @@ struct ContractWatchTests {
         try await ContractCluster.withNamespace { client, namespace in
             try await fill(client, namespace, 3)
             let watch = try await client.watch(
-                .configMaps, namespace: namespace,
-                options: WatchOptions(labelSelector: try mine(), sendsInitialEvents: true))
+                .configMaps,
+                namespace: namespace,
+                options: WatchOptions(labelSelector: try mine(), sendsInitialEvents: true)
+            )
             var names: Set<String> = []
             var version = ""
             loop: for try await event in watch {
@@ -151,8 +177,10 @@ struct ContractWatchTests {
             }
             #expect(names == ["item-0", "item-1", "item-2"])
             let resumed = try await client.watch(
-                .configMaps, namespace: namespace,
-                options: WatchOptions(labelSelector: try mine(), resourceVersion: version))
+                .configMaps,
+                namespace: namespace,
+                options: WatchOptions(labelSelector: try mine(), resourceVersion: version)
+            )
             try await client.delete(.configMaps, ObjectKey(namespace: namespace, name: "item-1"))
             for try await event in resumed {
                 if case .deleted(let object) = event {
@@ -168,8 +196,10 @@ struct ContractWatchTests {
         try await ContractCluster.withNamespace { client, namespace in
             let list = try await client.list(.configMaps, namespace: namespace)
             let watch = try await client.watch(
-                .configMaps, namespace: namespace,
-                options: WatchOptions(resourceVersion: list.resourceVersion, timeout: .seconds(1)))
+                .configMaps,
+                namespace: namespace,
+                options: WatchOptions(resourceVersion: list.resourceVersion, timeout: .seconds(1))
+            )
             for try await event in watch {
                 if case .error(let status) = event { Issue.record("the watch failed: \(status)") }
             }

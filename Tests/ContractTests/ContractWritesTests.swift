@@ -19,7 +19,8 @@ struct ContractWritesTests {
             #expect(read.uid == made.uid)
             #expect(read["data", "a"] == "1")
             let error = try #require(
-                await failure { try await client.create(.configMaps, ContractObjects.configMap("a", in: namespace)) })
+                await failure { try await client.create(.configMaps, ContractObjects.configMap("a", in: namespace)) }
+            )
             #expect(error.isAlreadyExists)
             #expect(error.status?.message == "configmaps \"a\" already exists")
             #expect(error.status?.name == "a")
@@ -66,7 +67,8 @@ struct ContractWritesTests {
             #expect(
                 error.status?.message
                     == "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; "
-                    + "please apply your changes to the latest version and try again")
+                    + "please apply your changes to the latest version and try again"
+            )
             #expect(try await client.get(.configMaps, first.key)["data", "a"] == "2")
         }
     }
@@ -95,26 +97,38 @@ struct ContractWritesTests {
     func patches() async throws {
         try await ContractCluster.withNamespace { client, namespace in
             let made = try await client.create(
-                .configMaps, ContractObjects.configMap("a", in: namespace, data: ["a": "1", "b": "2"]))
+                .configMaps,
+                ContractObjects.configMap("a", in: namespace, data: ["a": "1", "b": "2"])
+            )
             let merged = try await client.patch(.configMaps, made.key, .merge(["data": ["a": "5", "c": "3"]]))
             #expect(merged["data"] == ["a": "5", "b": "2", "c": "3"])
             let edited = try await client.patch(
-                .configMaps, made.key,
-                .json([["op": "test", "path": "/data/a", "value": "5"], ["op": "remove", "path": "/data/b"]]))
+                .configMaps,
+                made.key,
+                .json([["op": "test", "path": "/data/a", "value": "5"], ["op": "remove", "path": "/data/b"]])
+            )
             #expect(edited["data"] == ["a": "5", "c": "3"])
             let refused = try #require(
                 await failure {
                     try await client.patch(
-                        .configMaps, made.key, .json([["op": "test", "path": "/data/a", "value": "9"]]))
-                })
+                        .configMaps,
+                        made.key,
+                        .json([["op": "test", "path": "/data/a", "value": "9"]])
+                    )
+                }
+            )
             #expect(refused.isInvalid)
             let deployment = try await client.create(
-                .deployments, ContractObjects.deployment("d", in: namespace, replicas: 0))
+                .deployments,
+                ContractObjects.deployment("d", in: namespace, replicas: 0)
+            )
             let strategic = try await client.patch(
-                .deployments, deployment.key,
+                .deployments,
+                deployment.key,
                 .strategicMerge([
                     "spec": ["template": ["spec": ["containers": [["name": "side", "image": "side:1"]]]]]
-                ]))
+                ])
+            )
             let names = strategic["spec", "template", "spec", "containers"]?.array?.compactMap { $0["name"]?.string }
             #expect(names.map(Set.init) == ["main", "side"])
         }
@@ -129,8 +143,12 @@ struct ContractWritesTests {
             let error = try #require(
                 await failure {
                     try await client.create(
-                        .deployments, wrong, options: WriteOptions(fieldValidation: .strict))
-                })
+                        .deployments,
+                        wrong,
+                        options: WriteOptions(fieldValidation: .strict)
+                    )
+                }
+            )
             #expect(error.httpStatus == 400)
             #expect(error.message.contains("unknown field \"spec.replicass\""))
             let made = try await client.create(.deployments, wrong, options: WriteOptions(fieldValidation: .ignore))
@@ -158,10 +176,15 @@ struct ContractWritesTests {
     func generation() async throws {
         try await ContractCluster.withNamespace { client, namespace in
             let made = try await client.create(
-                .deployments, ContractObjects.deployment("d", in: namespace, replicas: 0))
+                .deployments,
+                ContractObjects.deployment("d", in: namespace, replicas: 0)
+            )
             #expect(made.generation == 1)
             let labelled = try await client.patch(
-                .deployments, made.key, .merge(["metadata": ["labels": ["x": "y"]]]))
+                .deployments,
+                made.key,
+                .merge(["metadata": ["labels": ["x": "y"]]])
+            )
             #expect(labelled.generation == 1)
             let changed = try await client.patch(.deployments, made.key, .merge(["spec": ["minReadySeconds": 5]]))
             #expect(changed.generation == 2)
@@ -177,13 +200,17 @@ struct ContractWritesTests {
             let error = try #require(
                 await failure {
                     try await client.delete(.configMaps, made.key, options: DeleteOptions(uid: "other"))
-                })
+                }
+            )
             #expect(error.isConflict)
             try await client.delete(.configMaps, made.key)
             let waiting = try await client.get(.configMaps, made.key)
             #expect(waiting.isBeingDeleted)
             try await client.patch(
-                .configMaps, made.key, .json([["op": "remove", "path": "/metadata/finalizers"]]))
+                .configMaps,
+                made.key,
+                .json([["op": "remove", "path": "/metadata/finalizers"]])
+            )
             #expect(try await client.find(.configMaps, made.key) == nil)
         }
     }
@@ -192,7 +219,9 @@ struct ContractWritesTests {
     func scale() async throws {
         try await ContractCluster.withNamespace { client, namespace in
             let made = try await client.create(
-                .deployments, ContractObjects.deployment("d", in: namespace, replicas: 0))
+                .deployments,
+                ContractObjects.deployment("d", in: namespace, replicas: 0)
+            )
             #expect(try await client.replicas(of: .deployments, made.key) == 0)
             try await client.setReplicas(3, of: .deployments, made.key)
             #expect(try await client.get(.deployments, made.key)["spec", "replicas"] == 3)

@@ -25,14 +25,25 @@ enum EmbeddedCluster {
         var logger = Logger(label: "contract")
         logger.logLevel = .error
         let certificates = try CertificateBundle.make(
-            hosts: ["127.0.0.1"], now: SystemTime().now(), validity: .seconds(86_400), random: random)
+            hosts: ["127.0.0.1"],
+            now: SystemTime().now(),
+            validity: .seconds(86_400),
+            random: random
+        )
         let cluster = LocalCluster(
             configuration: LocalClusterConfiguration(
                 directory: NSTemporaryDirectory() + "modelfleet-contract-\(random.nameSuffix(length: 8))",
-                token: token, probes: CurlExchange(), runsProxies: false, logger: logger))
+                token: token,
+                probes: CurlExchange(),
+                runsProxies: false,
+                logger: logger
+            )
+        )
         let (ports, continuation) = AsyncStream<Int>.makeStream(bufferingPolicy: .bufferingOldest(1))
         let front = HTTPService(
-            exchange: cluster.apiServer, host: "127.0.0.1", port: 0,
+            exchange: cluster.apiServer,
+            host: "127.0.0.1",
+            port: 0,
             tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
             logger: logger
         ) { port in
@@ -44,9 +55,12 @@ enum EmbeddedCluster {
         var iterator = ports.makeAsyncIterator()
         guard let port = await iterator.next() else { throw CancellationError() }
         let curl = CurlExchange(
-            configuration: CurlConfiguration(tls: TLSSettings(authorities: certificates.authority)))
+            configuration: CurlConfiguration(tls: TLSSettings(authorities: certificates.authority))
+        )
         return KubeClient(
-            exchange: AuthorizingExchange(curl, credentials: .token(token)), baseURL: "https://127.0.0.1:\(port)",
-            fieldManager: "modelfleet-contract")
+            exchange: AuthorizingExchange(curl, credentials: .token(token)),
+            baseURL: "https://127.0.0.1:\(port)",
+            fieldManager: "modelfleet-contract"
+        )
     }
 }

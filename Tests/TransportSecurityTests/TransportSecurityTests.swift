@@ -11,10 +11,12 @@ struct TransportSecurityTests {
     func digestVectors() throws {
         #expect(
             try SHA256Digest.hex(of: Array("abc".utf8))
-                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+                == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        )
         #expect(
             try SHA256Digest.hex(of: [])
-                == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+                == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        )
     }
 
     @Test("a digest of pieces is the digest of the whole")
@@ -30,8 +32,11 @@ struct TransportSecurityTests {
     @Test("a fresh bundle holds an authority, a certificate and the key that belongs to it")
     func bundle() throws {
         let bundle = try CertificateBundle.make(
-            hosts: ["127.0.0.1", "localhost"], now: SystemTime().now(), validity: .seconds(86_400),
-            random: SeededRandom(seed: 1))
+            hosts: ["127.0.0.1", "localhost"],
+            now: SystemTime().now(),
+            validity: .seconds(86_400),
+            random: SeededRandom(seed: 1)
+        )
         #expect(bundle.authority.hasPrefix("-----BEGIN CERTIFICATE-----"))
         #expect(bundle.privateKey.hasPrefix("-----BEGIN PRIVATE KEY-----"))
         _ = try ServerTLSContext(certificatePEM: bundle.certificate, privateKeyPEM: bundle.privateKey)
@@ -54,7 +59,11 @@ struct TransportSecurityTests {
     @Test("bytes that aren't TLS end the session with an error")
     func notTLS() throws {
         let bundle = try CertificateBundle.make(
-            hosts: ["localhost"], now: SystemTime().now(), validity: .seconds(60), random: SeededRandom(seed: 3))
+            hosts: ["localhost"],
+            now: SystemTime().now(),
+            validity: .seconds(60),
+            random: SeededRandom(seed: 3)
+        )
         let context = try ServerTLSContext(certificatePEM: bundle.certificate, privateKeyPEM: bundle.privateKey)
         let session = try ServerTLSSession(context)
         #expect(throws: SecurityError.self) { _ = try session.receive(Array("GET / HTTP/1.1\r\n\r\n".utf8)) }

@@ -10,7 +10,9 @@ import Ambient
 
     private init(_ library: OpenSSLLibrary) throws(SecurityError) {
         self.library = library
-        guard let pointer = unsafe library.certificateNew() else { throw SecurityError("out of memory for a certificate") }
+        guard let pointer = unsafe library.certificateNew() else {
+            throw SecurityError("out of memory for a certificate")
+        }
         unsafe self.pointer = unsafe pointer
     }
 
@@ -18,7 +20,9 @@ import Ambient
 
     /// Makes and signs a certificate; without an `issuer` it is its own.
     static func make(
-        _ request: CertificateRequest, key: borrowing PrivateKey, issuer: OpaquePointer?,
+        _ request: CertificateRequest,
+        key: borrowing PrivateKey,
+        issuer: OpaquePointer?,
         issuerKey: borrowing PrivateKey
     ) throws(SecurityError) -> Certificate {
         let library = try OpenSSLLibrary.shared.get()
@@ -31,10 +35,15 @@ import Ambient
         }
         guard isNamed, unsafe library.certificateSetVersion(certificate.pointer, 2) == 1,
             unsafe library.integerSet(library.certificateSerial(certificate.pointer), request.serial) == 1,
-            unsafe library.timeSet(library.certificateNotBefore(certificate.pointer), Int(request.notBefore.seconds)) != nil,
-            unsafe library.timeSet(library.certificateNotAfter(certificate.pointer), Int(request.notAfter.seconds)) != nil,
+            unsafe library.timeSet(library.certificateNotBefore(certificate.pointer), Int(request.notBefore.seconds))
+                != nil,
+            unsafe library.timeSet(library.certificateNotAfter(certificate.pointer), Int(request.notAfter.seconds))
+                != nil,
             unsafe library.certificateSetKey(certificate.pointer, key.pointer) == 1,
-            unsafe library.certificateSetIssuer(certificate.pointer, library.certificateSubject(issuer ?? certificate.pointer)) == 1
+            unsafe library.certificateSetIssuer(
+                certificate.pointer,
+                library.certificateSubject(issuer ?? certificate.pointer)
+            ) == 1
         else { throw SecurityError("a certificate can't be made: \(library.takeError())") }
         try certificate.add(request.extensions)
         guard unsafe library.certificateSign(certificate.pointer, issuerKey.pointer, library.sha256()) > 0 else {

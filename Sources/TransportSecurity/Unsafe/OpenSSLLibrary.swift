@@ -172,7 +172,8 @@
         for names in [["libcrypto.so.3", "libcrypto.3.dylib"], ["libssl.so.3", "libssl.3.dylib"]] {
             guard let handle = unsafe names.lazy.compactMap({ unsafe dlopen($0, RTLD_NOW | RTLD_GLOBAL) }).first else {
                 throw SecurityError(
-                    "OpenSSL 3 (\(names[0])) isn't installed; install it with: apt-get install libcurl4-openssl-dev")
+                    "OpenSSL 3 (\(names[0])) isn't installed; install it with: apt-get install libcurl4-openssl-dev"
+                )
             }
             unsafe handles.append(handle)
         }
@@ -181,7 +182,7 @@
 
     /// The function `name` as the type that the caller declares for it.
     func function<Function>(_ name: String) throws(SecurityError) -> Function {
-        for unsafe handle in unsafe handles {
+        for unsafehandle in unsafe handles {
             if let symbol = unsafe dlsym(handle, name) { return unsafe unsafeBitCast(symbol, to: Function.self) }
         }
         throw SecurityError("the installed OpenSSL has no function \(name); version 3.0 or later is needed")

@@ -22,7 +22,10 @@
     deinit { unsafe library.contextFree(pointer) }
 
     private static func configure(
-        _ library: OpenSSLLibrary, _ context: OpaquePointer, certificatePEM: String, privateKeyPEM: String
+        _ library: OpenSSLLibrary,
+        _ context: OpaquePointer,
+        certificatePEM: String,
+        privateKeyPEM: String
     ) throws(SecurityError) {
         let setMinimumVersion: Int32 = 123  // SSL_CTRL_SET_MIN_PROTO_VERSION
         let tls12 = 0x0303
@@ -39,7 +42,8 @@
             throw SecurityError("the private key can't be read as PEM: \(library.takeError())")
         }
         defer { unsafe library.keyFree(key) }
-        guard unsafe library.contextUseCertificate(context, certificate) == 1, unsafe library.contextUseKey(context, key) == 1,
+        guard unsafe library.contextUseCertificate(context, certificate) == 1,
+            unsafe library.contextUseKey(context, key) == 1,
             unsafe library.contextCheckKey(context) == 1
         else { throw SecurityError("certificate and private key don't belong together: \(library.takeError())") }
     }

@@ -9,7 +9,8 @@ struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "Shows the whole loop: a local cluster, a model, load, replicas that rise and fall.",
-        discussion: "Everything it starts ends with it, however it ends, and its files are removed.")
+        discussion: "Everything it starts ends with it, however it ends, and its files are removed."
+    )
 
     @Option(help: "The model to deploy.")
     var model = "manifests/examples/iris.yaml"
@@ -34,7 +35,13 @@ struct DemoCommand: AsyncParsableCommand {
     mutating func run() async throws {
         let run = DemoRun(
             plan: DemoPlan(
-                model: model, modelFile: modelFile, rate: rate, loadSeconds: loadSeconds, holds: hold))
+                model: model,
+                modelFile: modelFile,
+                rate: rate,
+                loadSeconds: loadSeconds,
+                holds: hold
+            )
+        )
         let task = Task { try await run.run() }
         let signals = SignalTrap([SIGINT, SIGTERM]) { task.cancel() }
         defer { signals.end() }

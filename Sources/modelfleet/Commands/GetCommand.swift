@@ -14,7 +14,8 @@ import YAML
 struct GetCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get",
-        abstract: "Lists the models, or shows one with its conditions and its last scaling decision.")
+        abstract: "Lists the models, or shows one with its conditions and its last scaling decision."
+    )
 
     /// How the answer is written.
     enum Output: String, ExpressibleByArgument, CaseIterable { case table, yaml, json }
@@ -39,7 +40,9 @@ struct GetCommand: AsyncParsableCommand {
         let namespace = allNamespaces ? nil : namespace ?? connection.namespace
         if let name {
             let model = try await client.get(
-                .modelDeployments, ObjectKey(namespace: namespace ?? connection.namespace, name: name))
+                .modelDeployments,
+                ObjectKey(namespace: namespace ?? connection.namespace, name: name)
+            )
             switch output {
             case .table: print(ModelReport(model).text, terminator: "")
             case .yaml: print(YAMLWriter().text(model.json), terminator: "")

@@ -20,7 +20,8 @@ struct LoadCommand: AsyncParsableCommand {
             Example:
               modelfleet load http://127.96.0.2/v1/models/iris:predict \\
                 --body '{"instances": [[5.1, 3.5, 1.4, 0.2]]}' --rate 200 --seconds 30
-            """)
+            """
+    )
 
     @Argument(help: "The address to send to, http:// or https://.")
     var url: String
@@ -51,7 +52,9 @@ struct LoadCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard rate > 0, rate <= 100_000 else { throw ValidationError("--rate must be above 0 and at most 100000") }
-        guard seconds > 0, seconds <= 86_400 else { throw ValidationError("--seconds must be above 0 and at most a day") }
+        guard seconds > 0, seconds <= 86_400 else {
+            throw ValidationError("--seconds must be above 0 and at most a day")
+        }
         guard rampSeconds >= 0, rampSeconds <= 86_400 else { throw ValidationError("--ramp-seconds can't be negative") }
         guard timeoutSeconds > 0 else { throw ValidationError("--timeout-seconds must be above 0") }
         guard URL(string: url)?.host != nil else { throw ValidationError("\"\(url)\" is no http address with a host") }
@@ -63,7 +66,11 @@ struct LoadCommand: AsyncParsableCommand {
         stages.append(.steady(rate, for: .seconds(seconds)))
         let load = Load(connectionLifetime: connectionSeconds > 0 ? .seconds(connectionSeconds) : nil)
         let request = try LoadRequest(
-            url: url, body: try bodyBytes(), contentType: contentType, timeout: .seconds(timeoutSeconds))
+            url: url,
+            body: try bodyBytes(),
+            contentType: contentType,
+            timeout: .seconds(timeoutSeconds)
+        )
         let line = StatusLine()
         let summary = await load.run(LoadPlan(stages: stages, spacing: uniform ? .uniform : .poisson), request) {
             line.show($0.text)

@@ -29,7 +29,8 @@ struct LocalCommand: AsyncParsableCommand {
               modelfleet local --operator &
               export KUBECONFIG=$PWD/modelfleet.kubeconfig
               kubectl apply -f manifests/examples/iris.yaml
-            """)
+            """
+    )
 
     @Option(help: "Where the kubeconfig is written (mode 0600); it is removed at the end.")
     var kubeconfig = "modelfleet.kubeconfig"
@@ -37,12 +38,15 @@ struct LocalCommand: AsyncParsableCommand {
     @Option(help: "The API server's port; 0 for any that is free.")
     var port: Int = 0
 
-    @Option(help: "The modelfleet-server that runs for the image modelfleet/server; by default the one beside this program.")
+    @Option(
+        help: "The modelfleet-server that runs for the image modelfleet/server; by default the one beside this program."
+    )
     var server: String?
 
     @Option(
         name: .customLong("image"),
-        help: "Another image and the program that runs for it, as NAME[:TAG]=PATH. May be repeated.")
+        help: "Another image and the program that runs for it, as NAME[:TAG]=PATH. May be repeated."
+    )
     var images: [String] = []
 
     @Flag(name: .customLong("operator"), help: "Run the operator in the same process, with its resources installed.")
@@ -66,25 +70,36 @@ struct LocalCommand: AsyncParsableCommand {
         let token = random.uuid() + random.uuid()
         let directory = NSTemporaryDirectory() + "modelfleet-\(random.nameSuffix(length: 8))"
         let certificates = try CertificateBundle.make(
-            hosts: ["127.0.0.1", "localhost"], now: SystemTime().now(), validity: .seconds(365 * 86_400),
-            random: random)
+            hosts: ["127.0.0.1", "localhost"],
+            now: SystemTime().now(),
+            validity: .seconds(365 * 86_400),
+            random: random
+        )
         let configuration = LocalClusterConfiguration(
-            directory: directory, images: try imageTable(), token: token, admission: [FleetAdmission()],
+            directory: directory,
+            images: try imageTable(),
+            token: token,
+            admission: [FleetAdmission()],
             probes: CurlExchange(
-                configuration: CurlConfiguration(userAgent: "kube-probe/\(Version.current)", http2: false)),
+                configuration: CurlConfiguration(userAgent: "kube-probe/\(Version.current)", http2: false)
+            ),
             processes: SystemProcessSpawner(removing: directory),
-            logger: logger)
+            logger: logger
+        )
         let cluster = LocalCluster(configuration: configuration)
         let file = KubeconfigFile(path: kubeconfig)
         defer { file.remove() }
         let front = HTTPService(
-            exchange: cluster.apiServer, host: "127.0.0.1", port: port,
+            exchange: cluster.apiServer,
+            host: "127.0.0.1",
+            port: port,
             tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
             logger: logger
         ) { port in
             do {
                 try file.write(
-                    ClusterAccess(server: "https://127.0.0.1:\(port)", authority: certificates.authority, token: token))
+                    ClusterAccess(server: "https://127.0.0.1:\(port)", authority: certificates.authority, token: token)
+                )
                 print("The local cluster listens on https://127.0.0.1:\(port). To use it:")
                 print("  export KUBECONFIG=\(URL(fileURLWithPath: file.path).path)")
                 fflush(nil)

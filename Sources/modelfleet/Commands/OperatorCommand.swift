@@ -20,7 +20,8 @@ struct OperatorCommand: AsyncParsableCommand {
         discussion: """
             It needs the custom resource definitions (modelfleet crds) and the permissions of manifests/install.
             Stopping it, in any way, changes nothing that is running.
-            """)
+            """
+    )
 
     @OptionGroup var cluster: ClusterOptions
 
@@ -57,13 +58,18 @@ struct OperatorCommand: AsyncParsableCommand {
         let connection = try cluster.connection()
         let metrics = MetricsRegistry()
         let service = OperatorService(
-            client: try cluster.client(for: connection), scrapeExchange: Self.scrapeExchange(), logger: logger,
+            client: try cluster.client(for: connection),
+            scrapeExchange: Self.scrapeExchange(),
+            logger: logger,
             namespace: namespace,
             configuration: OperatorConfiguration(
-                workers: workers, electsLeader: leaderElect,
+                workers: workers,
+                electsLeader: leaderElect,
                 leaseNamespace: leaseNamespace ?? connection.namespace,
-                identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? ""),
-            metrics: metrics)
+                identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? ""
+            ),
+            metrics: metrics
+        )
         var services: [any Service] = [service]
         if healthPort > 0 {
             let pages = HealthPages(metrics: metrics, isReady: { service.isSynced })
@@ -78,6 +84,10 @@ struct OperatorCommand: AsyncParsableCommand {
     static func scrapeExchange() -> CurlExchange {
         CurlExchange(
             configuration: CurlConfiguration(
-                connectTimeout: .seconds(1), userAgent: "modelfleet-operator/\(Version.current)", http2: false))
+                connectTimeout: .seconds(1),
+                userAgent: "modelfleet-operator/\(Version.current)",
+                http2: false
+            )
+        )
     }
 }

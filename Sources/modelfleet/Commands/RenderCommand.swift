@@ -13,7 +13,8 @@ struct RenderCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "render",
         abstract: "Prints the objects that the operator would apply for a ModelDeployment, without a cluster.",
-        discussion: "ServingRuntimes in the files are used besides the built-in one.")
+        discussion: "ServingRuntimes in the files are used besides the built-in one."
+    )
 
     @OptionGroup var input: InputFiles
 
@@ -26,7 +27,8 @@ struct RenderCommand: ParsableCommand {
             guard findings.isKnown else { continue }
             guard findings.errors.isEmpty else {
                 throw CommandFailure(
-                    "\(document.file): \(findings.subject): \(findings.errors.joined(separator: "; "))")
+                    "\(document.file): \(findings.subject): \(findings.errors.joined(separator: "; "))"
+                )
             }
             var object = KubeObject(document.json)
             if object.kind == ResourceType.servingRuntimes.kind {

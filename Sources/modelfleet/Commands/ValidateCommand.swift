@@ -13,7 +13,8 @@ struct ValidateCommand: ParsableCommand {
         discussion: """
             Prints what is wrong with the field's path and what is allowed, and warns about fields without an effect.
             Exits with 1 when something is wrong, or on warnings too with --strict.
-            """)
+            """
+    )
 
     @OptionGroup var input: InputFiles
 

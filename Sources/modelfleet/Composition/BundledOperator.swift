@@ -24,7 +24,9 @@ struct BundledOperator: Service {
     func run() async throws {
         try await Installation.install(into: client)
         try await OperatorService(
-            client: client, scrapeExchange: OperatorCommand.scrapeExchange(), logger: logger
+            client: client,
+            scrapeExchange: OperatorCommand.scrapeExchange(),
+            logger: logger
         ).run()
     }
 }

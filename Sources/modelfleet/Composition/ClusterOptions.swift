@@ -20,7 +20,10 @@ struct ClusterOptions: ParsableArguments {
     /// - Throws: `ConfigurationError`, which names the file and the next step.
     func connection() throws -> ClusterConnection {
         try KubeConfiguration.discover(
-            environment: ProcessInfo.processInfo.environment, explicitPath: kubeconfig, context: context)
+            environment: ProcessInfo.processInfo.environment,
+            explicitPath: kubeconfig,
+            context: context
+        )
     }
 
     /// A client for the cluster.
@@ -30,7 +33,9 @@ struct ClusterOptions: ParsableArguments {
         configuration.proxy = connection.proxy ?? environment["HTTPS_PROXY"] ?? environment["https_proxy"]
         configuration.noProxy = environment["NO_PROXY"] ?? environment["no_proxy"]
         let exchange = AuthorizingExchange(
-            CurlExchange(configuration: configuration), credentials: connection.credentials)
+            CurlExchange(configuration: configuration),
+            credentials: connection.credentials
+        )
         return KubeClient(exchange: exchange, baseURL: connection.server)
     }
 }

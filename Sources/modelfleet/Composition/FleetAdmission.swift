@@ -21,10 +21,15 @@ struct FleetAdmission: AdmissionPlugin {
         guard findings.errors.isEmpty else {
             let list = findings.errors.map { "\($0.field): \($0.message)" }.joined(separator: ", ")
             throw APIStatus(
-                code: 422, reason: "Invalid",
-                message: "\(request.resource.kind).\(request.resource.group) \"\(request.object.name)\" is invalid: \(list)",
-                name: request.object.name, group: request.resource.group, kind: request.resource.kind,
-                causes: findings.errors)
+                code: 422,
+                reason: "Invalid",
+                message:
+                    "\(request.resource.kind).\(request.resource.group) \"\(request.object.name)\" is invalid: \(list)",
+                name: request.object.name,
+                group: request.resource.group,
+                kind: request.resource.kind,
+                causes: findings.errors
+            )
         }
         return AdmissionResponse(object: request.object, warnings: findings.warnings)
     }

@@ -26,8 +26,10 @@ struct HealthPages: HTTPExchange {
                 : HTTPResponseMessage(status: .serviceUnavailable, text: "waiting for the first lists\n")
         case "/metrics":
             return HTTPResponseMessage(
-                status: .ok, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                bytes: Array(metrics.render().utf8))
+                status: .ok,
+                contentType: "text/plain; version=0.0.4; charset=utf-8",
+                bytes: Array(metrics.render().utf8)
+            )
         default: return HTTPResponseMessage(status: .notFound, text: "try /healthz, /readyz or /metrics\n")
         }
     }

@@ -55,7 +55,9 @@ struct InputFiles: ParsableArguments {
 
     private func standardInput() throws -> String {
         let data = try FileHandle.standardInput.readToEnd() ?? Data()
-        guard let text = String(data: data, encoding: .utf8) else { throw CocoaError(.fileReadInapplicableStringEncoding) }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw CocoaError(.fileReadInapplicableStringEncoding)
+        }
         return text
     }
 }

@@ -15,16 +15,25 @@ struct Load {
     init(connectionLifetime: Duration?) {
         exchange = CurlExchange(
             configuration: CurlConfiguration(
-                userAgent: "modelfleet-load/\(Version.current)", connectionLifetime: connectionLifetime, http2: false))
+                userAgent: "modelfleet-load/\(Version.current)",
+                connectionLifetime: connectionLifetime,
+                http2: false
+            )
+        )
     }
 
     /// Carries out the plan; cancelling the task ends it early with what there is.
     func run(
-        _ plan: LoadPlan, _ request: LoadRequest, onProgress: @Sendable (LoadProgress) async -> Void
+        _ plan: LoadPlan,
+        _ request: LoadRequest,
+        onProgress: @Sendable (LoadProgress) async -> Void
     ) async -> LatencySummary {
         let generator = LoadGenerator(
-            exchange: exchange, time: SystemTime(), random: SystemRandom(),
-            errorKind: { ($0 as? CurlError).map { "\($0.code)" } ?? "failed" })
+            exchange: exchange,
+            time: SystemTime(),
+            random: SystemRandom(),
+            errorKind: { ($0 as? CurlError).map { "\($0.code)" } ?? "failed" }
+        )
         return await generator.run(plan, request: request, onProgress: onProgress)
     }
 }
@@ -41,10 +50,15 @@ extension LoadRequest {
         if body != nil { fields[.contentType] = contentType }
         self.init(
             head: HTTPRequest(
-                method: body == nil ? .get : .post, scheme: scheme,
+                method: body == nil ? .get : .post,
+                scheme: scheme,
                 authority: host + (parts.port.map { ":\($0)" } ?? ""),
-                path: path + (parts.percentEncodedQuery.map { "?\($0)" } ?? ""), headerFields: fields),
-            body: body ?? [], timeout: timeout)
+                path: path + (parts.percentEncodedQuery.map { "?\($0)" } ?? ""),
+                headerFields: fields
+            ),
+            body: body ?? [],
+            timeout: timeout
+        )
     }
 }
 
@@ -66,7 +80,8 @@ extension LatencySummary {
         if let p50, let p95, let p99, let maximum {
             lines.append(
                 "latency   p50 \(p50.milliseconds), p95 \(p95.milliseconds), p99 \(p99.milliseconds), "
-                    + "max \(maximum.milliseconds)")
+                    + "max \(maximum.milliseconds)"
+            )
         }
         for (kind, count) in errors.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
             lines.append("error     \(kind): \(count)")

@@ -44,7 +44,8 @@ struct ModelReport {
             conditions.map { condition in
                 ["  " + (condition["type"]?.string ?? ""), condition["status"]?.string ?? ""]
                     + [condition["reason"]?.string ?? "", condition["message"]?.string ?? ""]
-            })
+            }
+        )
         if let decision = model["status", "scaling", "lastDecision"] {
             text += "\nLast scaling decision: \(decision["message"]?.string ?? decision["reason"]?.string ?? "")\n"
             for step in decision["steps"]?.array ?? [] { text += "  \(step.string ?? step.jsonText)\n" }
@@ -59,7 +60,9 @@ struct ModelReport {
     /// Columns as wide as their widest cell, two spaces between them, nothing behind the last.
     private static func aligned(_ rows: [[String]]) -> String {
         let count = rows.map(\.count).max() ?? 0
-        let widths = (0..<count).map { column in rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0 }
+        let widths = (0..<count).map { column in
+            rows.map { $0.indices.contains(column) ? $0[column].count : 0 }.max() ?? 0
+        }
         return rows.map { row in
             row.enumerated().map { column, cell in
                 column == row.count - 1 ? cell : cell + String(repeating: " ", count: widths[column] - cell.count + 2)

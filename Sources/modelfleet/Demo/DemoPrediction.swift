@@ -18,8 +18,11 @@ enum DemoPrediction {
     static func request(_ address: String, model: String) throws -> LoadRequest {
         let body: JSONValue = ["instances": [row]]
         return try LoadRequest(
-            url: "\(address)/v1/models/\(model):predict", body: body.encoded(), contentType: "application/json",
-            timeout: .seconds(10))
+            url: "\(address)/v1/models/\(model):predict",
+            body: body.encoded(),
+            contentType: "application/json",
+            timeout: .seconds(10)
+        )
     }
 
     /// Asks once; the answer's first prediction as text.
@@ -28,7 +31,8 @@ enum DemoPrediction {
         let exchange = CurlExchange()
         defer { exchange.shutdown() }
         let response = try await exchange.exchange(
-            HTTPRequestMessage(head: request.head, body: StreamingBody(request.body), timeout: request.timeout))
+            HTTPRequestMessage(head: request.head, body: StreamingBody(request.body), timeout: request.timeout)
+        )
         let bytes = try await response.body.collect(upTo: 1 << 20)
         let text = String(decoding: bytes, as: UTF8.self)
         guard response.head.status == .ok else {

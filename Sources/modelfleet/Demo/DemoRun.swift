@@ -43,7 +43,9 @@ struct DemoRun: Sendable {
         board.begin("starting the local cluster")
         let cluster = try workspace.start("local", ["local", "--kubeconfig", workspace.kubeconfig])
         children.append(cluster)
-        try await wait("the local cluster", for: cluster) { FileManager.default.fileExists(atPath: workspace.kubeconfig) }
+        try await wait("the local cluster", for: cluster) {
+            FileManager.default.fileExists(atPath: workspace.kubeconfig)
+        }
         let client = try workspace.client()
         board.finish("local cluster at \(client.baseURL), process \(cluster.id)")
 
@@ -59,7 +61,8 @@ struct DemoRun: Sendable {
         by = try await workspace.apply([model], name: "model", client: client)
         let address = try await waitUntilServing(model.key, client, &board, children)
         board.finish(
-            "\(plan.model) applied with \(by); serving after \((ContinuousClock.now - started).milliseconds)")
+            "\(plan.model) applied with \(by); serving after \((ContinuousClock.now - started).milliseconds)"
+        )
 
         let prediction = try await DemoPrediction.ask(address, model: model.name)
         board.finish("prediction for \(DemoPrediction.rowText): \(prediction)")
@@ -91,7 +94,10 @@ struct DemoRun: Sendable {
     }
 
     private func waitUntilServing(
-        _ key: ObjectKey, _ client: KubeClient, _ board: inout ProgressBoard, _ children: [ChildProcess]
+        _ key: ObjectKey,
+        _ client: KubeClient,
+        _ board: inout ProgressBoard,
+        _ children: [ChildProcess]
     ) async throws -> String {
         let deadline = ContinuousClock.now.advanced(by: DemoPlan.stepLimit)
         var last = ""
@@ -103,14 +109,19 @@ struct DemoRun: Sendable {
             board.update("deploying \(key.name): \(state.explanation)", details: state.replicaLines)
             for child in children where !child.isRunning { throw DemoError("a process ended: \(child.log)") }
             guard ContinuousClock.now < deadline else {
-                throw DemoError("\(key.name) isn't serving after \(DemoPlan.stepLimit.inSeconds) s: \(state.explanation)")
+                throw DemoError(
+                    "\(key.name) isn't serving after \(DemoPlan.stepLimit.inSeconds) s: \(state.explanation)"
+                )
             }
             try await Task.sleep(for: .milliseconds(200))
         }
     }
 
     private func load(
-        _ address: String, _ model: KubeObject, _ client: KubeClient, _ board: inout ProgressBoard
+        _ address: String,
+        _ model: KubeObject,
+        _ client: KubeClient,
+        _ board: inout ProgressBoard
     ) async throws -> (LatencySummary, Int) {
         let ramp = min(10, plan.loadSeconds / 3)
         let stages: [LoadPlan.Stage] = [
@@ -138,7 +149,10 @@ struct DemoRun: Sendable {
     }
 
     private func waitForReplicas(
-        _ count: Int, _ key: ObjectKey, _ client: KubeClient, _ board: inout ProgressBoard
+        _ count: Int,
+        _ key: ObjectKey,
+        _ client: KubeClient,
+        _ board: inout ProgressBoard
     ) async throws {
         let deadline = ContinuousClock.now.advanced(by: DemoPlan.stepLimit)
         var last = 0
@@ -149,7 +163,9 @@ struct DemoRun: Sendable {
             last = state.replicas
             board.update("replicas fall: \(state.reason)", details: state.replicaLines)
             guard ContinuousClock.now < deadline else {
-                throw DemoError("still \(state.pods) pods \(DemoPlan.stepLimit.inSeconds) s after the load: \(state.reason)")
+                throw DemoError(
+                    "still \(state.pods) pods \(DemoPlan.stepLimit.inSeconds) s after the load: \(state.reason)"
+                )
             }
             try await Task.sleep(for: .milliseconds(300))
         }
@@ -176,7 +192,8 @@ struct DemoRun: Sendable {
               kubectl logs deployment/\(model.name)-r1
               kubectl explain modeldeployment.spec.scaling
               curl \(address)/v2/models/\(model.name)
-            """)
+            """
+        )
         fflush(nil)
         while true { try await Task.sleep(for: .seconds(3600)) }
     }

@@ -30,18 +30,22 @@ struct DemoState: Sendable {
         let service = try await client.find(.services, key)
         let selector = LabelSelector(matching: [FleetAPI.modelLabel: key.name])
         let pods = try await client.list(
-            .pods, namespace: key.namespace, options: ListOptions(labelSelector: selector)
+            .pods,
+            namespace: key.namespace,
+            options: ListOptions(labelSelector: selector)
         ).items
         let ready = model["status", "conditions"]?.array?.first { $0["type"] == "Ready" }
         let decision = model["status", "scaling", "lastDecision"]
         return DemoState(
             isReady: ready?["status"] == "True",
             replicas: model["status", "scaling", "desiredReplicas"]?.int ?? model["status", "replicas"]?.int ?? 0,
-            readyReplicas: pods.filter(isReady).count, pods: pods.count,
+            readyReplicas: pods.filter(isReady).count,
+            pods: pods.count,
             replicaLines: pods.sorted { $0.name < $1.name }.map(line),
             serviceAddress: service?["spec", "clusterIP"]?.string.map { "http://\($0)" },
             explanation: ready?["message"]?.string ?? "waiting for the operator",
-            reason: decision?["message"]?.string ?? decision?["reason"]?.string ?? "")
+            reason: decision?["message"]?.string ?? decision?["reason"]?.string ?? ""
+        )
     }
 
     private static func isReady(_ pod: KubeObject) -> Bool {

@@ -23,7 +23,10 @@ final class DemoWorkspace: Sendable {
     init() throws {
         folder = NSTemporaryDirectory() + "modelfleet-demo-" + SystemRandom().nameSuffix(length: 8)
         try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            atPath: folder,
+            withIntermediateDirectories: true,
+            attributes: [.posixPermissions: 0o700]
+        )
         program = Bundle.main.executablePath ?? CommandLine.arguments[0]
         let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
         kubectl = path.split(separator: ":").map { "\($0)/kubectl" }
@@ -36,8 +39,10 @@ final class DemoWorkspace: Sendable {
     /// Starts another run of this program.
     func start(_ name: String, _ arguments: [String]) throws -> ChildProcess {
         try ChildProcess(
-            executable: program, arguments: arguments + ["--stop-with-parent", "--log-level", "notice"],
-            log: "\(folder)/\(name).log")
+            executable: program,
+            arguments: arguments + ["--stop-with-parent", "--log-level", "notice"],
+            log: "\(folder)/\(name).log"
+        )
     }
 
     /// A client for the demo's cluster.
@@ -46,8 +51,10 @@ final class DemoWorkspace: Sendable {
         return KubeClient(
             exchange: AuthorizingExchange(
                 CurlExchange(configuration: CurlConfiguration(tls: connection.tls)),
-                credentials: connection.credentials),
-            baseURL: connection.server)
+                credentials: connection.credentials
+            ),
+            baseURL: connection.server
+        )
     }
 
     /// The model as it is applied: the example with the uri of the file in this checkout.

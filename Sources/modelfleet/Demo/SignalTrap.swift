@@ -11,13 +11,15 @@ final class SignalTrap: Sendable {
 
     /// Traps `signals` until `end()`.
     init(_ signals: [Int32], action: @escaping @Sendable () -> Void) {
-        sources = Mutex(signals.map { number in
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler(handler: action)
-            source.resume()
-            return source
-        })
+        sources = Mutex(
+            signals.map { number in
+                signal(number, SIG_IGN)
+                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+                source.setEventHandler(handler: action)
+                source.resume()
+                return source
+            }
+        )
     }
 
     /// Traps no more.
