@@ -182,9 +182,9 @@
 
     /// The function `name` as the type that the caller declares for it.
     func function<Function>(_ name: String) throws(SecurityError) -> Function {
-        for unsafehandle in unsafe handles {
-            if let symbol = unsafe dlsym(handle, name) { return unsafe unsafeBitCast(symbol, to: Function.self) }
+        guard let symbol = unsafe handles.lazy.compactMap({ unsafe dlsym($0, name) }).first else {
+            throw SecurityError("the installed OpenSSL has no function \(name); version 3.0 or later is needed")
         }
-        throw SecurityError("the installed OpenSSL has no function \(name); version 3.0 or later is needed")
+        return unsafe unsafeBitCast(symbol, to: Function.self)
     }
 }

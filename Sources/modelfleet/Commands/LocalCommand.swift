@@ -69,6 +69,8 @@ struct LocalCommand: AsyncParsableCommand {
         let random = SystemRandom()
         let token = random.uuid() + random.uuid()
         let directory = NSTemporaryDirectory() + "modelfleet-\(random.nameSuffix(length: 8))"
+        let range = try LoopbackRange.take()
+        defer { withExtendedLifetime(range) {} }
         let certificates = try CertificateBundle.make(
             hosts: ["127.0.0.1", "localhost"],
             now: SystemTime().now(),
@@ -80,6 +82,8 @@ struct LocalCommand: AsyncParsableCommand {
             images: try imageTable(),
             token: token,
             admission: [FleetAdmission()],
+            podRange: range.pods,
+            serviceRange: range.services,
             probes: CurlExchange(
                 configuration: CurlConfiguration(userAgent: "kube-probe/\(Version.current)", http2: false)
             ),
