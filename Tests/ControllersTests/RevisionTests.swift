@@ -116,6 +116,29 @@ struct RevisionTests {
         #expect(next["spec", "template", "spec", "priorityClassName"] == "models")
     }
 
+    @Test("the hash of a known input never changes: another one would replace the pods of every model at an upgrade")
+    func hashIsStable() {
+        let spec: JSONValue = [
+            "resources": ["requests": ["cpu": "500m"]], "template": ["metadata": ["labels": ["team": "a"]]],
+        ]
+        let runtime: JSONValue = [
+            "metadata": ["name": "r"],
+            "spec": [
+                "supportedModelFormats": [["name": "onnx"]], "port": 8080,
+                "container": ["image": "server:1", "args": ["--model-name", "${model.name}"]],
+            ],
+        ]
+        func hash(_ spec: JSONValue) -> String {
+            let model = ModelDeployment(OperatorHarness.model(spec: spec))
+            return RevisionInput(model: model, runtime: ServingRuntime(KubeObject(runtime))).hash
+        }
+        #expect(hash(spec) == "794113e464a19545007ca76919950291")
+        var scaled = spec
+        scaled["scaling"] = ["maxReplicas": 9]
+        #expect(hash(scaled) == hash(spec), "scaling is no part of a revision")
+        #expect(hash([:]) != hash(spec))
+    }
+
     @Test("a second edit that comes before the first revision is seen makes a revision of its own")
     func staleStores() async throws {
         let harness = try await ReconcilerHarness()

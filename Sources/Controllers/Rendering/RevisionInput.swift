@@ -12,6 +12,9 @@ struct RevisionInput {
     let runtime: ServingRuntime
 
     /// The fingerprint of the parts (model, resources, template, the runtime's container and port).
+    ///
+    /// An operator that answers another hash for the same input replaces the pods of every model: the parts and their
+    /// order stay, and no schema may get a new default inside of them.
     var hash: String {
         let spec = model.object.json["spec"]
         return Fingerprint.of([

@@ -14,6 +14,20 @@ enum DemoPrediction {
     /// The row as text.
     static var rowText: String { row.jsonText }
 
+    /// The URL at which the Service at `address` answers; `nil` when it doesn't yet.
+    ///
+    /// Ports below 1024 need root: for others the local cluster serves port 80 as 8080.
+    static func reachable(_ address: String) async -> String? {
+        let exchange = CurlExchange()
+        defer { exchange.shutdown() }
+        for authority in [address, "\(address):8080"] {
+            let head = HTTPRequest(method: .get, scheme: "http", authority: authority, path: "/v2/health/ready")
+            let response = try? await exchange.exchange(HTTPRequestMessage(head: head, timeout: .seconds(2)))
+            if response?.head.status == .ok { return "http://\(authority)" }
+        }
+        return nil
+    }
+
     /// A request in TensorFlow Serving's row format.
     static func request(_ address: String, model: String) throws -> LoadRequest {
         let body: JSONValue = ["instances": [row]]

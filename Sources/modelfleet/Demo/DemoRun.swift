@@ -103,7 +103,11 @@ struct DemoRun: Sendable {
         var last = ""
         while true {
             let state = try await DemoState.read(key, client)
-            if state.isReady, let address = state.serviceAddress { return address }
+            if state.isReady, let address = state.serviceAddress,
+                let url = await DemoPrediction.reachable(address)
+            {
+                return url
+            }
             if state.explanation != last { board.note(state.explanation) }
             last = state.explanation
             board.update("deploying \(key.name): \(state.explanation)", details: state.replicaLines)

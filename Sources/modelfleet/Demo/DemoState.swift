@@ -17,7 +17,7 @@ struct DemoState: Sendable {
     var pods: Int
     /// One line a pod.
     var replicaLines: [String]
-    /// `http://127.96.x.y`, once the Service has an address.
+    /// `127.96.x.y`, once the Service has an address.
     var serviceAddress: String?
     /// The Ready condition in words.
     var explanation: String
@@ -42,7 +42,7 @@ struct DemoState: Sendable {
             readyReplicas: pods.filter(isReady).count,
             pods: pods.count,
             replicaLines: pods.sorted { $0.name < $1.name }.map(line),
-            serviceAddress: service?["spec", "clusterIP"]?.string.map { "http://\($0)" },
+            serviceAddress: service?["spec", "clusterIP"]?.string,
             explanation: ready?["message"]?.string ?? "waiting for the operator",
             reason: decision?["message"]?.string ?? decision?["reason"]?.string ?? ""
         )
