@@ -22,7 +22,13 @@ release: setup ## Build the two programs optimised
 	$(SWIFT) build -c release --product modelfleet-server
 
 test: setup ## Run all tests (ROOM=ScalingTests for one room's)
-	MODELFLEET_ROOMS=$(ROOM) $(SWIFT) test $(if $(CI),--quiet,)
+ifdef ROOM
+	MODELFLEET_ROOMS=$(ROOM) $(SWIFT) test
+else
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --skip EndToEnd
+	$(SWIFT) test --skip-build --filter EndToEnd
+endif
 
 demo: release ## Serve a model, load it, watch it scale up and down (HOLD=1 leaves it running, LOAD_SECONDS=n)
 	@$(RELEASE) demo $(if $(LOAD_SECONDS),--load-seconds $(LOAD_SECONDS),) $(if $(HOLD),--hold,)
