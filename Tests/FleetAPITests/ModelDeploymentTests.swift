@@ -111,5 +111,10 @@ struct ModelDeploymentTests {
             return
         }
         #expect(message.contains("\"onnx\"") && message.contains("tensorflow"))
+        guard case .none(let manual) = ServingRuntime.choose(for: model, among: [all[2]]) else {
+            Issue.record("runtime c isn't chosen by itself")
+            return
+        }
+        #expect(manual.contains("spec.runtime.name: c"))
     }
 }

@@ -48,7 +48,12 @@ struct ModelReport {
         )
         if let decision = model["status", "scaling", "lastDecision"] {
             text += "\nLast scaling decision: \(decision["message"]?.string ?? decision["reason"]?.string ?? "")\n"
-            for step in decision["steps"]?.array ?? [] { text += "  \(step.string ?? step.jsonText)\n" }
+            text += Self.aligned(
+                (decision["steps"]?.array ?? []).map { step in
+                    let counts = [step["before"], step["after"]].map { $0?.int.map(String.init) ?? "?" }
+                    return ["  " + (step["rule"]?.string ?? ""), counts.joined(separator: " → "), step["note"]?.string ?? ""]
+                }
+            )
         }
         return text
     }
