@@ -85,7 +85,9 @@ public struct ServingRuntime: Sendable, Hashable {
         }
         let best = fitting.min { (-priority($0), $0.object.name) < (-priority($1), $1.object.name) }
         if let best { return .found(best) }
-        let manual = runtimes.filter { $0.supports(name: format, version: model.model.formatVersion, automatically: false) }
+        let manual = runtimes.filter {
+            $0.supports(name: format, version: model.model.formatVersion, automatically: false)
+        }
         if let first = manual.map(\.object.name).min() {
             return .none(
                 "spec.runtime: ServingRuntime \"\(first)\" supports \"\(format)\" but isn't chosen by itself; "

@@ -51,7 +51,10 @@ struct ModelReport {
             text += Self.aligned(
                 (decision["steps"]?.array ?? []).map { step in
                     let counts = [step["before"], step["after"]].map { $0?.int.map(String.init) ?? "?" }
-                    return ["  " + (step["rule"]?.string ?? ""), counts.joined(separator: " → "), step["note"]?.string ?? ""]
+                    return [
+                        "  " + (step["rule"]?.string ?? ""), counts.joined(separator: " → "),
+                        step["note"]?.string ?? "",
+                    ]
                 }
             )
         }
