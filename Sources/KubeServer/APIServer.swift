@@ -12,6 +12,7 @@ public final class APIServer: HTTPExchange {
     /// What it was made of.
     public let configuration: APIServerConfiguration
     private let state: StateBox
+    private let openAPIDocuments = OpenAPIDocuments()
 
     /// A server with the namespaces and the Service that every cluster has at its start.
     public init(configuration: APIServerConfiguration = APIServerConfiguration()) {
@@ -26,7 +27,11 @@ public final class APIServer: HTTPExchange {
         do throws(APIStatus) {
             try authenticate(request)
             let body = try await read(request.body)
-            let router = Router(state: state, configuration: configuration)
+            let router = Router(
+                state: state,
+                configuration: configuration,
+                openAPIDocuments: openAPIDocuments
+            )
             return try await router.answer(ServerRequest(request, body: body)).response
         } catch {
             return ServerAnswer(error).response

@@ -167,4 +167,54 @@ private struct Doorman: AdmissionPlugin {
         object.labels["seen"] = "yes"
         return AdmissionResponse(object: object, warnings: ["looked at"])
     }
+
+    @Test("an unknown field in a patch is refused as a real server words it")
+    func unknownFieldInPatch() async throws {
+        let client = TestClient()
+        let pod: JSONValue = [
+            "metadata": ["labels": ["app": "d"]], "spec": ["containers": [["name": "c", "image": "test/x:1"]]],
+        ]
+        let deployment: JSONValue = [
+            "metadata": ["name": "d"],
+            "spec": ["selector": ["matchLabels": ["app": "d"]], "template": pod],
+        ]
+        let path = "/apis/apps/v1/namespaces/default/deployments"
+        #expect(try await client.json(.post, path, deployment).code == 201)
+        let patch: JSONValue = [
+            "metadata": ["annotations": ["a": "b c"]],
+            "spec": ["replicas": .null, "replicsa": 3, "list": ["x", true]],
+        ]
+        let answer = try await client.json(
+            .patch,
+            path + "/d?fieldValidation=Strict",
+            patch,
+            headers: ["Content-Type": "application/strategic-merge-patch+json"]
+        )
+        #expect(answer.code == 422)
+        #expect(answer.body["reason"] == "Invalid")
+        let cause = answer.body.at("details", "causes")?.array?.first
+        #expect(cause?["field"] == "patch")
+        #expect(cause?["reason"] == "FieldValueInvalid")
+        let text = "map[metadata:map[annotations:map[a:b c]] spec:map[list:[x true] replicas:<nil> replicsa:3]]"
+        let why = #"strict decoding error: unknown field "spec.list", unknown field "spec.replicsa""#
+        #expect(cause?["message"]?.string == "Invalid value: \"\(text)\": \(why)")
+        #expect(answer.body["message"]?.string == " \"\" is invalid: patch: Invalid value: \"\(text)\": \(why)")
+        #expect(answer.body.at("details", "name") == nil)
+
+        let warned = try await client.json(
+            .patch,
+            path + "/d",
+            ["spec": ["replicsa": 3]],
+            headers: ["Content-Type": "application/merge-patch+json"]
+        )
+        #expect(warned.code == 200)
+    }
+
+    @Test("a node's kubelet port is always there, since generated clients insist on it")
+    func nodePort() async throws {
+        let client = TestClient()
+        let node = try await client.json(.post, "/api/v1/nodes", ["metadata": ["name": "n"]])
+        #expect(node.code == 201)
+        #expect(node.body.at("status", "daemonEndpoints", "kubeletEndpoint", "Port") == 0)
+    }
 }

@@ -25,6 +25,9 @@ public enum BuiltInDefaults {
         case ("", "Secret"):
             result.fill("Opaque", at: "type")
             moveStringData(&result)
+        case ("", "Node"):
+            // Go always writes the port; generated clients insist on it.
+            result.fill(0, at: "status", "daemonEndpoints", "kubeletEndpoint", "Port")
         case ("", "PersistentVolumeClaim"):
             result.fill("Filesystem", at: "spec", "volumeMode")
             result.fill("Pending", at: "status", "phase")

@@ -15,6 +15,8 @@ struct ResourceRegistry: Sendable {
     let builtIn: [APIResource]
     /// The custom resources, by the name of their definition.
     private(set) var custom: [String: [APIResource]] = [:]
+    /// Grows with every change of the custom resources, so that what is derived from them can be kept until then.
+    private(set) var generation: UInt64 = 0
     private var byKey: [Key: APIResource] = [:]
 
     /// A registry of the built-in resources.
@@ -38,6 +40,7 @@ struct ResourceRegistry: Sendable {
 
     /// Replaces what a definition defines; with an empty list it is gone.
     mutating func define(_ name: String, _ resources: [APIResource]) {
+        generation &+= 1
         for old in custom[name] ?? [] {
             byKey[Key(group: old.type.group, version: old.type.version, plural: old.type.plural)] = nil
         }

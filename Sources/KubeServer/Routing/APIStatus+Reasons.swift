@@ -83,6 +83,13 @@ extension APIStatus {
         )
     }
 
+    /// 422: what a patch makes of an object can't be one.
+    static func invalidPatch(_ patch: String, _ why: String) -> APIStatus {
+        var status = invalid(group: "", kind: "", name: "", causes: [.invalid("patch", .string(patch), why)])
+        status.name = nil
+        return status
+    }
+
     /// 422: options of the request are wrong.
     static func invalidOptions(_ kind: String, _ causes: [Cause]) -> APIStatus {
         var status = invalid(group: "meta.k8s.io", kind: kind, name: "", causes: causes)
@@ -97,6 +104,25 @@ extension APIStatus {
         message: "the server could not find the requested resource",
         hasDetails: true
     )
+
+    /// 404: only the newer version of the horizontal pod autoscaler is there.
+    static let oldAutoscaling = APIStatus(
+        code: 404,
+        reason: "NotFound",
+        message: "the local cluster serves autoscaling/v2 only; apply a HorizontalPodAutoscaler of that version",
+        hasDetails: true
+    )
+
+    /// 501: a stream into a container, which pods that are processes of this machine don't have.
+    static func noStream(_ subresource: String) -> APIStatus {
+        APIStatus(
+            code: 501,
+            reason: "NotImplemented",
+            message: "the local cluster has no pods/\(subresource): its pods are processes of this machine, to be "
+                + "reached at their pod IP from here",
+            hasDetails: true
+        )
+    }
 
     /// 405: the resource can't do that.
     static let methodNotAllowed = APIStatus(

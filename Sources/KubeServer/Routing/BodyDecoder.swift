@@ -29,12 +29,15 @@ enum BodyDecoder {
     }
 
     /// Checks the kind and the fields of an object.
+    /// - Parameter refusal: How fields that can't be decoded are refused: by default as of a whole object, with 400.
     static func checked(
         _ json: JSONValue,
         _ resource: APIResource,
         duplicates: [String] = [],
-        validation: WriteOptions.Validation
+        validation: WriteOptions.Validation,
+        refusal: ((_ why: String) -> APIStatus)? = nil
     ) throws(APIStatus) -> Decoded {
+        let refusal = refusal ?? { handled(resource.type, $0) }
         var json = json
         let type = resource.type
         guard json.object != nil else {
@@ -68,13 +71,13 @@ enum BodyDecoder {
         json["apiVersion"] = .string(type.apiVersion)
         let schema = TypeSchema.of(resource)
         if !resource.isCustom, let failure = schema.decodingFailure(in: json, kind: type.kind) {
-            throw handled(type, failure)
+            throw refusal(failure)
         }
         let pruned = schema.pruning(json)
         let complaints =
             duplicates.map { "duplicate field \"\($0)\"" } + pruned.unknownFields.map { "unknown field \"\($0)\"" }
         if validation == .strict, !complaints.isEmpty {
-            throw handled(type, "strict decoding error: " + complaints.joined(separator: ", "))
+            throw refusal("strict decoding error: " + complaints.joined(separator: ", "))
         }
         return Decoded(object: KubeObject(pruned.value), warnings: validation == .warn ? complaints : [])
     }

@@ -26,6 +26,15 @@ enum GoWording {
         return start.map(hex).joined() + end
     }
 
+    /// A value as Go prints it with `%+v`: `map[a:1 b:<nil> c:[x y]]`.
+    static func value(_ json: JSONValue) -> String {
+        if let members = json.object {
+            return "map[" + members.map { "\($0.key):\(value($0.value))" }.joined(separator: " ") + "]"
+        }
+        if let elements = json.array { return "[" + elements.map(value).joined(separator: " ") + "]" }
+        return json.isNull ? "<nil>" : json.string ?? json.jsonText
+    }
+
     private static func place(_ bytes: [UInt8], _ offset: Int) -> String {
         let before = bytes[..<offset].last { ![9, 10, 13, 32].contains($0) }
         return before == UInt8(ascii: "{") ? "object key string" : "value"

@@ -45,7 +45,9 @@ extension ResourceHandler {
             try state.update(resource, key, subresource: subresource, change: .patch, options: options) {
                 live throws(APIStatus) in
                 let patched = try kind.patched(live.json, patch, schema: schema)
-                let decoded = try BodyDecoder.checked(patched, resource, validation: options.validation)
+                let decoded = try BodyDecoder.checked(patched, resource, validation: options.validation) { why in
+                    .invalidPatch(kind == .strategic ? GoWording.value(patch) : patched.jsonText, why)
+                }
                 warnings = decoded.warnings
                 return decoded.object
             }
@@ -156,6 +158,9 @@ extension ResourceHandler {
         case "eviction" where resource.storage == .pods:
             guard request.method == .post else { throw .methodNotAllowed }
             return try evict(request, key, resource)
+        case "exec" where resource.storage == .pods, "attach" where resource.storage == .pods,
+            "portforward" where resource.storage == .pods, "proxy" where resource.storage == .pods:
+            throw .noStream(target.subresource ?? "")
         default: throw .unknownResource
         }
     }

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import HTTPMessages
 import HTTPTypes
 import KubeModel
 
@@ -10,6 +11,8 @@ struct Router: Sendable {
     let state: StateBox
     /// What the server was made of.
     let configuration: APIServerConfiguration
+    /// The OpenAPI documents that were made so far.
+    let openAPIDocuments: OpenAPIDocuments
 
     /// Answers any request that was let in.
     func answer(_ request: ServerRequest) async throws(APIStatus) -> ServerAnswer {
@@ -37,7 +40,10 @@ struct Router: Sendable {
         let isKnown = state.with { state in
             state.registry.all.contains { $0.type.group == group && $0.type.version == version }
         }
-        guard isKnown else { return Self.pageNotFound }
+        guard isKnown else {
+            if group == "autoscaling", version == "v1" { throw .oldAutoscaling }
+            return Self.pageNotFound
+        }
         return try await ResourceHandler(state: state, configuration: configuration).answer(request, target)
     }
 
@@ -77,11 +83,11 @@ struct Router: Sendable {
     }
 
     private func openAPI(_ request: ServerRequest, _ path: ArraySlice<String>) -> ServerAnswer {
-        let documents = OpenAPIDocuments(resources: state.with { $0.registry.all })
-        if path.isEmpty { return ServerAnswer(documents.index) }
-        guard let json = documents.document(path: Array(path)) else { return Self.pageNotFound }
-        var answer = ServerAnswer(json)
-        answer.fields[.eTag] = "\"\(OpenAPIDocuments.hash(json.encoded()))\""
+        let registry = state.with { $0.registry }
+        if path.isEmpty { return ServerAnswer(openAPIDocuments.index(registry)) }
+        guard let document = openAPIDocuments.document(path: Array(path), registry) else { return Self.pageNotFound }
+        var answer = ServerAnswer(stream: StreamingBody(document.bytes), contentType: "application/json")
+        answer.fields[.eTag] = "\"\(document.hash)\""
         answer.fields[.cacheControl] = "public"
         return answer
     }

@@ -36,7 +36,8 @@ public enum OpenAPIDocument {
                 type: resource.type,
                 verbs: resource.verbs,
                 subresources: resource.subresources,
-                schemaName: resource.schemaName
+                schemaName: resource.schemaName,
+                isCustom: true
             )
             paths += builder.all
         }

@@ -9,6 +9,9 @@ struct OpenAPIPaths {
     let verbs: [String]
     let subresources: [String]
     let schemaName: String
+    /// Whether a custom resource definition made it: such objects know no strategic merge, and kubectl asks the document
+    /// which patch it may send.
+    var isCustom = false
 
     /// Every path with its operations.
     var all: [(String, JSONValue)] {
@@ -34,7 +37,6 @@ struct OpenAPIPaths {
 
     private static let patchTypes = [
         "application/apply-patch+yaml", "application/json-patch+json", "application/merge-patch+json",
-        "application/strategic-merge-patch+json",
     ]
 
     private var listParameters: [String] {
@@ -138,7 +140,8 @@ struct OpenAPIPaths {
         if !parameters.isEmpty { json["parameters"] = .array(parameters.map(Self.parameter)) }
         if let body { json["requestBody"] = ["content": Self.content(["*/*"], body), "required": true] }
         if isPatch {
-            json["requestBody"] = ["content": Self.content(Self.patchTypes, nil), "required": true]
+            let types = Self.patchTypes + (isCustom ? [] : ["application/strategic-merge-patch+json"])
+            json["requestBody"] = ["content": Self.content(types, nil), "required": true]
         }
         return json
     }

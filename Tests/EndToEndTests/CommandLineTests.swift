@@ -1,0 +1,140 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Foundation
+import KubeModel
+import Testing
+
+extension EndToEnd {
+    @Suite("The command line", .serialized)
+    struct CommandLineTests {
+        /// Every command, and a word that its abstract holds.
+        static let commands = [
+            ("local", "Kubernetes"), ("operator", "operator"), ("get", "models"), ("validate", "Checks"),
+            ("render", "objects"), ("crds", "definitions"), ("load", "requests"), ("demo", "loop"),
+        ]
+
+        private func run(_ arguments: [String], standard: [String: String] = [:]) async throws -> (
+            status: Int32, output: String
+        ) {
+            let folder = try TestFolder()
+            return try await ProgramRun.result(
+                Programs.modelfleet(),
+                arguments,
+                folder: folder.path,
+                environment: standard
+            )
+        }
+
+        /// The options of a help text without a word of explanation.
+        private func unexplained(_ help: String) -> [String] {
+            let lines = help.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+            return lines.indices.filter { index in
+                let line = lines[index]
+                guard line.hasPrefix("  -") else { return false }
+                if line.dropFirst(2).contains("  ") { return false }
+                let next = index + 1 < lines.count ? lines[index + 1] : ""
+                return !(next.hasPrefix("     ") && next.contains { !$0.isWhitespace })
+            }.map { lines[$0] }
+        }
+
+        @Test("every command has an abstract, and every option a help", arguments: commands)
+        func help(_ command: String, _ word: String) async throws {
+            let result = try await run([command, "--help"])
+            #expect(result.status == 0)
+            #expect(result.output.hasPrefix("OVERVIEW: "))
+            let overview = result.output.prefix { $0 != "." }
+            #expect(overview.contains(word), "\(overview)")
+            #expect(result.output.contains("USAGE: modelfleet \(command)"))
+            #expect(unexplained(result.output) == [])
+            #expect(!result.output.contains("stop-with-parent"))
+            let outline = try await run(["--help"]).output
+            #expect(outline.contains("  \(command)  "), "listed with its abstract")
+        }
+
+        @Test("the server's help explains every option")
+        func serverHelp() async throws {
+            let folder = try TestFolder()
+            let result = try await ProgramRun.result(Programs.server(), ["--help"], folder: folder.path)
+            #expect(result.status == 0)
+            #expect(result.output.hasPrefix("OVERVIEW: "))
+            #expect(result.output.contains("--model-uri"))
+            #expect(unexplained(result.output) == [])
+        }
+
+        @Test("the check of help texts finds an option without help")
+        func unexplainedOptions() {
+            let help =
+                "OPTIONS:\n  --good <x>              Words.\n  --long-one <long-one>\n                          W.\n  --bad <y>\n"
+            #expect(unexplained(help) == ["  --bad <y>"])
+        }
+
+        @Test("a wrong command line ends with 64 and says how it is used")
+        func usage() async throws {
+            for arguments in [["nonsense"], ["load"], ["local", "--port", "70000"], ["demo", "--load-seconds", "1"]] {
+                let result = try await run(arguments)
+                #expect(result.status == 64, "\(arguments)")
+                #expect(result.output.contains("Error: "), "\(arguments)")
+            }
+        }
+
+        @Test("validate accepts the examples, and names the field of a mistake")
+        func validate() async throws {
+            let good = try await run(["validate", "-f", "manifests/examples/iris.yaml"])
+            #expect(good.status == 0, "\(good.output)")
+
+            let folder = try TestFolder()
+            let file = folder.path + "/wrong.yaml"
+            let text = try String(contentsOfFile: Programs.project + "/manifests/examples/iris.yaml", encoding: .utf8)
+            let wrong = text.replacing("maxReplicas: 6", with: "maxReplicas: 0").replacing(
+                "minReplicas",
+                with: "minReplica"
+            )
+            try wrong.write(toFile: file, atomically: true, encoding: .utf8)
+            let bad = try await run(["validate", "-f", file])
+            #expect(bad.status == 1)
+            #expect(bad.output.contains("wrong.yaml"))
+            #expect(bad.output.contains("spec.scaling.maxReplicas"))
+            #expect(bad.output.contains("spec.scaling.minReplica"))
+            let missing = try await run(["validate", "-f", folder.path + "/none.yaml"])
+            #expect(missing.status != 0)
+            #expect(missing.output.contains("none.yaml"))
+        }
+
+        @Test("render prints the Deployment and the Service of a model, and leaves replicas to the scaler")
+        func render() async throws {
+            let result = try await run(["render", "-f", "manifests/examples/iris.yaml"])
+            #expect(result.status == 0, "\(result.output)")
+            let objects = try Samples.objects(result.output)
+            #expect(Set(objects.map(\.kind)).isSuperset(of: ["Deployment", "Service"]))
+            let deployment = try #require(objects.first { $0.kind == "Deployment" })
+            let container = deployment["spec", "template", "spec", "containers"]?.array?.first
+            #expect(container?["image"]?.string?.hasPrefix("modelfleet/server:") == true)
+            #expect(container?["terminationMessagePolicy"] == "FallbackToLogsOnError")
+        }
+
+        @Test("crds prints both definitions, the same as the project's files")
+        func definitions() async throws {
+            let result = try await run(["crds"])
+            #expect(result.status == 0)
+            let printed = try Samples.objects(result.output)
+            #expect(
+                printed.map(\.name).sorted() == ["modeldeployments.modelfleet.dev", "servingruntimes.modelfleet.dev"]
+            )
+            for definition in printed {
+                #expect(definition.kind == "CustomResourceDefinition")
+                let plural = definition.name.prefix { $0 != "." }
+                let file = Programs.project + "/crds/modelfleet.dev_\(plural).yaml"
+                let kept = try Samples.objects(String(contentsOfFile: file, encoding: .utf8))
+                #expect(kept == [definition], "\(file)")
+            }
+        }
+
+        @Test("get without a cluster says what it looked for")
+        func withoutCluster() async throws {
+            let result = try await run(["get", "--kubeconfig", "/nowhere/kubeconfig"])
+            #expect(result.status == 1)
+            #expect(result.output.contains("/nowhere/kubeconfig"))
+        }
+    }
+}
