@@ -99,8 +99,10 @@ struct LocalCommand: AsyncParsableCommand {
             port: port,
             tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
             logger: logger
-        ) { port in
+        ) { [runsOperator] port in
             do {
+                // The kubeconfig appears once everything is there that its user may ask for.
+                if runsOperator { try await Installation.install(into: cluster.client()) }
                 try file.write(
                     ClusterAccess(server: "https://127.0.0.1:\(port)", authority: certificates.authority, token: token)
                 )
@@ -108,17 +110,26 @@ struct LocalCommand: AsyncParsableCommand {
                 print("  export KUBECONFIG=\(URL(fileURLWithPath: file.path).path)")
                 fflush(nil)
             } catch {
-                logger.error("the kubeconfig can't be written", metadata: ["error": "\(error)"])
+                logger.error("the cluster can't be used", metadata: ["error": "\(error)"])
             }
         }
         var services: [any Service] = [cluster, front]
-        if runsOperator { services.append(BundledOperator(cluster: cluster, logger: logger)) }
+        if runsOperator {
+            services.append(
+                OperatorService(
+                    client: cluster.client(),
+                    scrapeExchange: OperatorCommand.scrapeExchange(),
+                    logger: logger
+                )
+            )
+        }
         if stopWithParent { services.append(ParentWatch()) }
         try await ProgramServices(services, logger: logger).run()
     }
 
     private func imageTable() throws -> LocalImages {
-        let beside = URL(fileURLWithPath: CommandLine.arguments[0]).resolvingSymlinksInPath()
+        let own = Bundle.main.executablePath ?? CommandLine.arguments[0]
+        let beside = URL(fileURLWithPath: own).resolvingSymlinksInPath()
             .deletingLastPathComponent().appendingPathComponent("modelfleet-server").path
         let program = server ?? beside
         var entries: [LocalImages.Entry] = []

@@ -1,35 +1,9 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import Controllers
 import FleetAPI
 import KubeAPI
 import KubeModel
-import LocalCluster
-import Logging
-import ServiceLifecycle
-
-/// The operator inside `modelfleet local`: installs its resources, then works straight on the embedded API server.
-struct BundledOperator: Service {
-    private let client: KubeClient
-    private let logger: Logger
-
-    /// An operator for `cluster`.
-    init(cluster: LocalCluster, logger: Logger) {
-        client = cluster.client()
-        self.logger = logger
-    }
-
-    /// Installs and works until shut down.
-    func run() async throws {
-        try await Installation.install(into: client)
-        try await OperatorService(
-            client: client,
-            scrapeExchange: OperatorCommand.scrapeExchange(),
-            logger: logger
-        ).run()
-    }
-}
 
 /// What has to be in a cluster before the operator can work.
 enum Installation {
