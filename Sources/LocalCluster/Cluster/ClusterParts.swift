@@ -11,6 +11,8 @@ import ServiceLifecycle
 struct ClusterParts: Sendable {
     /// The node.
     let node: NodeAgent
+    /// The proxies of Services, where there are any.
+    let proxy: ServiceProxy?
     /// What to run.
     private(set) var services: [any Service] = []
 
@@ -114,6 +116,7 @@ struct ClusterParts: Sendable {
             logger: logger
         )
         let proxy = configuration.runsProxies ? ServiceProxy(configuration: configuration) : nil
+        self.proxy = proxy
         let refreshProxy: @Sendable (ObjectChange) -> Void = { _ in
             proxy?.update(ServiceTable(services: stores.services.all(), slices: stores.endpointSlices.all()))
         }

@@ -81,6 +81,7 @@ public final class LocalCluster: Service {
             logs: logs
         )
         defer {
+            parts.proxy?.closeConnections()
             try? FileManager.default.removeItem(atPath: configuration.directory)
             (configuration.processes as? SystemProcessSpawner)?.shutDown()
         }

@@ -23,6 +23,10 @@ struct DeploymentReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
         guard let deployment = deployments.object(key), let uid = deployment.uid else { return .awaitChange }
+        let adoption = Adoption(owner: deployment, among: sets.all(namespace: key.namespace))
+        if try await adoption.perform(client, .replicaSets, ownerType: .deployments) {
+            return .requeue(after: .milliseconds(50))
+        }
         let own = sets.owned(byUID: uid).filter { $0.controller?.uid == uid }
         let template = deployment.plainTemplate
         let occupied = own.filter { $0.plainTemplate != template }
@@ -44,7 +48,7 @@ struct DeploymentReconciler: Reconciler {
         if let revision = plan.revision, collisions == nil {
             let annotation: JSONValue = [DeploymentWords.revision: .string(String(revision))]
             if deployment.revisionNumber != revision {
-                try await client.patch(.deployments, key, .merge(["metadata": ["annotations": annotation]]))
+                try await client.mergeIfPresent(.deployments, deployment, ["metadata": ["annotations": annotation]])
             }
         }
         let status = DeploymentStatus(
@@ -56,7 +60,12 @@ struct DeploymentReconciler: Reconciler {
             now: time.now()
         )
         if status.json != deployment["status"] {
-            try await client.patch(.deployments, key, .merge(["status": status.json]), subresource: "status")
+            try await client.mergeIfPresent(
+                .deployments,
+                deployment,
+                ["status": status.json],
+                subresource: "status"
+            )
         }
         return status.requeue.map { .requeue(after: $0) } ?? .awaitChange
     }

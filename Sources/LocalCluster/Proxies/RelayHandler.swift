@@ -4,16 +4,22 @@
 import NIOCore
 
 /// One half of a relayed connection: what its channel reads goes to its partner's channel, and no more is read while
-/// that isn't writable. The end of input is passed on, so each direction may end alone.
-final class RelayHandler: ChannelDuplexHandler {
+/// that isn't writable.
+///
+/// The end of input is passed on, so each direction may end alone, and whatever ends a connection, bytes that were read
+/// before are written first. What arrives before there is a partner is kept: a peer that closes its sending side makes
+/// NIO read all that is there, asked or not (at most what the system's buffers hold).
+final class RelayHandler: ChannelInboundHandler, ChannelOutboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private var partner: RelayHandler?
     private var context: ChannelHandlerContext?
+    private var early: [ByteBuffer] = []
     private var wantsRead = false
     private var inputEnded = false
+    private var isEnding = false
     private var outputEnded = false
     private let onActive: (any Channel) -> Void
 
@@ -26,6 +32,8 @@ final class RelayHandler: ChannelDuplexHandler {
     func join(_ other: RelayHandler) {
         partner = other
         other.partner = self
+        handOver()
+        other.handOver()
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -38,10 +46,12 @@ final class RelayHandler: ChannelDuplexHandler {
     func handlerRemoved(context: ChannelHandlerContext) {
         self.context = nil
         partner = nil
+        early = []
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        partner?.context?.write(NIOAny(unwrapInboundIn(data)), promise: nil)
+        let bytes = unwrapInboundIn(data)
+        if let partner { partner.write(bytes) } else { early.append(bytes) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) { partner?.context?.flush() }
@@ -58,21 +68,27 @@ final class RelayHandler: ChannelDuplexHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
         inputEnded = true
-        partner?.endOutput()
-        closeIfDone()
+        partner?.endOutput(closingAll: false)
+        if outputEnded { context.close(promise: nil) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        let other = partner?.context
-        other?.flush()
-        other?.close(promise: nil)
+        partner?.endOutput(closingAll: true)
         context.fireChannelInactive()
     }
 
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        partner?.context?.close(promise: nil)
-        context.close(promise: nil)
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+    /// Gives the partner what arrived before it was there.
+    private func handOver() {
+        guard !early.isEmpty || inputEnded else { return }
+        for bytes in early { partner?.write(bytes) }
+        early = []
+        partner?.context?.flush()
+        if inputEnded { partner?.endOutput(closingAll: false) }
     }
+
+    private func write(_ bytes: ByteBuffer) { context?.write(wrapOutboundOut(bytes), promise: nil) }
 
     private func readAgain() {
         guard wantsRead else { return }
@@ -80,15 +96,17 @@ final class RelayHandler: ChannelDuplexHandler {
         context?.read()
     }
 
-    private func endOutput() {
-        guard !outputEnded else { return }
-        outputEnded = true
-        context?.flush()
-        context?.close(mode: .output, promise: nil)
-        closeIfDone()
-    }
-
-    private func closeIfDone() {
-        if inputEnded && outputEnded { context?.close(promise: nil) }
+    /// Ends the channel's output once everything before has been written, and the whole channel when nothing can come
+    /// from it any more. (Closing the output of a channel whose input has ended closes it at once, with bytes unwritten.)
+    private func endOutput(closingAll: Bool) {
+        guard let context, closingAll || !isEnding else { return }
+        isEnding = true
+        let written = context.eventLoop.makePromise(of: Void.self)
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: written)
+        written.futureResult.assumeIsolated().whenComplete { [self] _ in
+            outputEnded = true
+            guard let context = self.context else { return }
+            context.close(mode: closingAll || inputEnded ? .all : .output, promise: nil)
+        }
     }
 }

@@ -4,13 +4,21 @@
 import KubeModel
 
 /// Where a listener of a Service listens.
-struct ServiceListener: Sendable, Hashable {
+struct ServiceListener: Sendable, Hashable, Comparable {
     /// The Service.
     var service: ObjectKey
     /// The address.
     var address: String
     /// The port.
     var port: Int
+
+    /// What stands for a port below 1024 where that can't be had: 8000 more, so 80 is 8080 and 443 is 8443; `nil` for
+    /// ports that need no root.
+    var unprivilegedPort: Int? { port < 1024 ? port + 8000 : nil }
+
+    static func < (left: ServiceListener, right: ServiceListener) -> Bool {
+        (left.service, left.address, left.port) < (right.service, right.address, right.port)
+    }
 }
 
 /// One address behind a Service.
@@ -49,19 +57,24 @@ struct ServiceTable: Sendable, Equatable {
         }
     }
 
+    /// The ready endpoints; where there is none, those that still serve while they end (KEP-1669, as kube-proxy).
     private static func targets(in slices: [KubeObject], name: String) -> [ServiceTarget] {
-        var found: Set<ServiceTarget> = []
+        var ready: Set<ServiceTarget> = []
+        var leaving: Set<ServiceTarget> = []
         for slice in slices {
             guard
                 let port = slice.json["ports"]?.array?.first(where: { $0["name"]?.string ?? "" == name })?["port"]?.int
             else { continue }
-            for endpoint in slice.json["endpoints"]?.array ?? []
-            where endpoint.at("conditions", "ready")?.bool ?? true {
-                for address in endpoint["addresses"]?.array ?? [] {
-                    if let address = address.string { found.insert(ServiceTarget(address: address, port: port)) }
+            for endpoint in slice.json["endpoints"]?.array ?? [] {
+                let conditions = endpoint["conditions"]
+                let isReady = conditions?["ready"]?.bool ?? true
+                let isLeaving = conditions?["serving"]?.bool ?? false && conditions?["terminating"]?.bool ?? false
+                for case .string(let address) in endpoint["addresses"]?.array ?? [] {
+                    let target = ServiceTarget(address: address, port: port)
+                    if isReady { ready.insert(target) } else if isLeaving { leaving.insert(target) }
                 }
             }
         }
-        return found.sorted()
+        return (ready.isEmpty ? leaving : ready).sorted()
     }
 }

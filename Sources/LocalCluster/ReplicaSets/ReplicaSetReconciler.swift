@@ -23,6 +23,10 @@ struct ReplicaSetReconciler: Reconciler {
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
         guard let set = sets.object(key), let uid = set.uid else { return .awaitChange }
+        let candidates = pods.all(namespace: key.namespace).filter(\.isPodActive)
+        if try await Adoption(owner: set, among: candidates).perform(client, .pods, ownerType: .replicaSets) {
+            return .requeue(after: .milliseconds(50))
+        }
         let now = time.now()
         let own = pods.owned(byUID: uid).filter { $0.controller?.uid == uid }
         let (unseen, doomed) = pending.pending(owner: uid, seen: Set(own.compactMap(\.uid)), now: now)
@@ -31,10 +35,10 @@ struct ReplicaSetReconciler: Reconciler {
         var status = plan.status
         status["conditions"] = Self.conditions(failure: failure, set: set, now: now)
         if status != set["status"] {
-            try await client.patch(
+            try await client.mergeIfPresent(
                 .replicaSets,
-                key,
-                .merge(["status": Self.mergePatch(status)]),
+                set,
+                ["status": Self.mergePatch(status)],
                 subresource: "status"
             )
         }

@@ -17,4 +17,20 @@ extension KubeClient {
             if !error.isNotFound && !error.isConflict { throw error }
         }
     }
+
+    /// Merges into exactly this object; nothing happens when it is gone already or another took its name.
+    func mergeIfPresent(
+        _ type: ResourceType,
+        _ object: KubeObject,
+        _ patch: JSONValue,
+        subresource: String? = nil
+    ) async throws(KubeError) {
+        var patch = patch
+        patch.set(JSONValue(object.uid), at: "metadata", "uid")
+        do {
+            try await self.patch(type, object.key, .merge(patch), subresource: subresource)
+        } catch {
+            if !error.isNotFound && !error.isConflict { throw error }
+        }
+    }
 }

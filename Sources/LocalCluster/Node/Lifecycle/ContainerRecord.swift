@@ -100,8 +100,10 @@ struct ContainerRecord: Sendable, Hashable {
     var state: State
     /// Counts its starts, from 0.
     var instance = 0
-    /// Counts its restarts.
+    /// Counts its restarts, as they happen.
     var restarts = 0
+    /// Whether the next start is a restart: an instance has ended since the last one.
+    var owesRestart = false
     /// How its last instance ended.
     var lastEnd: ContainerEnd?
     /// Failures in a row, for the wait before the next start.
@@ -120,6 +122,12 @@ struct ContainerRecord: Sendable, Hashable {
         self.spec = spec
         self.isInit = isInit
         state = .waiting(reason: isInit ? "PodInitializing" : "ContainerCreating", message: "", until: nil)
+    }
+
+    /// Counts a start, if it is a restart.
+    mutating func countStart() {
+        if owesRestart { restarts += 1 }
+        owesRestart = false
     }
 
     /// Its name.

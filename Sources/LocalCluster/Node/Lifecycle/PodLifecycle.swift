@@ -109,6 +109,7 @@ struct PodLifecycle: Sendable {
     }
 
     private static func noteStart(_ record: inout ContainerRecord, now: WallTime, _ actions: inout [PodAction]) {
+        record.countStart()
         record.state = .running(since: now)
         record.probes = ProbeKind.allCases.compactMap { ProbeRecord($0, container: record.spec, start: now) }
         record.hasStarted = !record.probes.contains { $0.kind == .startup }
@@ -130,6 +131,7 @@ struct PodLifecycle: Sendable {
     ) {
         switch failure.kind {
         case .process:
+            record.countStart()
             actions.append(.event(isWarning: true, reason: "Failed", message: "Error: \(failure.message)"))
             let end = ContainerEnd(code: 128, reason: "StartError", message: failure.message, started: now, ended: now)
             finish(&record, end, now: now, &actions)
@@ -187,7 +189,7 @@ struct PodLifecycle: Sendable {
             return
         }
         record.lastEnd = end
-        record.restarts += 1
+        record.owesRestart = true
         record.failures += 1
         guard record.failures > 1 else {
             record.state = .waiting(reason: "ContainerCreating", message: "", until: now)

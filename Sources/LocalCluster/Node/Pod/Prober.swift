@@ -33,7 +33,9 @@ struct Prober: Sendable {
         }
         if let words = handler.at("exec", "command")?.array?.compactMap(\.string), let first = words.first {
             var request = command
-            request.executable = first
+            request.executable =
+                first.contains("/")
+                ? first : ExecutableSearch.path(of: first, in: request.environment["PATH"] ?? "") ?? first
             request.arguments = Array(words.dropFirst())
             return await exec(request, timeout: timeout)
         }

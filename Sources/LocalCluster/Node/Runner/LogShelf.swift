@@ -33,7 +33,8 @@ final class LogShelf: PodLogSource {
     func log(_ request: PodLogRequest) async throws(APIStatus) -> StreamingBody {
         let place = Place(pod: request.pod.uid ?? "", container: request.container)
         let shelf = shelves.withLock { $0[place] }
-        guard let log = request.previous ? shelf?.previous : shelf?.current else {
+        let previous = Self.isBetweenInstances(request) ? shelf?.current : shelf?.previous
+        guard let log = request.previous ? previous : shelf?.current else {
             let what = request.previous ? "previous terminated container" : "container"
             throw APIStatus(
                 code: 400,
@@ -47,10 +48,20 @@ final class LogShelf: PodLogSource {
         return StreamingBody(LogReader(log: log, request: request))
     }
 
+    private static func status(_ request: PodLogRequest) -> JSONValue? {
+        let statuses = request.pod["status"]
+        return ["containerStatuses", "initContainerStatuses"].lazy.flatMap { statuses?[$0]?.array ?? [] }
+            .first { $0["name"]?.string == request.container }
+    }
+
+    /// Whether the container waits for its next start: its last instance is the current and the previous one, then.
+    private static func isBetweenInstances(_ request: PodLogRequest) -> Bool {
+        let own = status(request)
+        return own?.at("state", "waiting") != nil && own?.at("lastState", "terminated") != nil
+    }
+
     private static func waitingReason(_ request: PodLogRequest) -> String {
-        let statuses = request.pod["status", "containerStatuses"]?.array ?? []
-        let own = statuses.first { $0["name"]?.string == request.container }
-        return own?.at("state", "waiting", "reason")?.string ?? "ContainerCreating"
+        status(request)?.at("state", "waiting", "reason")?.string ?? "ContainerCreating"
     }
 }
 

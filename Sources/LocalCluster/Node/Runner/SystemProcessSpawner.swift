@@ -82,7 +82,10 @@ final class SystemProcess: PodProcess {
         self.guardian = guardian
     }
 
-    /// Starts to wait for the end of the process, and then (for a second) of its output.
+    /// How long the output of an ended process is waited for, where a descendant that left the group holds it open.
+    private static let outputLimit = TimeAmount.seconds(3)
+
+    /// Starts to wait for the end of the process, and then of its output.
     func begin(output: (any Channel)?) {
         let thread = Thread { [self] in
             ProcessCalls.awaitEnd(of: pid)
@@ -93,7 +96,7 @@ final class SystemProcess: PodProcess {
             }
             guardian.release(pid)
             guard let output else { return finish(exit) }
-            let limit = output.eventLoop.scheduleTask(in: .seconds(1)) { output.close(promise: nil) }
+            let limit = output.eventLoop.scheduleTask(in: Self.outputLimit) { output.close(promise: nil) }
             output.closeFuture.whenComplete { _ in
                 limit.cancel()
                 self.finish(exit)
