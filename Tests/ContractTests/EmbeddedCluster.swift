@@ -30,12 +30,14 @@ enum EmbeddedCluster {
             validity: .seconds(86_400),
             random: random
         )
+        let directory = NSTemporaryDirectory() + "modelfleet-contract-\(random.nameSuffix(length: 8))"
         let cluster = LocalCluster(
             configuration: LocalClusterConfiguration(
-                directory: NSTemporaryDirectory() + "modelfleet-contract-\(random.nameSuffix(length: 8))",
+                directory: directory,
                 token: token,
                 probes: CurlExchange(),
                 runsProxies: false,
+                processes: SystemProcessSpawner(removing: directory),
                 logger: logger
             )
         )

@@ -66,6 +66,7 @@ public final class LocalCluster: Service {
     /// Runs the cluster until the service is shut down or the task is cancelled; then no process of it is left.
     /// - Throws: `LocalClusterError` when the folder or a range is unusable; what `serve` throws.
     public func run() async throws {
+        try (configuration.processes as? SystemProcessSpawner)?.start()
         do {
             try FileManager.default.createDirectory(
                 atPath: configuration.directory,

@@ -19,12 +19,7 @@ public final class SystemProcessSpawner: PodProcessSpawner {
         _ request: ProcessRequest,
         output: @escaping @Sendable ([UInt8]) -> Void
     ) async throws -> any PodProcess {
-        let guardian = try guardian.withLock { present in
-            if let present { return present }
-            let made = try ProcessGuardian(removing: directory)
-            present = made
-            return made
-        }
+        let guardian = try watched()
         let started = try ProcessCalls.spawn(request)
         guardian.entrust(started.pid)
         let process = SystemProcess(pid: started.pid, guardian: guardian)
@@ -42,6 +37,19 @@ public final class SystemProcessSpawner: PodProcessSpawner {
             ProcessCalls.signal(group: started.pid, .kill)
             process.begin(output: nil)
             throw LocalClusterError("can't read the output of \"\(request.executable)\": \(error)")
+        }
+    }
+
+    /// Starts the helper that watches over the processes and the folder, if it isn't there yet.
+    /// - Throws: `LocalClusterError` when it can't be started.
+    public func start() throws(LocalClusterError) { _ = try watched() }
+
+    private func watched() throws(LocalClusterError) -> ProcessGuardian {
+        try guardian.withLock { present throws(LocalClusterError) in
+            if let present { return present }
+            let made = try ProcessGuardian(removing: directory)
+            present = made
+            return made
         }
     }
 
