@@ -154,6 +154,13 @@ let package = Package(
             ["KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient", httpTypes]
         ),
         tests(
+            "KubeRuntimeTests",
+            [
+                "KubeRuntime", "KubeServer", "KubeAPI", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient",
+                httpTypes, lifecycle, logging,
+            ]
+        ),
+        tests(
             "CurlHTTPTests",
             [
                 "CurlHTTP", "HTTPServing", "LoadGeneration", "HTTPMessages", "TransportSecurity", "Ambient", httpTypes,

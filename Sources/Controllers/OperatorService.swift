@@ -184,7 +184,7 @@ public struct OperatorService: Service {
         }
         return [
             watcher(.modelDeployments, nil, stores.models, controller.enqueuesObject),
-            watcher(.servingRuntimes, nil, stores.runtimes, controller.enqueues { _ in models.all().map(\.key) }),
+            watcher(.servingRuntimes, nil, stores.runtimes, controller.enqueues { _ in models.keys() }),
             watcher(.deployments, managed, stores.deployments, owner),
             watcher(.services, managed, stores.services, owner),
             watcher(.horizontalPodAutoscalers, managed, stores.autoscalers, owner),
@@ -192,9 +192,7 @@ public struct OperatorService: Service {
                 .pods,
                 served,
                 stores.pods,
-                controller.enqueues { pod in
-                    pod.labels[FleetAPI.modelLabel].map { [ObjectKey(namespace: pod.namespace, name: $0)] } ?? []
-                }
+                controller.enqueuesNamed(inLabel: FleetAPI.modelLabel)
             ),
         ]
     }

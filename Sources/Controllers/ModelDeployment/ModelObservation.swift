@@ -6,25 +6,6 @@ import FleetAPI
 import KubeModel
 import KubeRuntime
 
-/// The stores that the controllers read; watchers fill them.
-struct FleetStores: Sendable {
-    /// ModelDeployments.
-    let models = ObjectStore()
-    /// ServingRuntimes.
-    let runtimes = ObjectStore()
-    /// The Deployments of revisions.
-    let deployments = ObjectStore()
-    /// The Services of models.
-    let services = ObjectStore()
-    /// The HPAs of models.
-    let autoscalers = ObjectStore()
-    /// The pods of models.
-    let pods = ObjectStore()
-
-    /// All of them.
-    var all: [ObjectStore] { [models, runtimes, deployments, services, autoscalers, pods] }
-}
-
 /// Everything that one reconcile of a ModelDeployment looks at.
 struct ModelObservation {
     /// The model as it is stored.
@@ -64,7 +45,10 @@ struct ModelObservation {
             .sorted { Self.revision(of: $0) < Self.revision(of: $1) }
         service = stores.services.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
         autoscaler = stores.autoscalers.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
-        pods = stores.pods.all(namespace: key.namespace).filter { $0.labels[FleetAPI.modelLabel] == key.name }
+        pods = stores.pods.matching(
+            LabelSelector(matching: [FleetAPI.modelLabel: key.name]),
+            namespace: key.namespace
+        )
         self.scaling = scaling
         memory = ledger?.memory(key, uid: uid) ?? RevisionMemory()
         self.time = time

@@ -37,6 +37,18 @@ public struct JSONObject: Sendable, Hashable {
         }
     }
 
+    /// An object of names with their values, by position; quicker than `init(pairs:)` where the names are sorted already.
+    public init(keys: [String], values: [JSONValue]) {
+        let isSorted = zip(keys, keys.dropFirst()).allSatisfy { Self.precedes($0, $1) }
+        if isSorted, keys.count == values.count {
+            self.init()
+            self.keys = keys
+            self.values = values
+        } else {
+            self.init(pairs: zip(keys, values))
+        }
+    }
+
     /// The number of members.
     public var count: Int { keys.count }
 

@@ -65,11 +65,21 @@ public final class Controller: Service {
     /// For a watcher of owned objects: enqueues the controlling owner of `kind`, before and after the change.
     public func enqueuesOwner(_ type: ResourceType) -> @Sendable (ObjectChange) -> Void {
         { [queue] change in
-            for object in [change.old, change.new].compactMap({ $0 }) {
+            for object in change.states {
                 guard let owner = object.controller, owner.kind == type.kind,
                     owner.apiVersion.split(separator: "/").dropLast().first ?? "" == type.group
                 else { continue }
-                queue.add(ObjectKey(namespace: type.isNamespaced ? object.namespace : nil, name: owner.name))
+                queue.add(ObjectKey(namespace: type.isNamespaced ? change.key.namespace : nil, name: owner.name))
+            }
+        }
+    }
+
+    /// For a watcher of objects that name the reconciled one in a label: enqueues the one of the same namespace.
+    public func enqueuesNamed(inLabel label: String) -> @Sendable (ObjectChange) -> Void {
+        { [queue] change in
+            for object in [change.before, change.after].compactMap({ $0 }) {
+                guard let name = object.value(at: "metadata", "labels", label)?.string else { continue }
+                queue.add(ObjectKey(namespace: change.key.namespace, name: name))
             }
         }
     }

@@ -1,0 +1,65 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeModel
+import KubeRuntime
+
+/// The stores that the controllers read; watchers fill them.
+struct FleetStores: Sendable {
+    /// ModelDeployments.
+    let models = ObjectStore(.packed, projection: .models)
+    /// ServingRuntimes.
+    let runtimes = ObjectStore(.packed, projection: .models)
+    /// The Deployments of revisions.
+    let deployments = ObjectStore(.packed, projection: .deployments)
+    /// The Services of models.
+    let services = ObjectStore(.packed, projection: .applied.dropping("status"))
+    /// The HPAs of models.
+    let autoscalers = ObjectStore(.packed, projection: .applied.dropping("status"))
+    /// The pods of models.
+    let pods = ObjectStore(.packed, projection: .pods, indexing: [FleetAPI.modelLabel])
+
+    /// All of them.
+    var all: [ObjectStore] { [models, runtimes, deployments, services, autoscalers, pods] }
+}
+
+extension ObjectProjection {
+    /// Our own kinds: whole but for the notes of other programs.
+    static let models = withoutManagedFields.keepingOnly(["modelfleet.dev/*"], at: "metadata", "annotations")
+
+    /// Objects that the operator applies: all that it may compare with what it would apply.
+    ///
+    /// Templates may set any annotation, so only those are dropped that are known to be written by others.
+    static let applied = withoutManagedFields.dropping("metadata", "annotations", lastApplied)
+        .dropping("metadata", "annotations", "deployment.kubernetes.io/revision").dropping("metadata", "selfLink")
+
+    /// Deployments: as applied, and of the status what the plan and the model's status read.
+    static let deployments = applied.keepingOnly(
+        ["conditions", "observedGeneration", "readyReplicas", "replicas"],
+        at: "status"
+    )
+    .dropping("status", "conditions", "lastUpdateTime")
+
+    /// Pods: what tells whether they are ready, why not, and where to scrape them.
+    static let pods = everything.keepingOnly(["apiVersion", "kind", "metadata", "spec", "status"])
+        .keepingOnly(
+            [
+                "creationTimestamp", "deletionTimestamp", "labels", "name", "namespace", "ownerReferences",
+                "resourceVersion", "uid",
+            ],
+            at: "metadata"
+        )
+        .keepingOnly(["containers"], at: "spec")
+        .keepingOnly(["image", "name", "readinessProbe", "startupProbe"], at: "spec", "containers")
+        .keepingOnly(
+            ["conditions", "containerStatuses", "initContainerStatuses", "phase", "podIP", "startTime"],
+            at: "status"
+        )
+        .keepingOnly(containerStatus, at: "status", "containerStatuses")
+        .keepingOnly(containerStatus, at: "status", "initContainerStatuses")
+        .dropping("status", "conditions", "lastProbeTime")
+
+    private static let lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
+    private static let containerStatus = ["image", "lastState", "name", "ready", "restartCount", "started", "state"]
+}
