@@ -22,6 +22,21 @@ public final class APIServer: HTTPExchange {
         self.state = StateBox(state)
     }
 
+    /// A server that goes on from the objects of another, as after a restart on a compacted store.
+    public init(configuration: APIServerConfiguration, restoring snapshot: ServerSnapshot) {
+        self.configuration = configuration
+        state = StateBox(ServerState(configuration: configuration, restoring: snapshot))
+    }
+
+    /// Every object as it is now.
+    public var snapshot: ServerSnapshot { state.with { $0.store.snapshot } }
+
+    /// Forgets all changes up to now, as etcd's compaction does: lists and watches from earlier versions get 410 `Expired`.
+    public func compact() { state.with { $0.compact(through: $0.store.revision) } }
+
+    /// Ends every watch after what it was sent, as a server does that shuts down.
+    public func endWatches() { state.with { $0.closeMailboxes() } }
+
     /// Answers one request; failures are `Status` objects, never thrown.
     public func exchange(_ request: HTTPRequestMessage) async -> HTTPResponseMessage {
         do throws(APIStatus) {

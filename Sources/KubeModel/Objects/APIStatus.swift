@@ -36,6 +36,8 @@ public struct APIStatus: Sendable, Hashable, Error, CustomStringConvertible {
     public var causes: [Cause]
     /// After how many seconds a retry makes sense.
     public var retryAfterSeconds: Int?
+    /// With 410 `Expired` for a page of a list: where the list goes on in the present state, should that be good enough.
+    public var continueToken: String?
 
     /// A failure.
     public init(
@@ -78,6 +80,7 @@ public struct APIStatus: Sendable, Hashable, Error, CustomStringConvertible {
             },
             retryAfterSeconds: details?["retryAfterSeconds"]?.int
         )
+        continueToken = json.at("metadata", "continue")?.string
     }
 
     /// The `Status` object.
@@ -86,6 +89,7 @@ public struct APIStatus: Sendable, Hashable, Error, CustomStringConvertible {
             "apiVersion": "v1", "kind": "Status", "metadata": [:], "status": "Failure", "message": .string(message),
             "code": JSONValue(code),
         ]
+        if let continueToken { json["metadata"] = ["continue": .string(continueToken)] }
         if !reason.isEmpty { json["reason"] = .string(reason) }
         var details = JSONObject()
         details["name"] = JSONValue(name)

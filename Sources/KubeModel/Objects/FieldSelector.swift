@@ -36,7 +36,13 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: `SelectorError` that quotes the term that is wrong.
     public init(parsing text: String) throws(SelectorError) {
         terms = []
-        for part in Self.split(text) where !part.isEmpty { terms.append(try Self.term(part)) }
+        for part in Self.split(text) where !part.isEmpty {
+            guard let term = Self.term(part) else {
+                // In the words of the API server, which users see and search for.
+                throw SelectorError("invalid selector: '\(text)'; can't understand '\(String(part))'")
+            }
+            terms.append(term)
+        }
     }
 
     /// Whether `object` is meant. A field that is missing counts as an empty text.
@@ -80,26 +86,21 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
         return parts
     }
 
-    private static func term(_ text: [Character]) throws(SelectorError) -> Term {
-        guard let mark = text.firstIndex(of: "="), mark > 0 else {
-            throw SelectorError("invalid field selector \"\(String(text))\": expected field=value or field!=value")
-        }
+    /// Reads one term; `nil` when it isn't one.
+    private static func term(_ text: [Character]) -> Term? {
+        guard let mark = text.firstIndex(of: "="), mark > 0 else { return nil }
         let isEqual = text[mark - 1] != "!"
         let field = String(text[..<(isEqual ? mark : mark - 1)])
-        guard !field.isEmpty else {
-            throw SelectorError("invalid field selector \"\(String(text))\": the field is missing")
-        }
+        guard !field.isEmpty else { return nil }
         var rest = text[(mark + 1)...]
         if isEqual, rest.first == "=" { rest = rest.dropFirst() }
         var value = ""
         while let character = rest.popFirst() {
             if character == "\\" {
-                guard let next = rest.popFirst(), ["\\", ",", "="].contains(next) else {
-                    throw SelectorError("invalid field selector \"\(String(text))\": unknown escape")
-                }
+                guard let next = rest.popFirst(), ["\\", ",", "="].contains(next) else { return nil }
                 value.append(next)
             } else if character == "=" {
-                throw SelectorError("invalid field selector \"\(String(text))\": '=' in a value needs a backslash")
+                return nil
             } else {
                 value.append(character)
             }

@@ -14,12 +14,10 @@ extension LabelSelector {
 private struct LabelSelectorParser {
     private var tokens: [String] = []
     private var position = 0
-    private let text: String
 
     private static let symbols: Set<Character> = ["=", "!", "(", ")", ",", ">", "<"]
 
     init(_ text: String) {
-        self.text = text
         var word = ""
         var iterator = Array(text)[...]
         while let character = iterator.popFirst() {
@@ -42,9 +40,9 @@ private struct LabelSelectorParser {
 
     private var current: String? { position < tokens.count ? tokens[position] : nil }
 
+    /// What is wrong, in the words of the API server, which users see and search for.
     private func failure(_ expected: String) -> SelectorError {
-        let found = current.map { "\"\($0)\"" } ?? "the end"
-        return SelectorError("unable to parse the label selector \"\(text)\": found \(found), expected \(expected)")
+        SelectorError("unable to parse requirement: found '\(current ?? "")'\(expected)")
     }
 
     private func isWord(_ token: String?) -> Bool {
@@ -54,12 +52,20 @@ private struct LabelSelectorParser {
 
     mutating func requirements() throws(SelectorError) -> [LabelSelector.Requirement] {
         var result: [LabelSelector.Requirement] = []
-        guard current != nil else { return [] }
+        guard let first = current else { return [] }
+        guard first == "!" || isWord(first) else {
+            throw SelectorError("found '\(first)', expected: !, identifier, or 'end of string'")
+        }
         while true {
             result.append(try requirement())
             guard current != nil else { return result }
-            guard current == "," else { throw failure("',' or the end") }
+            guard current == "," else {
+                throw SelectorError("found '\(current ?? "")', expected: ',' or 'end of string'")
+            }
             position += 1
+            guard current == "!" || isWord(current) else {
+                throw SelectorError("found '\(current ?? "")', expected: identifier after ','")
+            }
         }
     }
 
@@ -80,12 +86,12 @@ private struct LabelSelectorParser {
             return LabelSelector.Requirement(name, comparison == ">" ? .isGreaterThan : .isLessThan, [bound])
         case "in": return LabelSelector.Requirement(name, .isIn, try list())
         case "notin": return LabelSelector.Requirement(name, .isNotIn, try list())
-        default: throw failure("one of =, ==, !=, in, notin, >, <")
+        default: throw failure(", expected: in, notin, =, ==, !=, gt, lt")
         }
     }
 
     private mutating func key() throws(SelectorError) -> String {
-        guard let name = current, isWord(name) else { throw failure("a label's key") }
+        guard let name = current, isWord(name) else { throw failure(", expected: identifier") }
         position += 1
         guard LabelRules.isKey(name) else { throw SelectorError("\"\(name)\" is not a valid label key") }
         return name
@@ -94,12 +100,13 @@ private struct LabelSelectorParser {
     /// The value after a comparison; an empty one is allowed (`a=`).
     private mutating func afterSymbol() throws(SelectorError) -> String {
         position += 1
-        guard isWord(current) else { return "" }
+        guard let current, current != "," else { return "" }
+        guard isWord(current) else { throw failure(", expected: identifier") }
         return try value()
     }
 
     private mutating func value() throws(SelectorError) -> String {
-        guard let value = current, isWord(value) else { throw failure("a value") }
+        guard let value = current, isWord(value) else { throw failure(", expected: ',', ')' or identifier") }
         position += 1
         guard LabelRules.isValue(value) else { throw SelectorError("\"\(value)\" is not a valid label value") }
         return value
@@ -107,7 +114,7 @@ private struct LabelSelectorParser {
 
     private mutating func list() throws(SelectorError) -> [String] {
         position += 1
-        guard current == "(" else { throw failure("'('") }
+        guard current == "(" else { throw failure(" expected: '('") }
         position += 1
         var values: [String] = []
         while true {
@@ -116,7 +123,7 @@ private struct LabelSelectorParser {
             } else {
                 values.append(try value())
             }
-            guard current == "," || current == ")" else { throw failure("',' or ')'") }
+            guard current == "," || current == ")" else { throw failure(", expected: ',' or ')'") }
             position += 1
             if tokens[position - 1] == ")" { return values }
         }

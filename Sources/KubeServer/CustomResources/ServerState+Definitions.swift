@@ -8,7 +8,7 @@ extension ServerState {
     /// Judges the names of a definition and writes the outcome into its status, as a controller of the real server does.
     mutating func acceptDefinition(named name: String) {
         let key = ObjectKey(namespace: nil, name: name)
-        guard let definition = store.object(.definitions, key) else { return }
+        guard let definition = store.object(.definitions, key)?.object else { return }
         var changed = definition
         let conflict = nameConflict(definition)
         let now = timestamp
@@ -55,10 +55,15 @@ extension ServerState {
 
     /// Follows a stored change of a definition: what it defines appears, changes or goes.
     mutating func definitionChanged(_ change: StoreChange) {
-        let resources = change.new.map(DefinitionResources.resources) ?? []
-        let old = registry.custom[change.key.name] ?? []
-        registry.define(change.key.name, resources)
-        if resources.isEmpty, let kind = old.first?.storage { closeMailboxes(of: kind) }
+        let name = change.key.name
+        let old = registry.custom[name] ?? []
+        define(name, change.new?.object)
+        if registry.custom[name] == nil, let kind = old.first?.storage { closeMailboxes(of: kind) }
+    }
+
+    /// Makes the resources of a definition known; without one they are forgotten.
+    mutating func define(_ name: String, _ definition: KubeObject?) {
+        registry.define(name, definition.map(DefinitionResources.resources) ?? [])
     }
 
     /// Deletes the objects of a definition that is being deleted, and the definition when none is left.
@@ -68,8 +73,8 @@ extension ServerState {
             return
         }
         guard let options = try? DeletionOptions(body: .null, query: QueryItems("")) else { return }
-        for object in store.list(resource.storage, namespace: nil) ?? [] {
-            _ = try? delete(resource, object.key, options: options)
+        for stored in store.list(resource.storage, namespace: nil) ?? [] {
+            _ = try? delete(resource, stored.key, options: options)
         }
         finishDefinition(of: resource.storage)
     }
@@ -77,8 +82,8 @@ extension ServerState {
     /// Removes a definition that is being deleted once its last object is gone.
     mutating func finishDefinition(of kind: StoredKind) {
         let key = ObjectKey(namespace: nil, name: "\(kind.plural).\(kind.group)")
-        guard let definition = store.object(.definitions, key), definition.isBeingDeleted,
-            store.list(kind, namespace: nil)?.isEmpty == true
+        guard registry.custom[key.name] != nil, store.count(kind) == 0,
+            let definition = store.object(.definitions, key)?.object, definition.isBeingDeleted
         else { return }
         var changed = definition
         changed.finalizers.removeAll { $0 == DefinitionRules.cleanupFinalizer }

@@ -4,17 +4,20 @@
 import KubeModel
 
 extension APIResource {
+    /// Whether objects are stored in a form with other members, rather than under another version only.
+    var storesOtherForm: Bool { type.group == "events.k8s.io" }
+
     /// The object in this resource's version, made from its stored form.
     func fromStorage(_ stored: KubeObject) -> KubeObject {
         guard stored.apiVersion != type.apiVersion else { return stored }
-        var object = type.group == "events.k8s.io" ? EventVersions.newForm(stored) : stored
+        var object = storesOtherForm ? EventVersions.newForm(stored) : stored
         object.json["apiVersion"] = .string(type.apiVersion)
         return object
     }
 
     /// The stored form of an object in this resource's version.
     func toStorage(_ object: KubeObject) -> KubeObject {
-        guard type.group == "events.k8s.io" else { return object }
+        guard storesOtherForm else { return object }
         var stored = EventVersions.coreForm(object)
         stored.json["apiVersion"] = "v1"
         return stored

@@ -91,4 +91,13 @@ struct CustomVersion: Sendable {
     var schema: StructuralSchema
     /// The printer columns.
     var columns: [JSONValue]
+    /// The schema as patches and field management go by it; made once, as it is asked for with every write.
+    let types: TypeSchema
+
+    /// A version with a schema and printer columns.
+    init(schema: StructuralSchema, columns: [JSONValue]) {
+        self.schema = schema
+        self.columns = columns
+        types = .custom(schema)
+    }
 }

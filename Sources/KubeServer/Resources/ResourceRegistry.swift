@@ -30,6 +30,11 @@ struct ResourceRegistry: Sendable {
         byKey[Key(group: group, version: version, plural: plural)]
     }
 
+    /// Whether there is any resource in a version of a group.
+    func serves(group: String, version: String) -> Bool {
+        byKey.keys.contains { $0.group == group && $0.version == version }
+    }
+
     /// A resource by kind.
     func resource(apiVersion: String, kind: String) -> APIResource? {
         all.first { $0.type.apiVersion == apiVersion && $0.type.kind == kind }

@@ -146,14 +146,29 @@ extension APIStatus {
     static func expired(_ message: String) -> APIStatus { APIStatus(code: 410, reason: "Expired", message: message) }
 
     /// 504: the client knows of a later state than the server.
-    static func tooLargeResourceVersion(_ wanted: Int64, current: Int64) -> APIStatus {
+    ///
+    /// `isRetriable` says that waiting may help: where the server would have waited before it answered.
+    static func tooLargeResourceVersion(_ wanted: Int64, current: Int64, isRetriable: Bool = true) -> APIStatus {
         APIStatus(
             code: 504,
             reason: "Timeout",
             message: "Timeout: Too large resource version: \(wanted), current: \(current)",
             causes: [Cause(reason: "ResourceVersionTooLarge", message: "Too large resource version", field: "")],
-            retryAfterSeconds: 1
+            retryAfterSeconds: isRetriable ? 1 : nil
         )
+    }
+
+    /// 410: the first page's state is forgotten; the token in it goes on in the present one.
+    static func expiredPage(after last: String) -> APIStatus {
+        var status = expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+                + "without the continue parameter, or use the continue token in this response to retrieve the "
+                + "remainder of the results. Continuing with the provided token results in an inconsistent list - "
+                + "objects that were created, modified, or deleted between the time the first chunk was returned and "
+                + "now may show up in the list."
+        )
+        status.continueToken = ContinueToken(revision: ContinueToken.anyRevision, last: last).text
+        return status
     }
 
     /// 501: a part of Kubernetes that this server doesn't have.

@@ -27,32 +27,59 @@ struct ObjectAnswer: Sendable {
         }
     }
 
-    /// A page of a list.
-    func json(of page: ListPage, _ resource: APIResource) -> JSONValue {
+    /// The text of one stored object.
+    func bytes(of stored: StoredObject, _ resource: APIResource) -> [UInt8] {
+        guard form == .object, !resource.storesOtherForm else {
+            return json(of: resource.fromStorage(stored.object), resource).encoded()
+        }
+        return stored.text(apiVersion: resource.type.apiVersion)
+    }
+
+    /// The text of a page of a list.
+    func bytes(of page: ListPage, _ resource: APIResource) -> [UInt8] {
         var metadata: JSONValue = ["resourceVersion": .string(String(page.revision))]
-        metadata["continue"] = page.next.map(JSONValue.string)
+        metadata["continue"] = page.next.map(JSONValue.string) ?? (resource.isCustom && form == .object ? "" : nil)
         metadata["remainingItemCount"] = page.remaining.map { JSONValue($0) }
         switch form {
-        case .table: return table(page.objects, resource, metadata: metadata)
+        case .table: return table(values(page, resource), resource, metadata: metadata).encoded()
         case .metadata:
-            return [
+            let list: JSONValue = [
                 "kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
-                "items": .array(page.objects.map(Self.metadata)),
+                "items": .array(values(page, resource).map(Self.metadata)),
             ]
-        case .object, .discovery:
-            let items = page.objects.map { object in
-                var json = object.json
-                if !resource.isCustom {
-                    json["kind"] = nil
-                    json["apiVersion"] = nil
-                }
-                return json
-            }
-            return [
-                "kind": .string(resource.listKind), "apiVersion": .string(resource.type.apiVersion),
-                "metadata": metadata, "items": .array(items),
-            ]
+            return list.encoded()
+        case .object, .discovery: return list(page, resource, metadata)
         }
+    }
+
+    private func values(_ page: ListPage, _ resource: APIResource) -> [KubeObject] {
+        page.objects.map { resource.fromStorage($0.object) }
+    }
+
+    private func list(_ page: ListPage, _ resource: APIResource, _ metadata: JSONValue) -> [UInt8] {
+        let head: JSONValue = [
+            "kind": .string(resource.listKind), "apiVersion": .string(resource.type.apiVersion), "metadata": metadata,
+        ]
+        var bytes = Array(head.encoded().dropLast())
+        bytes.reserveCapacity(bytes.count + 16 + page.objects.reduce(0) { $0 + $1.size })
+        bytes.append(contentsOf: #","items":["#.utf8)
+        var isFirst = true
+        for stored in page.objects {
+            if !isFirst { bytes.append(UInt8(ascii: ",")) }
+            isFirst = false
+            if resource.storesOtherForm {
+                var json = resource.fromStorage(stored.object).json
+                json["kind"] = nil
+                json["apiVersion"] = nil
+                bytes.append(contentsOf: json.encoded())
+            } else if resource.isCustom {
+                stored.append(to: &bytes, apiVersion: resource.type.apiVersion)
+            } else {
+                stored.appendItem(to: &bytes)
+            }
+        }
+        bytes.append(contentsOf: "]}".utf8)
+        return bytes
     }
 
     private static func metadata(_ object: KubeObject) -> JSONValue {

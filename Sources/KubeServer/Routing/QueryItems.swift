@@ -1,6 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import KubeModel
+
 /// The query of a request, decoded.
 struct QueryItems: Sendable {
     private var items: [(name: String, value: String)] = []
@@ -23,6 +25,16 @@ struct QueryItems: Sendable {
 
     /// All values of a name.
     func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }
+
+    /// The number that a name has; `nil` without one.
+    func number(_ name: String) throws(APIStatus) -> Int64? {
+        guard let text = self[name], !text.isEmpty else { return nil }
+        if let number = Int64(text) { return number }
+        let digits = text.first == "-" || text.first == "+" ? text.dropFirst() : text[...]
+        let isNumber = !digits.isEmpty && digits.utf8.allSatisfy { (48...57).contains($0) }
+        let why = isNumber ? "value out of range" : "invalid syntax"
+        throw .badRequest("strconv.ParseInt: parsing \"\(text)\": \(why)")
+    }
 
     /// Whether a flag is set: `1`, `true`, or present without a value, as Kubernetes reads it.
     func flag(_ name: String) -> Bool {

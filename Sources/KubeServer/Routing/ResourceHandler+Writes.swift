@@ -173,9 +173,7 @@ extension ResourceHandler {
         _ answer: ObjectAnswer
     ) throws(APIStatus) -> ServerAnswer {
         switch request.method {
-        case .get:
-            let found = try state.with { state throws(APIStatus) in try state.object(resource, key) }
-            return ServerAnswer(answer.json(of: found, resource))
+        case .get: return try get(request, key, resource, answer)
         case .put: return try replace(request, key, subresource, resource, answer)
         case .patch: return try patch(request, key, subresource, resource, answer)
         default: throw .methodNotAllowed
@@ -245,10 +243,10 @@ extension ResourceHandler {
                     namespace: key.namespace
                 ) ?? []
             for budget in budgets {
-                guard let selector = try? LabelSelector(budget["spec", "selector"] ?? .null),
+                guard let selector = try? LabelSelector(budget.object["spec", "selector"] ?? .null),
                     selector.matches(pod.labels)
                 else { continue }
-                throw .notImplemented("eviction of pods under a PodDisruptionBudget (\(budget.name))")
+                throw .notImplemented("eviction of pods under a PodDisruptionBudget (\(budget.key.name))")
             }
             _ = try state.delete(resource, key, options: options)
         }

@@ -79,8 +79,7 @@ struct ResourceHandler: Sendable {
     ) throws(APIStatus) -> ServerAnswer {
         switch request.method {
         case .get, .head:
-            let found = try state.with { state throws(APIStatus) in try state.object(resource, key) }
-            return ServerAnswer(answer.json(of: found, resource))
+            return try get(request, key, resource, answer)
         case .put: return try replace(request, key, nil, resource, answer)
         case .patch: return try patch(request, key, nil, resource, answer)
         case .delete:
@@ -104,7 +103,22 @@ struct ResourceHandler: Sendable {
         let page = try state.with { state throws(APIStatus) in
             try state.list(resource, namespace: target.namespace, query)
         }
-        return ServerAnswer(answer.json(of: page, resource))
+        return ServerAnswer(json: answer.bytes(of: page, resource))
+    }
+
+    /// The object as it is now; an older resource version is satisfied by it, a later one can't be.
+    func get(
+        _ request: ServerRequest,
+        _ key: ObjectKey,
+        _ resource: APIResource,
+        _ answer: ObjectAnswer
+    ) throws(APIStatus) -> ServerAnswer {
+        let wanted = try ListQuery.revision(request.query["resourceVersion"], isList: false) ?? 0
+        let found = try state.with { state throws(APIStatus) in
+            try state.store.requireRevision(wanted)
+            return try state.stored(resource, key)
+        }
+        return ServerAnswer(json: answer.bytes(of: found, resource))
     }
 
     private func watch(
@@ -116,21 +130,24 @@ struct ResourceHandler: Sendable {
         let limit = configuration.watchBufferLimit
         let (mailbox, id) = state.with { state in
             let selection = state.selection(resource, namespace: target.namespace, query)
+            let start = state.start(of: selection, query)
             let mailbox = WatchMailbox(
                 selection: selection,
-                initial: state.initialEvents(selection, query),
+                initial: start.events,
+                after: start.after,
                 limit: limit
             )
             return (mailbox, state.add(mailbox))
         }
         if case .error? = mailbox.first { mailbox.close() }
         let state = state
+        let kind = resource.storage
         let encoder = WatchEncoder(resource: resource, answer: answer)
         let time = configuration.time
         // Without a timeout the server ends a watch after 30 to 60 minutes; a fixed hour is simpler to reason about.
         let seconds = query.timeoutSeconds.flatMap { $0 > 0 ? min($0, 1 << 31) : nil } ?? 3600
         let stream = WatchStream(
-            subscription: WatchSubscription(mailbox: mailbox) { state.with { $0.removeMailbox(id) } },
+            subscription: WatchSubscription(mailbox: mailbox) { state.with { $0.removeMailbox(id, of: kind) } },
             time: time,
             deadline: time.now() + .seconds(seconds),
             bookmarkInterval: query.allowsBookmarks ? configuration.bookmarkInterval : nil,
@@ -153,10 +170,10 @@ struct ResourceHandler: Sendable {
         query.isWatch = false
         let page = try state.with { state throws(APIStatus) in
             let page = try state.list(resource, namespace: target.namespace, query)
-            for object in page.objects { _ = try state.delete(resource, object.key, options: options) }
+            for stored in page.objects { _ = try state.delete(resource, stored.key, options: options) }
             return page
         }
-        return ServerAnswer(answer.json(of: page, resource))
+        return ServerAnswer(json: answer.bytes(of: page, resource))
     }
 
     private func deletionOptions(_ request: ServerRequest) throws(APIStatus) -> DeletionOptions {
@@ -193,7 +210,8 @@ struct ResourceHandler: Sendable {
         _ warnings: [String]
     ) -> ServerAnswer {
         ServerAnswer(
-            answer.json(of: outcome.object, resource),
+            json: outcome.stored.map { answer.bytes(of: $0, resource) }
+                ?? answer.json(of: outcome.object, resource).encoded(),
             status: outcome.isNew ? .created : .ok,
             warnings: warnings + outcome.warnings
         )

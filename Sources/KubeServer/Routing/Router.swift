@@ -37,10 +37,7 @@ struct Router: Sendable {
         guard let target = RequestTarget(group: group, version: version, rest: rest) else {
             throw .unknownResource
         }
-        let isKnown = state.with { state in
-            state.registry.all.contains { $0.type.group == group && $0.type.version == version }
-        }
-        guard isKnown else {
+        guard state.with({ $0.registry.serves(group: group, version: version) }) else {
             if group == "autoscaling", version == "v1" { throw .oldAutoscaling }
             return Self.pageNotFound
         }

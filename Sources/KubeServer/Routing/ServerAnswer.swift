@@ -20,9 +20,14 @@ struct ServerAnswer: Sendable {
 
     /// A JSON answer.
     init(_ json: JSONValue, status: HTTPResponse.Status = .ok, warnings: [String] = []) {
+        self.init(json: json.encoded(), status: status, warnings: warnings)
+    }
+
+    /// An answer whose JSON text is there already.
+    init(json bytes: [UInt8], status: HTTPResponse.Status = .ok, warnings: [String] = []) {
         self.status = status
         self.warnings = warnings
-        body = StreamingBody(json.encoded())
+        body = StreamingBody(bytes)
     }
 
     /// A text answer.

@@ -5,10 +5,13 @@ import KubeModel
 
 /// Where a paged list goes on, and in which state of the store: what `continue` carries.
 struct ContinueToken: Sendable, Equatable {
-    /// The revision of the first page.
+    /// The revision of the first page; `anyRevision` for whatever the state is.
     var revision: Int64
     /// The key of the last object of the page before, as the text `namespace/name`.
     var last: String
+
+    /// What stands for the present state: the rest of a list whose first state is forgotten.
+    static let anyRevision: Int64 = -1
 
     /// As the client sees it: JSON in base64url.
     var text: String {
@@ -38,6 +41,12 @@ struct ContinueToken: Sendable, Equatable {
         else {
             throw .badRequest(
                 "invalid continue token: continue key is not valid: server does not recognize this encoded version"
+            )
+        }
+        guard revision > 0 || revision == Self.anyRevision else {
+            throw .badRequest(
+                "invalid continue token: continue key is not valid: incorrect encoded start resourceVersion "
+                    + "(version meta.k8s.io/v1)"
             )
         }
         self.revision = revision

@@ -30,75 +30,88 @@ struct ListQuery: Sendable {
     init(_ query: QueryItems, resource: APIResource) throws(APIStatus) {
         isWatch = query.flag("watch")
         allowsBookmarks = query.flag("allowWatchBookmarks")
-        limit = max(0, query["limit"].flatMap { Int($0) } ?? 0)
+        limit = max(0, Int(clamping: try query.number("limit") ?? 0))
         next = query["continue"].flatMap { $0.isEmpty ? nil : $0 }
         match = query["resourceVersionMatch"].flatMap { $0.isEmpty ? nil : $0 }
-        timeoutSeconds = query["timeoutSeconds"].flatMap { Int64($0) }
-        sendsInitialEvents = query["sendInitialEvents"].map { $0 != "false" && $0 != "0" }
+        timeoutSeconds = try query.number("timeoutSeconds")
+        sendsInitialEvents = query["sendInitialEvents"] == nil ? nil : query.flag("sendInitialEvents")
         do { labels = try LabelSelector(parsing: query["labelSelector"] ?? "") } catch {
             throw .badRequest(error.message)
         }
         do { fields = try FieldSelector(parsing: query["fieldSelector"] ?? "") } catch {
             throw .badRequest(error.message)
         }
+        let version = query["resourceVersion"] ?? ""
+        let causes =
+            isWatch ? watchCauses(startsAnywhere: version.isEmpty || version == "0") : listCauses(version: version)
+        if !causes.isEmpty { throw .invalidOptions("ListOptions", causes) }
         if let unknown = fields.terms.first(where: { !resource.knownFields.contains($0.field) }) {
             let known = resource.knownFields.map { "\"\($0)\"" }.joined(separator: ", ")
             throw .badRequest("\"\(unknown.field)\" is not a known field selector: only \(known)")
         }
-        revision = try Self.revision(query["resourceVersion"], isWatch: isWatch)
-        try check()
+        revision = try Self.revision(version, isList: !isWatch)
+        if !isWatch, next != nil, revision ?? 0 > 0 {
+            throw .badRequest("specifying resource version is not allowed when using continue")
+        }
     }
 
-    private static func revision(_ text: String?, isWatch: Bool) throws(APIStatus) -> Int64? {
+    /// Reads a resource version; `nil` for none. A get and a watch say of a wrong one that they failed.
+    static func revision(_ text: String?, isList: Bool) throws(APIStatus) -> Int64? {
         guard let text, !text.isEmpty else { return nil }
         if let number = Int64(text), number >= 0, !text.hasPrefix("+") { return number }
         let wrong =
             "resourceVersion: Invalid value: \"\(text)\": strconv.ParseUint: parsing \"\(text)\": invalid syntax"
-        throw isWatch ? .plain(wrong) : .badRequest("invalid resource version: " + wrong)
+        throw isList ? .badRequest("invalid resource version: " + wrong) : .plain(wrong)
     }
 
-    private func check() throws(APIStatus) {
-        var causes: [APIStatus.Cause] = []
-        if let sendsInitialEvents {
-            if !isWatch {
-                causes.append(.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
-            } else if match != "NotOlderThan" {
-                causes.append(
-                    .forbidden(
-                        "resourceVersionMatch",
-                        "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-                    )
-                )
-            }
-            _ = sendsInitialEvents
-        } else if let match {
-            if isWatch {
-                causes.append(
-                    .forbidden(
-                        "resourceVersionMatch",
-                        "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-                    )
-                )
-            } else if revision == nil {
-                causes.append(
-                    .forbidden(
-                        "resourceVersionMatch",
-                        "resourceVersionMatch is forbidden unless resourceVersion is provided"
-                    )
-                )
-            } else if !["Exact", "NotOlderThan"].contains(match) {
+    /// Whether a list shows the state at `revision`, rather than one that isn't older.
+    var isExact: Bool { match == "Exact" || (match == nil && limit > 0 && revision ?? 0 > 0) }
+
+    private typealias Cause = APIStatus.Cause
+    private static let isWithContinue = Cause.forbidden(
+        "resourceVersionMatch",
+        "resourceVersionMatch is forbidden when continue is provided"
+    )
+
+    private func listCauses(version: String) -> [APIStatus.Cause] {
+        var causes: [Cause] = []
+        func forbid(_ why: String) { causes.append(.forbidden("resourceVersionMatch", why)) }
+        if let match {
+            if version.isEmpty { forbid("resourceVersionMatch is forbidden unless resourceVersion is provided") }
+            if next != nil { causes.append(Self.isWithContinue) }
+            if !["Exact", "NotOlderThan"].contains(match) {
                 causes.append(
                     .unsupported("resourceVersionMatch", .string(match), supported: ["Exact", "NotOlderThan", ""])
                 )
-            } else if match == "Exact", revision == 0 {
-                causes.append(
-                    .forbidden(
-                        "resourceVersionMatch",
-                        "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""
-                    )
-                )
+            }
+            if match == "Exact", version == "0" {
+                forbid("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"")
             }
         }
-        if !causes.isEmpty { throw .invalidOptions("ListOptions", causes) }
+        if sendsInitialEvents != nil {
+            causes.append(.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+        }
+        return causes
+    }
+
+    private func watchCauses(startsAnywhere: Bool) -> [APIStatus.Cause] {
+        var causes: [Cause] = []
+        func forbid(_ why: String) { causes.append(.forbidden("resourceVersionMatch", why)) }
+        if sendsInitialEvents != nil, match != "NotOlderThan" {
+            forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")
+        }
+        if let match {
+            if sendsInitialEvents == nil {
+                forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided")
+            }
+            if match != "NotOlderThan" {
+                causes.append(.unsupported("resourceVersionMatch", .string(match), supported: ["NotOlderThan"]))
+            }
+            if next != nil { causes.append(Self.isWithContinue) }
+        } else if startsAnywhere, sendsInitialEvents == nil, next != nil {
+            // The server takes such a watch for one that starts with the objects that exist, not older than now.
+            causes.append(Self.isWithContinue)
+        }
+        return causes
     }
 }

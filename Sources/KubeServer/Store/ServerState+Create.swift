@@ -46,8 +46,8 @@ extension ServerState {
             if options.dryRun { addresses = before }
         }
         guard !options.dryRun else { return outcome }
-        let stored = put(resource.storage, object.key, resource.toStorage(outcome.object))
-        outcome.object = resource.fromStorage(stored)
+        outcome.stored = put(resource.storage, object.key, resource.toStorage(outcome.object))
+        outcome.object.resourceVersion = String(store.revision)
         if resource.storage == .definitions { acceptDefinition(named: object.name) }
         return outcome
     }
@@ -122,7 +122,7 @@ extension ServerState {
         guard let found = store.object(.namespaces, ObjectKey(namespace: nil, name: namespace)) else {
             throw .notFound(.namespaces, namespace)
         }
-        guard found.isBeingDeleted else { return }
+        guard found.object.isBeingDeleted else { return }
         let why = "namespace \(namespace) is being terminated"
         throw .forbidden(
             resource.storage,
@@ -182,7 +182,7 @@ extension ServerState {
 extension TypeSchema {
     /// The schema of a resource's objects.
     static func of(_ resource: APIResource) -> TypeSchema {
-        if let custom = resource.custom { return .custom(custom.schema) }
+        if let custom = resource.custom { return custom.types }
         return builtIn(resource.type) ?? .custom(nil)
     }
 }

@@ -53,9 +53,10 @@ extension ServerState {
             }
         }
         guard object != before, !options.dryRun else { return .waiting(object) }
-        let stored = put(resource.storage, key, resource.toStorage(object))
+        put(resource.storage, key, resource.toStorage(object))
+        object.resourceVersion = String(store.revision)
         if resource.storage == .definitions { removeInstances(ofDefinition: key.name) }
-        return .waiting(resource.fromStorage(stored))
+        return .waiting(object)
     }
 
     /// The pod's grace; zero for other kinds, and where nothing runs that could use it.

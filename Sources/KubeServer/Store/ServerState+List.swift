@@ -5,8 +5,8 @@ import KubeModel
 
 /// One page of a list.
 struct ListPage: Sendable {
-    /// The objects, in the version of the request.
-    var objects: [KubeObject]
+    /// The objects, as they are stored.
+    var objects: [StoredObject]
     /// The state that they are of.
     var revision: Int64
     /// Where the list goes on; `nil` on the last page.
@@ -32,64 +32,64 @@ extension ServerState {
         var last: String?
         if let next = query.next {
             let token = try ContinueToken(parsing: next)
-            wanted = token.revision
+            wanted = token.revision == ContinueToken.anyRevision ? nil : token.revision
             last = token.last
         } else if let revision = query.revision, revision > 0 {
-            guard revision <= store.revision else {
-                throw .tooLargeResourceVersion(revision, current: store.revision)
-            }
-            let isExact = query.match == "Exact" || (query.match == nil && query.limit > 0)
-            if isExact { wanted = revision }
+            try store.requireRevision(revision, isRetriable: !query.isExact)
+            if query.isExact { wanted = revision }
         }
         guard let all = store.list(resource.storage, namespace: namespace, at: wanted) else {
-            throw .expired(
-                query.next == nil
-                    ? "The resourceVersion for the provided list is too old."
-                    : "The provided continue parameter is too old to display a consistent list result. You can start a "
-                        + "new list without the continue parameter."
-            )
+            throw last.map(APIStatus.expiredPage) ?? .expired("The resourceVersion for the provided list is too old.")
         }
         let selection = selection(resource, namespace: namespace, query)
-        let rest = all.drop { object in last.map { Self.position(object, namespace) <= $0 } ?? false }
+        let rest = last.map { last in all.drop { Self.position($0, namespace) <= last } } ?? all
+        let matching = selection.hasNoSelector ? Array(rest) : rest.filter(selection.matches)
         let revision = wanted ?? store.revision
-        let isFiltered = !query.labels.isEmpty || !query.fields.isEmpty
-        let matching = rest.filter(selection.matches)
-        guard query.limit > 0, matching.count > query.limit else {
-            return ListPage(objects: matching.map(resource.fromStorage), revision: revision)
+        // A list that is content with any state is answered whole, as by the real server's cache.
+        let isUnlimited = query.limit == 0 || (query.revision == 0 && query.next == nil)
+        guard !isUnlimited, matching.count > query.limit else {
+            return ListPage(objects: matching, revision: revision)
         }
-        let page = matching.prefix(query.limit)
+        let page = Array(matching.prefix(query.limit))
         let token = page.last.map { ContinueToken(revision: revision, last: Self.position($0, namespace)).text }
         return ListPage(
-            objects: page.map(resource.fromStorage),
+            objects: page,
             revision: revision,
             next: token,
-            remaining: isFiltered ? nil : matching.count - query.limit
+            remaining: selection.hasNoSelector ? matching.count - query.limit : nil
         )
     }
 
     /// The text that orders objects in a list as the store does.
-    private static func position(_ object: KubeObject, _ namespace: String?) -> String {
-        namespace == nil ? (object.namespace.map { $0 + "/" } ?? "") + object.name : object.name
+    private static func position(_ object: StoredObject, _ namespace: String?) -> String {
+        namespace == nil ? object.place : object.key.name
     }
 
-    /// The events that a watch starts with, before those that are still to come.
-    func initialEvents(_ selection: WatchSelection, _ query: ListQuery) -> [WatchEvent] {
-        let isNew = query.sendsInitialEvents == true || query.revision == nil || query.revision == 0
-        if let revision = query.revision, revision > store.revision {
-            return [.error(.tooLargeResourceVersion(revision, current: store.revision))]
+    /// The events that a watch starts with, before those that are still to come; and after which revision those are.
+    func start(of selection: WatchSelection, _ query: ListQuery) -> (events: [ServerEvent], after: Int64) {
+        let revision = query.revision ?? 0
+        let now = store.revision
+        if revision > now {
+            // A plain watch waits for that revision; one that is to start with a state not older can't be answered.
+            guard query.sendsInitialEvents == true else { return ([], revision) }
+            return ([.error(.tooLargeResourceVersion(revision, current: now))], now)
         }
-        if isNew, query.sendsInitialEvents != false {
+        if query.sendsInitialEvents ?? (revision == 0) {
             var events = (store.list(selection.kind, namespace: selection.namespace) ?? [])
-                .filter(selection.matches).map(WatchEvent.added)
+                .filter(selection.matches).map { ServerEvent.added($0, now) }
             if query.sendsInitialEvents == true, query.allowsBookmarks {
-                events.append(.bookmark(resourceVersion: String(store.revision), endsInitialList: true))
+                events.append(.bookmark(now, endsInitialList: true))
             }
-            return events
+            return (events, now)
         }
-        guard let revision = query.revision, revision > 0 else { return [] }
+        guard revision > 0 else { return ([], now) }
         guard let changes = store.changes(selection.kind, after: revision) else {
-            return [.error(.expired("too old resource version: \(revision) (\(store.compacted + 1))"))]
+            return ([.error(.expired("too old resource version: \(revision) (\(store.compacted + 1))"))], now)
         }
-        return changes.compactMap(selection.event)
+        let events = changes.compactMap { change in
+            var view = ChangeView(change)
+            return selection.event(of: &view)
+        }
+        return (events, now)
     }
 }

@@ -59,14 +59,15 @@ extension ServerState {
                 )
         }
         outcome.object.json = FieldManagement.withoutEmptyChange(live: live.json, new: outcome.object.json)
-        let isUnchanged = outcome.object == live
+        // Numbers that are written alike are alike: `1.0` is stored as `1`.
+        let isUnchanged = outcome.object == live || outcome.object.json.encoded() == live.json.encoded()
         if options.dryRun || (isUnchanged && !isFinished(live)) { return outcome }
         if isFinished(outcome.object) {
             remove(resource.storage, key)
             return outcome
         }
-        let stored = put(resource.storage, key, resource.toStorage(outcome.object))
-        outcome.object = resource.fromStorage(stored)
+        outcome.stored = put(resource.storage, key, resource.toStorage(outcome.object))
+        outcome.object.resourceVersion = String(store.revision)
         if resource.storage == .definitions { acceptDefinition(named: key.name) }
         return outcome
     }

@@ -14,7 +14,8 @@ struct ServerState: Sendable {
     var registry = ResourceRegistry()
     /// The Services' addresses.
     var addresses: ServiceAddresses
-    private var mailboxes: [UInt64: WatchMailbox] = [:]
+    /// The watchers of each kind, in the order in which they came.
+    private var mailboxes: [StoredKind: [(id: UInt64, mailbox: WatchMailbox)]] = [:]
     private var lastMailbox: UInt64 = 0
 
     /// An empty state.
@@ -24,31 +25,44 @@ struct ServerState: Sendable {
         addresses = ServiceAddresses(range: configuration.serviceRange)
     }
 
+    /// A state with the objects of a snapshot, and what follows from them: custom resources, taken addresses.
+    init(configuration: APIServerConfiguration, restoring snapshot: ServerSnapshot) {
+        self.init(configuration: configuration)
+        store = Store(historyLimit: configuration.historyLimit, restoring: snapshot)
+        for stored in store.list(.definitions, namespace: nil) ?? [] { define(stored.key.name, stored.object) }
+        for stored in store.list(.services, namespace: nil) ?? [] { addresses.occupy(stored.object) }
+    }
+
     /// The time now as objects write it.
     var timestamp: JSONValue { .string(configuration.time.now().rfc3339) }
 
     /// One object in the version of `resource`.
     func object(_ resource: APIResource, _ key: ObjectKey) throws(APIStatus) -> KubeObject {
+        resource.fromStorage(try stored(resource, key).object)
+    }
+
+    /// One object as it is stored.
+    func stored(_ resource: APIResource, _ key: ObjectKey) throws(APIStatus) -> StoredObject {
         guard let stored = store.object(resource.storage, key) else {
             throw APIStatus.notFound(resource.storage, key.name)
         }
-        return resource.fromStorage(stored)
+        return stored
     }
 
     /// Stores an object, tells the watchers, and follows up; answers the stored form.
     @discardableResult
-    mutating func put(_ kind: StoredKind, _ key: ObjectKey, _ object: KubeObject) -> KubeObject {
+    mutating func put(_ kind: StoredKind, _ key: ObjectKey, _ object: KubeObject) -> StoredObject? {
         let change = store.put(kind, key, object)
         publish(change)
         if kind == .definitions { definitionChanged(change) }
-        return change.new ?? object
+        return change.new
     }
 
     /// Removes an object, tells the watchers, and follows up.
     mutating func remove(_ kind: StoredKind, _ key: ObjectKey) {
         guard let change = store.remove(kind, key), let old = change.old else { return }
         publish(change)
-        if kind == .services { addresses.release(old) }
+        if kind == .services { addresses.release(old.object) }
         if kind == .definitions { definitionChanged(change) }
         finishDefinition(of: kind)
     }
@@ -56,24 +70,31 @@ struct ServerState: Sendable {
     /// Adds a watcher; answers its number.
     mutating func add(_ mailbox: WatchMailbox) -> UInt64 {
         lastMailbox += 1
-        mailboxes[lastMailbox] = mailbox
+        mailboxes[mailbox.selection.kind, default: []].append((lastMailbox, mailbox))
         return lastMailbox
     }
 
     /// Forgets a watcher.
-    mutating func removeMailbox(_ id: UInt64) { mailboxes[id] = nil }
+    mutating func removeMailbox(_ id: UInt64, of kind: StoredKind) { mailboxes[kind]?.removeAll { $0.id == id } }
 
     /// The number of watchers.
-    var watcherCount: Int { mailboxes.count }
+    var watcherCount: Int { mailboxes.values.reduce(0) { $0 + $1.count } }
 
-    /// Ends the watches of a kind that is gone.
-    mutating func closeMailboxes(of kind: StoredKind) {
-        for mailbox in mailboxes.values where mailbox.selection.kind == kind { mailbox.close() }
+    /// Ends the watches of a kind that is gone; of every kind, for `nil`.
+    func closeMailboxes(of kind: StoredKind? = nil) {
+        for (watched, watchers) in mailboxes where kind == nil || watched == kind {
+            for watcher in watchers { watcher.mailbox.close() }
+        }
     }
 
+    /// Forgets the history up to a revision.
+    mutating func compact(through revision: Int64) { store.compact(through: revision) }
+
     private func publish(_ change: StoreChange) {
-        for mailbox in mailboxes.values {
-            if let event = mailbox.selection.event(of: change) { mailbox.put(event) }
+        guard let watchers = mailboxes[change.kind], !watchers.isEmpty else { return }
+        var view = ChangeView(change)
+        for watcher in watchers {
+            if let event = watcher.mailbox.selection.event(of: &view) { watcher.mailbox.put(event) }
         }
     }
 }

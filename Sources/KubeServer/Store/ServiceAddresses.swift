@@ -61,6 +61,11 @@ struct ServiceAddresses: Sendable {
         service["spec", "clusterIPs"] = [.string(Self.text(number))]
     }
 
+    /// Notes the address that a Service has already.
+    mutating func occupy(_ service: KubeObject) {
+        if let number = service["spec", "clusterIP"]?.string.flatMap(Self.number) { taken[number] = service.key }
+    }
+
     /// Frees the address of a Service that is gone.
     mutating func release(_ service: KubeObject) {
         guard let number = service["spec", "clusterIP"]?.string.flatMap(Self.number), taken[number] == service.key

@@ -12,51 +12,65 @@ struct Store: Sendable {
     private(set) var revision: Int64 = 1
     /// Changes up to and including this one are forgotten.
     private(set) var compacted: Int64 = 0
-    private var objects: [StoredKind: [ObjectKey: KubeObject]] = [:]
+    private var tables: [StoredKind: ObjectTable] = [:]
     private var history: Deque<StoreChange> = []
     private let historyLimit: Int
 
     /// An empty store that remembers up to `historyLimit` changes.
     init(historyLimit: Int) { self.historyLimit = max(1, historyLimit) }
 
-    /// One object.
-    func object(_ kind: StoredKind, _ key: ObjectKey) -> KubeObject? { objects[kind]?[key] }
+    /// A store with the objects of a snapshot and no history.
+    init(historyLimit: Int, restoring snapshot: ServerSnapshot) {
+        self.init(historyLimit: historyLimit)
+        revision = snapshot.revision
+        compacted = snapshot.revision
+        tables = snapshot.tables
+    }
 
-    /// Whether there is an object of the kind in the namespace.
+    /// The present state, without history.
+    var snapshot: ServerSnapshot { ServerSnapshot(revision: revision, tables: tables) }
+
+    /// One object.
+    func object(_ kind: StoredKind, _ key: ObjectKey) -> StoredObject? { tables[kind]?[key.description] }
+
+    /// The number of objects of a kind.
+    func count(_ kind: StoredKind) -> Int { tables[kind]?.objects.count ?? 0 }
+
+    /// Whether there is an object of any kind in the namespace.
     func holdsObjects(inNamespace namespace: String) -> Bool {
-        objects.values.contains { $0.keys.contains { $0.namespace == namespace } }
+        tables.values.contains { !$0.slice(namespace: namespace).isEmpty }
     }
 
     /// Stores a new or changed object with the next revision as its resource version.
     mutating func put(_ kind: StoredKind, _ key: ObjectKey, _ object: KubeObject) -> StoreChange {
         revision += 1
-        var stored = object
-        stored.resourceVersion = String(revision)
-        let old = objects[kind, default: [:]].updateValue(stored, forKey: key)
-        return remember(StoreChange(revision: revision, kind: kind, key: key, old: old, new: stored))
+        var versioned = object
+        versioned.resourceVersion = String(revision)
+        let stored = StoredObject(versioned, key: key)
+        let old = tables[kind, default: ObjectTable()].put(stored)
+        return remember(StoreChange(revision: revision, kind: kind, old: old, new: stored))
     }
 
     /// Removes an object; `nil` when there is none.
     mutating func remove(_ kind: StoredKind, _ key: ObjectKey) -> StoreChange? {
-        guard let old = objects[kind]?.removeValue(forKey: key) else { return nil }
+        guard let old = tables[kind]?.remove(key.description) else { return nil }
         revision += 1
-        return remember(StoreChange(revision: revision, kind: kind, key: key, old: old, new: nil))
+        return remember(StoreChange(revision: revision, kind: kind, old: old, new: nil))
     }
 
     /// The objects of a kind, in the order of the text `namespace/name`, as they were at `revision` (now, when `nil`).
     ///
     /// `nil` when that revision is forgotten.
-    func list(_ kind: StoredKind, namespace: String?, at wanted: Int64? = nil) -> [KubeObject]? {
-        var found = objects[kind] ?? [:]
-        if let wanted, wanted < revision {
-            guard wanted >= compacted else { return nil }
-            for change in history.reversed() {
-                guard change.revision > wanted else { break }
-                if change.kind == kind { found[change.key] = change.old }
-            }
+    func list(_ kind: StoredKind, namespace: String?, at wanted: Int64? = nil) -> ArraySlice<StoredObject>? {
+        guard let wanted, wanted < revision else { return (tables[kind] ?? ObjectTable()).slice(namespace: namespace) }
+        guard wanted >= compacted else { return nil }
+        var table = tables[kind] ?? ObjectTable()
+        for change in history.reversed() {
+            guard change.revision > wanted else { break }
+            guard change.kind == kind else { continue }
+            if let old = change.old { _ = table.put(old) } else { _ = change.new.map { table.remove($0.place) } }
         }
-        let kept = namespace.map { namespace in found.filter { $0.key.namespace == namespace } } ?? found
-        return kept.map { (place: $0.key.description, object: $0.value) }.sorted { $0.place < $1.place }.map(\.object)
+        return table.slice(namespace: namespace)
     }
 
     /// The changes of a kind after `revision`, in their order; `nil` when some of them are forgotten.
@@ -68,6 +82,18 @@ struct Store: Sendable {
             if change.kind == kind { found.append(change) }
         }
         return found.reversed()
+    }
+
+    /// Refuses a client that knows of a later state than there is.
+    func requireRevision(_ wanted: Int64, isRetriable: Bool = true) throws(APIStatus) {
+        guard wanted > revision else { return }
+        throw .tooLargeResourceVersion(wanted, current: revision, isRetriable: isRetriable)
+    }
+
+    /// Forgets the changes up to and including `revision`, as etcd's compaction does.
+    mutating func compact(through revision: Int64) {
+        while let first = history.first, first.revision <= revision { history.removeFirst() }
+        compacted = max(compacted, min(revision, self.revision))
     }
 
     private mutating func remember(_ change: StoreChange) -> StoreChange {

@@ -9,10 +9,19 @@ struct StoreChange: Sendable {
     var revision: Int64
     /// Which kind of object.
     var kind: StoredKind
-    /// Which object.
-    var key: ObjectKey
     /// The object before; `nil` when it is new.
-    var old: KubeObject?
+    var old: StoredObject?
     /// The object after; `nil` when it was deleted.
-    var new: KubeObject?
+    var new: StoredObject?
+
+    /// Which object.
+    var key: ObjectKey { (new ?? old)?.key ?? ObjectKey(namespace: nil, name: "") }
+
+    /// The last state of an object that went away, with the revision of that.
+    var farewell: StoredObject? {
+        guard let old else { return nil }
+        var object = old.object
+        object.resourceVersion = String(revision)
+        return StoredObject(object, key: old.key)
+    }
 }

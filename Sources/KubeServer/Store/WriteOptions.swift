@@ -29,6 +29,8 @@ struct WriteOptions: Sendable {
 struct WriteOutcome: Sendable {
     /// The object in the version of the request.
     var object: KubeObject
+    /// The object as it is stored now; `nil` when nothing was stored.
+    var stored: StoredObject?
     /// Sentences for the user.
     var warnings: [String] = []
     /// Whether the object is new.

@@ -17,20 +17,35 @@ final class WatchEncoder: Sendable {
     }
 
     /// The line of one event.
-    func line(_ event: WatchEvent) -> [UInt8] {
-        let (type, object): (String, JSONValue) =
-            switch event {
-            case .added(let object): ("ADDED", form(object))
-            case .modified(let object): ("MODIFIED", form(object))
-            case .deleted(let object): ("DELETED", form(object))
-            case .bookmark(let version, let endsList): ("BOOKMARK", bookmark(version, endsList))
-            case .error(let status): ("ERROR", status.responseJSON)
-            }
-        return (["type": .string(type), "object": object] as JSONValue).encoded() + [UInt8(ascii: "\n")]
+    func line(_ event: ServerEvent) -> [UInt8] {
+        switch event {
+        case .added(let object, _): return line("ADDED", object)
+        case .modified(let object, _): return line("MODIFIED", object)
+        case .deleted(let object, _): return line("DELETED", object)
+        case .bookmark(let revision, let endsList): return line("BOOKMARK", bookmark(String(revision), endsList))
+        case .error(let status): return line("ERROR", status.responseJSON)
+        }
     }
 
-    private func form(_ stored: KubeObject) -> JSONValue {
-        var json = answer.json(of: resource.fromStorage(stored), resource)
+    private func line(_ type: String, _ stored: StoredObject) -> [UInt8] {
+        guard answer.form == .object, !resource.storesOtherForm else {
+            return line(type, form(resource.fromStorage(stored.object)))
+        }
+        var bytes = Array(#"{"type":""#.utf8)
+        bytes.reserveCapacity(stored.size + 40)
+        bytes.append(contentsOf: type.utf8)
+        bytes.append(contentsOf: #"","object":"#.utf8)
+        stored.append(to: &bytes, apiVersion: resource.type.apiVersion)
+        bytes.append(contentsOf: "}\n".utf8)
+        return bytes
+    }
+
+    private func line(_ type: String, _ object: JSONValue) -> [UInt8] {
+        (["type": .string(type), "object": object] as JSONValue).encoded() + [UInt8(ascii: "\n")]
+    }
+
+    private func form(_ object: KubeObject) -> JSONValue {
+        var json = answer.json(of: object, resource)
         if answer.form == .table {
             let isFirst = hasSentColumns.withLock { sent in
                 defer { sent = true }

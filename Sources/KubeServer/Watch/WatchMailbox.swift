@@ -13,31 +13,34 @@ final class WatchMailbox: Sendable {
     /// What a watcher takes out.
     enum Item: Sendable {
         /// An event.
-        case event(WatchEvent)
+        case event(ServerEvent)
         /// Nothing more will come.
         case end
     }
 
     private struct State {
-        var waiting: Deque<WatchEvent> = []
+        var waiting: Deque<ServerEvent> = []
         var isClosed = false
         var receiver: CheckedContinuation<Item?, Never>?
     }
 
     private let state: Mutex<State>
     private let limit: Int
+    private let after: Int64
     /// What is watched.
     let selection: WatchSelection
 
-    /// A queue that starts with `initial` and holds up to `limit` more.
-    init(selection: WatchSelection, initial: [WatchEvent], limit: Int) {
+    /// A queue that starts with `initial`, takes changes after the revision `after`, and holds up to `limit` more.
+    init(selection: WatchSelection, initial: [ServerEvent], after: Int64, limit: Int) {
         self.selection = selection
+        self.after = after
         self.limit = limit + initial.count
         state = Mutex(State(waiting: Deque(initial)))
     }
 
     /// Adds an event; the queue closes instead when it is full.
-    func put(_ event: WatchEvent) {
+    func put(_ event: ServerEvent) {
+        if let revision = event.revision, revision <= after { return }
         let receiver = state.withLock { state -> CheckedContinuation<Item?, Never>? in
             guard !state.isClosed else { return nil }
             if let receiver = state.receiver.take() { return receiver }
@@ -61,7 +64,7 @@ final class WatchMailbox: Sendable {
     }
 
     /// The event that waits first, left in its place.
-    var first: WatchEvent? { state.withLock { $0.waiting.first } }
+    var first: ServerEvent? { state.withLock { $0.waiting.first } }
 
     /// An event that is there already.
     func takeNow() -> Item? {

@@ -19,7 +19,7 @@ struct WatchStream: AsyncSequence, Sendable {
     /// The resource version that a bookmark of this moment may carry.
     let currentRevision: @Sendable () -> Int64
     /// One event as a line.
-    let encode: @Sendable (WatchEvent) -> [UInt8]
+    let encode: @Sendable (ServerEvent) -> [UInt8]
 
     /// Starts reading.
     func makeAsyncIterator() -> Iterator { Iterator(stream: self) }
@@ -71,7 +71,7 @@ struct WatchStream: AsyncSequence, Sendable {
             let revision = stream.currentRevision()
             if let lines = takeWaiting() { return lines }
             bookmarkDue = now + interval
-            return stream.encode(.bookmark(resourceVersion: String(revision), endsInitialList: false))
+            return stream.encode(.bookmark(revision, endsInitialList: false))
         }
 
         /// Waits for an event or for the next moment at which something is due.

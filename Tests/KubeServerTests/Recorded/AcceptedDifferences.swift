@@ -46,11 +46,6 @@ struct AcceptedDifferences: Sendable {
 
     private static let wordings: [AcceptedDifferences] = [
         .init(
-            "list-and-select",
-            "10 .body.message",
-            "a label selector that can't be parsed is explained in other words"
-        ),
-        .init(
             "create-errors",
             "5 .body.message",
             "a body of another kind is refused for its kind, before its data is looked at"
