@@ -63,6 +63,7 @@ public struct OperatorService: Service {
     private let state = ScalingState()
     private let scraper: Scraper
     private let registry: MetricsRegistry
+    private let work = OperatorWork()
 
     /// An operator.
     /// - Parameters:
@@ -97,10 +98,13 @@ public struct OperatorService: Service {
     /// Whether every watch has its first list: the operator's readiness.
     public var isSynced: Bool { stores.all.allSatisfy(\.isSynced) }
 
+    /// What the operator has done and has still to do.
+    public var activity: OperatorActivity { work.activity(isSynced: isSynced) }
+
     /// Works until cancelled or shut down.
     /// - Throws: the loss of the leadership; the process should start again.
     public func run() async throws {
-        guard configuration.electsLeader else { return try await work() }
+        guard configuration.electsLeader else { return try await lead() }
         let identity = configuration.identity.isEmpty ? "modelfleet-\(random.nameSuffix())" : configuration.identity
         let election = LeaderElection(
             client: client,
@@ -108,11 +112,11 @@ public struct OperatorService: Service {
             identity: identity,
             time: time,
             logger: logger
-        ) { try await work() }
+        ) { try await lead() }
         try await election.run()
     }
 
-    private func work() async throws {
+    private func lead() async throws {
         let recorder = EventRecorder(
             client: client,
             component: "modelfleet",
@@ -132,13 +136,14 @@ public struct OperatorService: Service {
         )
         let controller = Controller(
             name: "modeldeployment",
-            reconciler: reconciler,
+            reconciler: work.counting(reconciler),
             workers: configuration.workers,
             queue: WorkQueue(time: time, random: random),
             awaiting: stores.all,
             time: time,
             logger: logger
         )
+        work.began(with: controller.queue)
         let loop = ScalingLoop(
             stores: stores,
             state: state,

@@ -13,6 +13,7 @@ public final class APIServer: HTTPExchange {
     public let configuration: APIServerConfiguration
     private let state: StateBox
     private let openAPIDocuments = OpenAPIDocuments()
+    private let requestCounts = RequestCounts()
 
     /// A server with the namespaces and the Service that every cluster has at its start.
     public init(configuration: APIServerConfiguration = APIServerConfiguration()) {
@@ -47,10 +48,18 @@ public final class APIServer: HTTPExchange {
                 configuration: configuration,
                 openAPIDocuments: openAPIDocuments
             )
-            return try await router.answer(ServerRequest(request, body: body)).response
+            return await answer(ServerRequest(request, body: body), router).response
         } catch {
             return ServerAnswer(error).response
         }
+    }
+
+    private func answer(_ request: ServerRequest, _ router: Router) async -> ServerAnswer {
+        if request.method == .get, request.parts == ["metrics"] { return ServerAnswer(text: requestCounts.text) }
+        let answer: ServerAnswer
+        do throws(APIStatus) { answer = try await router.answer(request) } catch { answer = ServerAnswer(error) }
+        requestCounts.note(request, code: answer.status.code)
+        return answer
     }
 
     /// The number of watches that are open.

@@ -52,6 +52,17 @@ struct LocalCommand: AsyncParsableCommand {
     @Flag(name: .customLong("operator"), help: "Run the operator in the same process, with its resources installed.")
     var runsOperator = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Run the API server alone, with ModelFleet's resources installed.",
+            discussion: """
+                No controller, no node and no garbage collection: a Deployment stays a record and makes no pod. For \
+                measuring an operator with thousands of models, and for trying a client.
+                """
+        )
+    )
+    var onlyAPIServer = false
+
     @Flag(help: .hidden)
     var stopWithParent = false
 
@@ -59,6 +70,11 @@ struct LocalCommand: AsyncParsableCommand {
 
     mutating func validate() throws {
         guard (0...65_535).contains(port) else { throw ValidationError("--port must be 0 to 65535") }
+        if onlyAPIServer, runsOperator || server != nil || !images.isEmpty {
+            throw ValidationError(
+                "--only-api-server runs no pod and no operator: leave out --operator, --server, --image"
+            )
+        }
         for image in images where !image.contains("=") {
             throw ValidationError("--image \(image): write it as NAME=PATH, for example busybox=/bin/busybox")
         }
@@ -99,10 +115,10 @@ struct LocalCommand: AsyncParsableCommand {
             port: port,
             tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
             logger: logger
-        ) { [runsOperator] port in
+        ) { [installs = runsOperator || onlyAPIServer] port in
             do {
                 // The kubeconfig appears once everything is there that its user may ask for.
-                if runsOperator { try await Installation.install(into: cluster.client()) }
+                if installs { try await Installation.install(into: cluster.client()) }
                 try file.write(
                     ClusterAccess(server: "https://127.0.0.1:\(port)", authority: certificates.authority, token: token)
                 )
@@ -113,7 +129,7 @@ struct LocalCommand: AsyncParsableCommand {
                 logger.error("the cluster can't be used", metadata: ["error": "\(error)"])
             }
         }
-        var services: [any Service] = [cluster, front]
+        var services: [any Service] = onlyAPIServer ? [front] : [cluster, front]
         if runsOperator {
             services.append(
                 OperatorService(

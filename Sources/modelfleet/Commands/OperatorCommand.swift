@@ -34,7 +34,7 @@ struct OperatorCommand: AsyncParsableCommand {
     @Option(help: "The namespace of the Lease.")
     var leaseNamespace: String?
 
-    @Option(help: "Serve /healthz, /readyz and /metrics on this port; 0 for none.")
+    @Option(help: "Serve /healthz, /readyz, /activity and /metrics on this port; 0 for none.")
     var healthPort: Int = 0
 
     @Option(help: "The address that the health port listens on.")
@@ -72,7 +72,7 @@ struct OperatorCommand: AsyncParsableCommand {
         )
         var services: [any Service] = [service]
         if healthPort > 0 {
-            let pages = HealthPages(metrics: metrics, isReady: { service.isSynced })
+            let pages = HealthPages(metrics: metrics, activity: { service.activity })
             services.append(HTTPService(exchange: pages, host: healthHost, port: healthPort, logger: logger))
         }
         if stopWithParent { services.append(ParentWatch()) }

@@ -1,19 +1,20 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Controllers
 import HTTPMessages
 import HTTPTypes
 import Telemetry
 
-/// `/healthz`, `/readyz` and `/metrics` of the operator.
+/// `/healthz`, `/readyz`, `/activity` and `/metrics` of the operator.
 struct HealthPages: HTTPExchange {
     private let metrics: MetricsRegistry
-    private let isReady: @Sendable () -> Bool
+    private let activity: @Sendable () -> OperatorActivity
 
-    /// Pages over a registry; `isReady` says whether `/readyz` answers 200.
-    init(metrics: MetricsRegistry, isReady: @escaping @Sendable () -> Bool) {
+    /// Pages over a registry; `/readyz` answers 200 once the operator is synced.
+    init(metrics: MetricsRegistry, activity: @escaping @Sendable () -> OperatorActivity) {
         self.metrics = metrics
-        self.isReady = isReady
+        self.activity = activity
     }
 
     /// Answers GET; anything else is 404.
@@ -21,16 +22,20 @@ struct HealthPages: HTTPExchange {
         switch request.path {
         case "/healthz": return HTTPResponseMessage(status: .ok, text: "ok\n")
         case "/readyz":
-            return isReady()
+            return activity().isSynced
                 ? HTTPResponseMessage(status: .ok, text: "ok\n")
                 : HTTPResponseMessage(status: .serviceUnavailable, text: "waiting for the first lists\n")
-        case "/metrics":
-            return HTTPResponseMessage(
-                status: .ok,
-                contentType: "text/plain; version=0.0.4; charset=utf-8",
-                bytes: Array(metrics.render().utf8)
-            )
-        default: return HTTPResponseMessage(status: .notFound, text: "try /healthz, /readyz or /metrics\n")
+        case "/activity": return exposition(activity().exposition)
+        case "/metrics": return exposition(activity().exposition + metrics.render())
+        default: return HTTPResponseMessage(status: .notFound, text: "try /healthz, /readyz, /activity or /metrics\n")
         }
+    }
+
+    private func exposition(_ text: String) -> HTTPResponseMessage {
+        HTTPResponseMessage(
+            status: .ok,
+            contentType: "text/plain; version=0.0.4; charset=utf-8",
+            bytes: Array(text.utf8)
+        )
     }
 }
