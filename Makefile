@@ -6,7 +6,7 @@ SWIFT ?= swift
 BUILD := .build
 RELEASE := $(BUILD)/release/modelfleet
 
-.PHONY: help setup build release test demo generate format lint clean
+.PHONY: help setup build release test demo bench bench-build bench-kopf generate format lint clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,24 @@ endif
 
 demo: release ## Serve a model, load it, watch it scale up and down (HOLD=1 leaves it running, LOAD_SECONDS=n)
 	@$(RELEASE) demo $(if $(LOAD_SECONDS),--load-seconds $(LOAD_SECONDS),) $(if $(HOLD),--hold,)
+
+bench: bench-build ## Measure operator and API server (minutes; make bench-NAME for one: server, create, steady, reaction, coldstart, growth)
+	@$(BUILD)/release/modelfleet-bench $(BENCH_OPTIONS)
+
+bench-kopf: bench-build benchmarks/kopf/.venv/installed ## The same table for a minimal kopf operator, in Python
+	@$(BUILD)/release/modelfleet-bench --operator kopf --json $(BUILD)/bench/kopf.json create steady reaction coldstart $(BENCH_OPTIONS)
+
+bench-%: bench-build
+	@$(BUILD)/release/modelfleet-bench --json $(BUILD)/bench/$*.json $* $(BENCH_OPTIONS)
+
+bench-build: setup
+	$(SWIFT) build -c release --product modelfleet
+	$(SWIFT) build -c release --product modelfleet-bench
+
+benchmarks/kopf/.venv/installed: benchmarks/kopf/requirements.txt
+	python3 -m venv benchmarks/kopf/.venv
+	benchmarks/kopf/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 generate: ## Write crds/ and the chart's copy of it from the Swift definitions
 	$(SWIFT) run modelfleet crds --output crds

@@ -135,6 +135,15 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        // Measures the programs from outside (`make bench`); no product.
+        .executableTarget(
+            name: "modelfleet-bench",
+            dependencies: [
+                "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", arguments, httpTypes,
+            ],
+            swiftSettings: strict
+        ),
+
         // Test kit and tests.
         .target(
             name: "KubeTesting",
