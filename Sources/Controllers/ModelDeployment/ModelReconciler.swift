@@ -45,6 +45,7 @@ struct ModelReconciler: Reconciler {
             return .awaitChange
         }
         let uid = observation.stored.uid ?? ""
+        if observation.model.scaling.engine == .direct { scaling.wake(key, now: time.now()) }
         // A revision that must be there is read afresh before its absence decides anything.
         for number in observation.unseenRevisions {
             let name = ObjectKey(namespace: key.namespace, name: "\(key.name)-r\(number)")

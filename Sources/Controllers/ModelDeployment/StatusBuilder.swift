@@ -207,8 +207,10 @@ struct StatusBuilder {
             return set(active, true, engine.rawValue, "\(who) decides the replica count")
         }
         guard let record = observation.scaling else {
-            // After a restart the last decision stays until there is a new one.
-            if let last = observation.model.object["status", "scaling"] { status["scaling"] = last }
+            // After a restart the last decision stays until there is a new one; a new model gets its first count.
+            let count = observation.stableRevision.flatMap { observation.deployment($0)?["spec", "replicas"] }
+            let first = count ?? JSONValue(observation.model.scaling.minReplicas)
+            status["scaling"] = observation.model.object["status", "scaling"] ?? ["desiredReplicas": first]
             if conditions[active] == nil {
                 set(active, false, "NoDecisionYet", "no metrics were read yet", warns: false)
             }

@@ -15,6 +15,9 @@ import Telemetry
 struct ScalingLoop: Service {
     /// The most models that are decided at one time.
     static let concurrency = 8
+    /// When a model without a ready replica is looked at although nothing happened to it: after the longest default
+    /// stabilization window (`behavior.scaleDown.stabilizationWindowSeconds`), so that nothing waits for time alone.
+    static let restingInterval = Duration.seconds(300)
 
     /// What is known.
     let stores: FleetStores
@@ -35,7 +38,9 @@ struct ScalingLoop: Service {
     /// Called with a model whose status has news.
     let onNews: @Sendable (ObjectKey) -> Void
 
-    /// Decides every second for the models that are due, until cancelled or shut down.
+    /// Decides twice a second for the models that are due, until cancelled or shut down.
+    ///
+    /// Models become known by their first reconcile, which wakes them.
     func run() async throws {
         await cancelWhenGracefulShutdown {
             do {
@@ -52,18 +57,19 @@ struct ScalingLoop: Service {
 
     /// One round over the models that are due.
     func tick() async {
-        let models = stores.models.all().filter { !$0.isBeingDeleted }
+        let keys = state.due(now: time.now())
+        guard !keys.isEmpty else { return }
         await withDiscardingTaskGroup { group in
-            let lanes = min(Self.concurrency, models.count)
+            let lanes = min(Self.concurrency, keys.count)
             for lane in 0..<lanes {
                 group.addTask {
-                    for index in stride(from: lane, to: models.count, by: lanes) { await decide(models[index].key) }
+                    for index in stride(from: lane, to: keys.count, by: lanes) { await decide(keys[index]) }
                 }
             }
         }
     }
 
-    /// Observes, decides and acts for one model, where it is due.
+    /// Observes, decides and acts for one model whose turn has come, and sets its next one.
     func decide(_ key: ObjectKey) async {
         let now = time.now()
         guard let observation = ModelObservation(key, stores: stores, scaling: nil, time: now),
@@ -71,9 +77,7 @@ struct ScalingLoop: Service {
             let deployment = observation.deployment(revision),
             case .found(let runtime) = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
         else { return }
-        var entry = state.entry(key, policy: observation.model.scalingPolicy, revision: revision, now: now)
-        guard entry.due <= now else { return }
-        entry.due = now + .seconds(observation.model.scaling.intervalSeconds)
+        var entry = state.entry(key, policy: observation.model.scalingPolicy, revision: revision)
         let signals = await scrape(observation.pods(of: revision), runtime: runtime, entry: &entry)
         let input = scaleObservation(observation.model, deployment: deployment, signals: signals)
         let decision = entry.autoscaler.decide(input)
@@ -92,7 +96,20 @@ struct ScalingLoop: Service {
                 "steps": "\(decision.steps.map { "\($0.rule) \($0.before)>\($0.after)" }.joined(separator: ", "))",
             ]
         )
-        if state.store(entry, decided: record, for: key) { onNews(key) }
+        let sawNothing = signals.readings.isEmpty && signals.missing.isEmpty
+        let isNews = state.store(entry, decided: record, shown: observation.stored["status", "scaling"], for: key)
+        if isNews { onNews(key) }
+        setNextLook(key, observation, rests: sawNothing && !isNews, now: now)
+    }
+
+    private func setNextLook(_ key: ObjectKey, _ observation: ModelObservation, rests: Bool, now: WallTime) {
+        guard rests else {
+            return state.look(key, at: now + .seconds(observation.model.scaling.intervalSeconds), rests: false)
+        }
+        // Between half and whole, by the name: models that came together don't come back together.
+        let spread = key.description.utf8.reduce(UInt64(0)) { ($0 &* 31 &+ UInt64($1)) % 1021 }
+        let share = 0.5 + Double(spread) / 2042
+        state.look(key, at: now + .seconds(Self.restingInterval.inSeconds * share), rests: true)
     }
 
     private func scrape(

@@ -51,13 +51,15 @@ struct ScaleRecord: Sendable, Hashable {
     }
 
     /// Whether the two say the same to a reader, but for the time.
-    func isSame(as other: ScaleRecord) -> Bool {
-        func timeless(_ record: ScaleRecord) -> JSONValue {
-            var json = record.json
-            json.set(nil, at: "lastDecision", "time")
-            return json
-        }
-        return timeless(self) == timeless(other)
+    func isSame(as other: ScaleRecord) -> Bool { isSame(as: other.json) }
+
+    /// Whether it says the same to a reader as what status shows, but for the time.
+    func isSame(as shown: JSONValue) -> Bool { Self.timeless(json) == Self.timeless(shown) }
+
+    private static func timeless(_ json: JSONValue) -> JSONValue {
+        var json = json
+        json.set(nil, at: "lastDecision", "time")
+        return json
     }
 
     private static func text(_ number: Double) -> String {
@@ -76,8 +78,6 @@ final class ScalingState: Sendable {
         var scrapes: [String: ReplicaScrape] = [:]
         /// The revision that the memory is about.
         var revision: Int
-        /// When the next decision is due.
-        var due: WallTime
         /// The decision that status shows.
         var record: ScaleRecord?
     }
@@ -85,45 +85,110 @@ final class ScalingState: Sendable {
     /// How often status follows numbers that move without moving the count (a write per model each time).
     static let recordInterval = Duration.seconds(10)
 
-    private let entries = Mutex<[ObjectKey: Entry]>([:])
+    private struct State {
+        var entries: [ObjectKey: Entry] = [:]
+        /// When each model is looked at next, where it isn't resting.
+        var due: [ObjectKey: WallTime] = [:]
+        /// The models that rest, and when they are looked at even if nothing happens to them.
+        var resting: [ObjectKey: WallTime] = [:]
+        /// No model is due before.
+        var earliest: WallTime?
+    }
+
+    private let state = Mutex(State())
 
     /// An empty memory.
     init() {}
 
     /// The decision that status shows; `nil` before the first of this process.
-    func record(_ key: ObjectKey) -> ScaleRecord? { entries.withLock { $0[key]?.record } }
+    func record(_ key: ObjectKey) -> ScaleRecord? { state.withLock { $0.entries[key]?.record } }
 
     /// Forgets a model.
-    func forget(_ key: ObjectKey) { entries.withLock { $0[key] = nil } }
-
-    /// The memory of a model; a fresh one for another revision keeps the history of decisions.
-    func entry(_ key: ObjectKey, policy: ScalingPolicy, revision: Int, now: WallTime) -> Entry {
-        entries.withLock { entries in
-            var entry = entries[key] ?? Entry(autoscaler: Autoscaler(policy: policy), revision: revision, due: now)
-            entry.autoscaler.policy = policy
-            if entry.revision != revision {
-                entry.revision = revision
-                entry.scrapes = [:]
-            }
-            entries[key] = entry
-            return entry
+    func forget(_ key: ObjectKey) {
+        state.withLock { state in
+            state.entries[key] = nil
+            state.due[key] = nil
+            state.resting[key] = nil
         }
     }
 
-    /// Stores the memory after a decision; answers whether what status shows has changed.
-    func store(_ entry: Entry, decided new: ScaleRecord, for key: ObjectKey) -> Bool {
-        entries.withLock { entries in
-            var entry = entry
-            let old = entry.record
-            let isNews =
-                old.map { old in
-                    new.decision.isChange || new.decision.desired != old.decision.desired
-                        || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
-                        || (new.time - old.time >= Self.recordInterval && !new.isSame(as: old))
-                } ?? true
-            if isNews { entry.record = new }
-            entries[key] = entry
-            return isNews
+    /// Something happened to a model: it is looked at soon, unless its turn comes anyway.
+    func wake(_ key: ObjectKey, now: WallTime) {
+        state.withLock { state in
+            guard state.due[key] == nil else { return }
+            state.resting[key] = nil
+            state.due[key] = now
+            state.earliest = min(state.earliest ?? now, now)
         }
+    }
+
+    /// The models whose turn has come, in the order of their keys. Costs nothing while there is none.
+    func due(now: WallTime) -> [ObjectKey] {
+        state.withLock { state in
+            guard let earliest = state.earliest, earliest <= now else { return [] }
+            var keys: [ObjectKey] = []
+            var next: WallTime?
+            for times in [state.due, state.resting] {
+                for (key, time) in times {
+                    if time <= now { keys.append(key) } else { next = min(next ?? time, time) }
+                }
+            }
+            for key in keys {
+                state.due[key] = nil
+                state.resting[key] = nil
+            }
+            state.earliest = next
+            return keys.sorted()
+        }
+    }
+
+    /// Sets when a model is looked at next.
+    ///
+    /// One that rests (nothing of it is ready, and nothing is to be done) is woken by whatever happens to it. Looked at
+    /// again it is only for what time alone may change, at moments that are spread over the interval.
+    func look(_ key: ObjectKey, at time: WallTime, rests: Bool) {
+        state.withLock { state in
+            // Woken meanwhile: its turn comes anyway.
+            if rests, state.due[key] != nil { return }
+            if rests { state.resting[key] = time } else { state.due[key] = time }
+            state.earliest = min(state.earliest ?? time, time)
+        }
+    }
+
+    /// The memory of a model; a fresh one for another revision keeps the history of decisions.
+    func entry(_ key: ObjectKey, policy: ScalingPolicy, revision: Int) -> Entry {
+        var entry =
+            state.withLock { $0.entries[key] } ?? Entry(autoscaler: Autoscaler(policy: policy), revision: revision)
+        entry.autoscaler.policy = policy
+        if entry.revision != revision {
+            entry.revision = revision
+            entry.scrapes = [:]
+        }
+        return entry
+    }
+
+    /// Stores the memory after a decision; answers whether what status shows has changed.
+    ///
+    /// `shown` is `status.scaling` as it is: after a restart it holds the last decision, and the same decision again is
+    /// no news. A model of which nothing was ever scraped needs no memory.
+    func store(_ entry: Entry, decided new: ScaleRecord, shown: JSONValue?, for key: ObjectKey) -> Bool {
+        let isNews = Self.isNews(new, after: entry.record, shown: shown)
+        var entry = entry
+        if isNews { entry.record = new }
+        state.withLock { $0.entries[key] = entry.record == nil && entry.scrapes.isEmpty ? nil : entry }
+        return isNews
+    }
+
+    private static func isNews(_ new: ScaleRecord, after old: ScaleRecord?, shown: JSONValue?) -> Bool {
+        if new.decision.isChange { return true }
+        guard let old else {
+            guard let shown else { return true }
+            // Before the first replica is ready there is no decision to show, only a count.
+            let isWaiting = new.decision.reason.code == "NothingReady" && shown["lastDecision"] == nil
+            return isWaiting ? shown["desiredReplicas"]?.int != new.decision.desired : !new.isSame(as: shown)
+        }
+        return new.decision.desired != old.decision.desired
+            || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
+            || (new.time - old.time >= recordInterval && !new.isSame(as: old))
     }
 }
