@@ -138,7 +138,11 @@ public struct OperatorService: Service {
             name: "modeldeployment",
             reconciler: work.counting(reconciler),
             workers: configuration.workers,
-            queue: WorkQueue(time: time, random: random),
+            queue: WorkQueue(
+                time: time,
+                random: random,
+                observer: QueueMetrics(registry: registry, name: "modeldeployment")
+            ),
             awaiting: stores.all,
             time: time,
             logger: logger

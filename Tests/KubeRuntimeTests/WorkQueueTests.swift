@@ -3,10 +3,11 @@
 
 import Ambient
 import KubeModel
-import KubeRuntime
 import KubeTesting
 import Synchronization
 import Testing
+
+@testable import KubeRuntime
 
 @Suite("Work queue", .timeLimit(.minutes(1)))
 struct WorkQueueTests {
@@ -92,6 +93,119 @@ struct WorkQueueTests {
         for done in inWork { queue.done(done) }
         while let next = queue.next(now: now + .seconds(100)) { owed.remove(next) }
         #expect(owed.isEmpty)
+    }
+
+    @Test("what a person asked for comes first, and the lowest line gets a turn now and then")
+    func userFirst() {
+        var queue = WorkQueueCore()
+        for number in 0..<40 { queue.add(key("resync\(number)"), priority: .resync) }
+        for number in 0..<40 { queue.add(key("change\(number)")) }
+        queue.add(key("change7"), priority: .user)
+        var order: [String] = []
+        while let next = queue.next(now: start) { order.append(next.name) }
+        #expect(order.first == "change7")
+        #expect(Set(order).count == 80 && order.count == 80)
+        let turns = order.prefix(32).filter { $0.hasPrefix("resync") }
+        #expect(turns == ["resync0", "resync1"], "one in \(WorkQueueCore.fairness)")
+    }
+
+    @Test("keys that rise or are put off again and again leave nothing behind")
+    func sweeps() {
+        var queue = WorkQueueCore()
+        for number in 0..<10_000 {
+            queue.add(key("a"), priority: .resync)
+            queue.add(key("a"), priority: .user)
+            #expect(queue.next(now: start) == key("a"))
+            queue.done(key("a"))
+            queue.add(key("b"), at: start + .seconds(100_000 - number))
+        }
+        #expect(queue.count == 0 && queue.inWorkCount == 0 && queue.delayedCount == 1)
+        #expect(queue.retainedEntries < 300)
+        #expect(queue.next(now: start + .seconds(100_000)) == key("b"))
+    }
+
+    @Test("a bucket gives its burst at once, then its rate, and fills up again")
+    func bucket() {
+        var bucket = TokenBucket(perSecond: 10, burst: 3)
+        let waits = (0..<5).map { _ in bucket.reserve(now: start) }
+        #expect(waits == [.zero, .zero, .zero, .milliseconds(100), .milliseconds(200)])
+        #expect(bucket.reserve(now: start + .milliseconds(400)) == .zero)
+        let later = start + .seconds(1000)
+        #expect((0..<4).map { _ in bucket.reserve(now: later) } == [.zero, .zero, .zero, .milliseconds(100)])
+    }
+
+    @Test("retries of all keys together keep to the rate")
+    func rate() {
+        let queue = WorkQueue(
+            backoff: Backoff(initial: .milliseconds(1), maximum: .milliseconds(1), jitter: 0),
+            retries: TokenBucket(perSecond: 1, burst: 2),
+            time: ManualTime()
+        )
+        let delays = (0..<4).map { queue.retry(key("\($0)")) }
+        #expect(delays == [.milliseconds(1), .milliseconds(1), .seconds(1), .seconds(2)])
+    }
+
+    private final class Tally: Sendable {
+        let taken = Mutex<[ObjectKey: Int]>([:])
+    }
+
+    @Test("many workers take every key once, however they wait", arguments: [1, 2, 5])
+    func workers(count: Int) async {
+        let time = ManualTime()
+        let queue = WorkQueue(time: time)
+        let tally = Tally()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    while let next = await queue.next() {
+                        tally.taken.withLock { $0[next, default: 0] += 1 }
+                        await Task.yield()
+                        queue.done(next)
+                    }
+                }
+            }
+            for number in 0..<200 {
+                queue.add(key("now\(number)"))
+                queue.add(key("later\(number)"), after: .seconds(1 + number % 7))
+                if number % 5 == 0 { await Task.yield() }
+            }
+            while tally.taken.withLock({ $0.count }) < 400 {
+                time.advance(by: .milliseconds(500))
+                await Task.yield()
+            }
+            queue.shutDown()
+        }
+        #expect(tally.taken.withLock { $0.values.allSatisfy { $0 == 1 } })
+    }
+
+    /// Keeps what a queue tells about itself.
+    private final class Notes: WorkQueueObserver {
+        let depths = Mutex<[Int]>([])
+        let times = Mutex<[String]>([])
+        func depth(_ count: Int) { depths.withLock { $0.append(count) } }
+        func added() { times.withLock { $0.append("added") } }
+        func waited(_ duration: Duration) { times.withLock { $0.append("waited \(duration.components.seconds)") } }
+        func worked(_ duration: Duration) { times.withLock { $0.append("worked \(duration.components.seconds)") } }
+        func retried() { times.withLock { $0.append("retried") } }
+    }
+
+    @Test("tells its depth, and how long keys wait and are worked on")
+    func observed() async {
+        let time = ManualTime()
+        let notes = Notes()
+        let queue = WorkQueue(time: time, observer: notes)
+        queue.add(key("a"))
+        queue.add(key("a"), priority: .user)
+        queue.add(key("b"))
+        time.advance(by: .seconds(3))
+        let first = await queue.next()
+        time.advance(by: .seconds(4))
+        if let first {
+            queue.retry(first)
+            queue.done(first)
+        }
+        #expect(notes.times.withLock { $0 } == ["added", "added", "waited 3", "retried", "worked 4"])
+        #expect(notes.depths.withLock { $0 } == [1, 2, 1, 1])
     }
 
     @Test("a worker that waits is woken by an addition, a deadline and shutdown")

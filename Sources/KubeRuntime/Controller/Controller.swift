@@ -57,9 +57,10 @@ public final class Controller: Service {
     /// Adds a key to the queue.
     public func enqueue(_ key: ObjectKey, priority: WorkPriority = .change) { queue.add(key, priority: priority) }
 
-    /// For a watcher of the reconciled resource itself: enqueues every object that changes.
+    /// For a watcher of the reconciled resource itself: enqueues every object that changes; one whose spec changed comes
+    /// before others.
     public var enqueuesObject: @Sendable (ObjectChange) -> Void {
-        { [queue] change in queue.add(change.key) }
+        { [queue] change in queue.add(change.key, priority: change.isOfSpec ? .user : .change) }
     }
 
     /// For a watcher of owned objects: enqueues the controlling owner of `kind`, before and after the change.

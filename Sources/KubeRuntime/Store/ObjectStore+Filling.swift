@@ -18,16 +18,36 @@ extension ObjectStore {
     /// What a dictionary may miss: an object that doesn't shrink below this share teaches it.
     private static let poorShare = 0.5
 
-    /// Begins to read a list anew; every object of it is `put`, then `finishList` drops those that it didn't show.
-    public func beginList() { state.withLock { $0.epoch &+= 1 } }
+    /// Says that a list of `namespace` (`nil` for all) will fill the store: it isn't synced before that has ended once.
+    public func expectList(of namespace: String?) {
+        state.withLock { state in
+            if state.lists[namespace] == nil { state.lists[namespace] = ObjectStore.ListState() }
+            state.isSynced = state.lists.values.allSatisfy(\.hasEnded)
+        }
+    }
 
-    /// Ends the list: drops what it didn't show, and answers those in the order of keys. From now on the store is synced.
+    /// Begins to read a list anew; every object of it is `put`, then `finishList` drops those that it didn't show.
+    ///
+    /// Lists of different namespaces may be read at the same time.
+    public func beginList(of namespace: String? = nil) {
+        state.withLock { $0.lists[namespace, default: ObjectStore.ListState()].epoch &+= 1 }
+    }
+
+    /// Ends the list: drops what it didn't show, and answers those in the order of keys. The store is synced once all
+    /// lists that are expected have ended.
     @discardableResult
-    public func finishList() -> [ObjectChange] {
+    public func finishList(of namespace: String? = nil) -> [ObjectChange] {
         let (changes, waiters) = state.withLock { state in
+            let epoch = state.lists[namespace]?.epoch ?? 0
             var gone: [ObjectKey] = []
-            for (key, slot) in state.slots where slot.epoch != state.epoch { gone.append(key) }
+            for (key, slot) in state.slots where slot.epoch != epoch && state.scope(of: key) == namespace {
+                gone.append(key)
+            }
             let changes = gone.sorted().compactMap { state.remove($0) }
+            state.lists[namespace, default: ObjectStore.ListState()].hasEnded = true
+            guard state.lists.values.allSatisfy(\.hasEnded) else {
+                return (changes, [CheckedContinuation<Void, any Error>]())
+            }
             state.isSynced = true
             let waiters = Array(state.waiters.values)
             state.waiters = [:]
@@ -91,9 +111,16 @@ extension ObjectStore {
 }
 
 extension ObjectStore.State {
+    /// The namespace of the list that shows the object `key`; `nil` for the list of all.
+    func scope(of key: ObjectKey) -> String? {
+        guard let namespace = key.namespace, lists[namespace] != nil else { return nil }
+        return namespace
+    }
+
     /// Keeps a draft; `nil` when the content is what it was.
     mutating func put(_ draft: ObjectStore.Draft) -> ObjectChange? {
         let old = slots[draft.key]?.object
+        let epoch = lists[scope(of: draft.key)]?.epoch ?? 0
         if let old, old.content.isSame(as: draft.content, plain: draft.plain) {
             var object = old
             if old.resourceVersion != draft.resourceVersion {

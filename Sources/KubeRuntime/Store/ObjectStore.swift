@@ -24,12 +24,19 @@ public final class ObjectStore: Sendable {
         var epoch: UInt32
     }
 
+    struct ListState: Sendable {
+        /// How often it was begun.
+        var epoch: UInt32 = 0
+        var hasEnded = false
+    }
+
     struct State {
         var slots: [ObjectKey: Slot] = [:]
         var index = ObjectIndex()
         var dictionary = CompactDictionary()
         var revision: UInt64 = 0
-        var epoch: UInt32 = 0
+        /// The lists that fill the store, by namespace; `nil` for the list of all.
+        var lists: [String?: ListState] = [:]
         var isSynced = false
         var nextWaiter: UInt64 = 0
         var waiters: [UInt64: CheckedContinuation<Void, any Error>] = [:]

@@ -108,4 +108,13 @@ public struct ObjectChange: Sendable {
         let isAlike = !after.facets.isEmpty && before.facets == after.facets
         return isAlike ? [after] : [before, after]
     }
+
+    /// Whether somebody asked for something else: the object is new, gone or going, or its generation moved.
+    public var isOfSpec: Bool {
+        guard let before, let after else { return true }
+        func facts(_ object: StoredObject) -> [JSONValue?] {
+            [object.value(at: "metadata", "generation"), object.value(at: "metadata", "deletionTimestamp")]
+        }
+        return facts(before) != facts(after)
+    }
 }

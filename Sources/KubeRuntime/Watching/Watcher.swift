@@ -10,8 +10,9 @@ internal import Synchronization
 
 /// Keeps an `ObjectStore` equal to a part of the cluster, and tells of every change.
 ///
-/// Lists in pages, watches from the list's version, resumes after a break, and lists again when the version expired;
-/// objects that went away in between are told of as gone. It never gives up: errors are logged and retried.
+/// Begins with a streaming list where the server offers it, else with pages; resumes after a break from the last version,
+/// and begins anew when that expired. Objects that went away in between are told of as gone. It never gives up: errors
+/// are logged and retried.
 public final class Watcher: Service {
     private let client: KubeClient
     private let type: ResourceType
@@ -31,7 +32,8 @@ public final class Watcher: Service {
     /// A watcher of `type`, in all namespaces where `namespace` is `nil`.
     ///
     /// `onChange` is called in the order of changes, after the store holds them; it must be quick. `stallTimeout` is the
-    /// longest silence (no event and no bookmark; servers send one a minute) before it connects anew.
+    /// longest silence (no event and no bookmark; servers send one a minute) before it connects anew. `streams` says
+    /// whether to begin with a streaming list, where the server offers it.
     public init(
         client: KubeClient,
         type: ResourceType,
@@ -41,6 +43,7 @@ public final class Watcher: Service {
         store: ObjectStore = ObjectStore(),
         stallTimeout: Duration = .seconds(150),
         backoff: Backoff = Backoff(initial: .milliseconds(800), maximum: .seconds(30), jitter: 0.5),
+        streams: Bool = true,
         time: any TimeSource = SystemTime(),
         random: any RandomSource = SystemRandom(),
         logger: Logger = Logger(label: "modelfleet.watch"),
@@ -59,8 +62,9 @@ public final class Watcher: Service {
         var logger = logger
         logger[metadataKey: "resource"] = "\(type)"
         self.logger = logger
-        machine = Mutex(WatchStateMachine(backoff: backoff, random: random))
+        machine = Mutex(WatchStateMachine(backoff: backoff, random: random, streams: streams))
         lastActivity = Mutex(time.now())
+        store.expectList(of: namespace)
     }
 
     /// Watches until the task is cancelled or the service is shut down.
@@ -72,7 +76,8 @@ public final class Watcher: Service {
         var action = machine.withLock { $0.start() }
         while !Task.isCancelled {
             switch action {
-            case .list: action = await list()
+            case .stream: action = await watch(from: nil)
+            case .list(let inPages): action = await list(inPages: inPages)
             case .watch(let version): action = await watch(from: version)
             case .wait(let duration):
                 do { try await time.sleep(for: duration) } catch { return }
@@ -81,15 +86,24 @@ public final class Watcher: Service {
         }
     }
 
-    private func list() async -> WatchStateMachine.Action {
-        let options = ListOptions(labelSelector: labelSelector, fieldSelector: fieldSelector)
+    /// Reads the list page by page into the store, so that no more than a page is held at once.
+    private func list(inPages: Bool) async -> WatchStateMachine.Action {
+        var options = ListOptions(labelSelector: labelSelector, fieldSelector: fieldSelector)
+        if !inPages { options.limit = nil }
+        var token: String?
+        store.beginList(of: namespace)
         do {
-            let list = try await client.list(type, namespace: namespace, options: options)
-            for change in store.replaceAll(list.items) { onChange(change) }
-            return machine.withLock { $0.listed(version: list.resourceVersion) }
+            while true {
+                let page = try await client.page(type, namespace: namespace, options: options, continueToken: token)
+                for object in page.items { if let change = store.put(object) { onChange(change) } }
+                token = page.continueToken
+                guard token == nil else { continue }
+                for change in store.finishList(of: namespace) { onChange(change) }
+                return machine.withLock { $0.listed(version: page.resourceVersion) }
+            }
         } catch {
             log(error, "cannot list; will try again")
-            return machine.withLock { $0.listFailed(error) }
+            return machine.withLock { $0.listFailed(error, inPages: inPages) }
         }
     }
 
@@ -107,7 +121,9 @@ public final class Watcher: Service {
         case cancelled
     }
 
-    private func watch(from version: String) async -> WatchStateMachine.Action {
+    /// Watches from `version`; without one from the beginning, with all objects first.
+    private func watch(from version: String?) async -> WatchStateMachine.Action {
+        if version == nil { store.beginList(of: namespace) }
         let start = time.now()
         lastActivity.withLock { $0 = start }
         let ending = await withTaskGroup(of: Ending.self) { group in
@@ -134,13 +150,14 @@ public final class Watcher: Service {
         }
     }
 
-    private func readEvents(from version: String) async -> Ending {
+    private func readEvents(from version: String?) async -> Ending {
         // Between five and ten minutes, as client-go, so that watches don't all end together.
         let lifetime = Duration.seconds(300 + Int(random.unit() * 300))
         let options = WatchOptions(
             labelSelector: labelSelector,
             fieldSelector: fieldSelector,
             resourceVersion: version,
+            sendsInitialEvents: version == nil,
             timeout: lifetime
         )
         do {
@@ -150,6 +167,7 @@ public final class Watcher: Service {
                 switch machine.withLock({ $0.received(event) }) {
                 case .change(let event): keep(event)
                 case .proceed: break
+                case .listEnds: for change in store.finishList(of: namespace) { onChange(change) }
                 case .leave(let action): return .action(action)
                 }
             }
