@@ -42,7 +42,7 @@ struct ScalingLoop: Service {
     ///
     /// Models become known by their first reconcile, which wakes them.
     func run() async throws {
-        await cancelWhenGracefulShutdown {
+        await cancelOnShutdown {
             do {
                 for store in stores.all { try await store.waitUntilSynced() }
                 while !Task.isCancelled {

@@ -100,7 +100,7 @@ public final class Controller: Service {
     public func run() async throws {
         try await withTaskCancellationOrGracefulShutdownHandler {
             do {
-                for store in stores { try await cancelWhenGracefulShutdown { try await store.waitUntilSynced() } }
+                for store in stores { try await cancelOnShutdown { try await store.waitUntilSynced() } }
             } catch is CancellationError {
                 return
             }

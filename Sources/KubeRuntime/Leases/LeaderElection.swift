@@ -65,7 +65,7 @@ public final class LeaderElection: Service {
     /// - Throws: `Lost`; what `lead` throws.
     public func run() async throws {
         do {
-            try await cancelWhenGracefulShutdown { try await self.acquire() }
+            try await cancelOnShutdown { try await self.acquire() }
         } catch is CancellationError {
             return
         }

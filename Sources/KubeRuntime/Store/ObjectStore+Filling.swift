@@ -49,7 +49,7 @@ extension ObjectStore {
                 return (changes, [CheckedContinuation<Void, any Error>]())
             }
             state.isSynced = true
-            let waiters = Array(state.waiters.values)
+            let waiters = state.waiters.sorted { $0.key < $1.key }.map(\.value)
             state.waiters = [:]
             return (changes, waiters)
         }

@@ -69,7 +69,7 @@ public final class Watcher: Service {
 
     /// Watches until the task is cancelled or the service is shut down.
     public func run() async throws {
-        await cancelWhenGracefulShutdown { await self.watchForever() }
+        await cancelOnShutdown { await self.watchForever() }
     }
 
     private func watchForever() async {

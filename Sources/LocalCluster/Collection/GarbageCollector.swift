@@ -15,6 +15,7 @@ final class GarbageCollector: Service, Reconciler {
     let graph = OwnershipGraph()
     private let client: KubeClient
     private let time: any TimeSource
+    private let random: any RandomSource
     private let logger: Logger
     private let queue: WorkQueue
     private let rediscover = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -23,6 +24,7 @@ final class GarbageCollector: Service, Reconciler {
     init(client: KubeClient, time: any TimeSource, random: any RandomSource, logger: Logger) {
         self.client = client
         self.time = time
+        self.random = random
         self.logger = logger
         queue = WorkQueue(
             backoff: Backoff(initial: .milliseconds(50), maximum: .seconds(30)),
@@ -47,8 +49,10 @@ final class GarbageCollector: Service, Reconciler {
         typesChanged()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await controller.run() }
-            for await _ in rediscover.stream.cancelOnGracefulShutdown() {
-                await discover(into: &group)
+            await withGracefulShutdownHandler {
+                for await _ in rediscover.stream { await discover(into: &group) }
+            } onGracefulShutdown: { [rediscover] in
+                rediscover.continuation.finish()
             }
             group.cancelAll()
             try await group.waitForAll()
@@ -65,6 +69,7 @@ final class GarbageCollector: Service, Reconciler {
                     type: type,
                     store: store,
                     time: time,
+                    random: random,
                     logger: logger
                 ) { [self] change in
                     if type == .customResourceDefinitions { typesChanged() }

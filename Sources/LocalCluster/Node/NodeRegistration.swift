@@ -4,6 +4,7 @@
 import Ambient
 import KubeAPI
 import KubeModel
+import KubeRuntime
 import Logging
 import ServiceLifecycle
 
@@ -21,7 +22,7 @@ struct NodeRegistration: Service {
 
     /// Registers, then renews the lease until cancelled.
     func run() async throws {
-        try? await cancelWhenGracefulShutdown {
+        try? await cancelOnShutdown {
             var failures = 0
             while !Task.isCancelled {
                 do {
