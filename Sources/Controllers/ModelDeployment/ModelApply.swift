@@ -126,13 +126,14 @@ struct ModelApply: Sendable {
     }
 
     /// Merges the difference into the status; members that are no longer wanted are removed.
+    ///
+    /// The status was decided from the version that was read: it is written on that version only, so that an operator
+    /// whose view is old doesn't turn it back.
     private func writeStatus(_ status: JSONValue, for model: KubeObject) async throws {
         let live = model["status"] ?? .emptyObject
-        guard status != live else { return }
-        var patch = JSONObject()
-        for (key, value) in status.object ?? JSONObject() where live[key] != value { patch[key] = value }
-        for key in live.object?.keys ?? [] where status[key] == nil { patch[key] = .null }
-        let body: JSONValue = ["status": .object(patch)]
+        guard let patch = MergeDifference.patch(from: live, to: status) else { return }
+        var body: JSONValue = ["status": patch]
+        if let version = model.resourceVersion { body["metadata"] = ["resourceVersion": .string(version)] }
         _ = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
     }
 }
