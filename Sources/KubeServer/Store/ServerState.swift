@@ -82,9 +82,9 @@ struct ServerState: Sendable {
 
     /// Ends the watches of a kind that is gone; of every kind, for `nil`.
     func closeMailboxes(of kind: StoredKind? = nil) {
-        for (watched, watchers) in mailboxes where kind == nil || watched == kind {
-            for watcher in watchers { watcher.mailbox.close() }
-        }
+        let watchers = mailboxes.flatMap { watched, watchers in kind == nil || watched == kind ? watchers : [] }
+        // In the order in which they came: a dictionary's own order differs in every process.
+        for watcher in watchers.sorted(by: { $0.id < $1.id }) { watcher.mailbox.close() }
     }
 
     /// Forgets the history up to a revision.
