@@ -147,10 +147,26 @@ let package = Package(
         // Test kit and tests.
         .target(
             name: "KubeTesting",
-            dependencies: ["Ambient", "HTTPMessages", "KubeAPI", "KubeModel", httpTypes],
+            dependencies: ["Ambient", "HTTPMessages", "KubeAPI", "KubeModel", httpTypes, heap],
             path: "Tests/KubeTesting",
             swiftSettings: strict
         ),
+        .target(
+            name: "Simulation",
+            dependencies: [
+                "Ambient", "Controllers", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer", "KubeTesting",
+                "LocalCluster", httpTypes, logging,
+            ],
+            path: "Tests/Simulation",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "soak",
+            dependencies: ["Simulation"],
+            path: "Tests/Soak",
+            swiftSettings: strict
+        ),
+        tests("SimulationTests", ["Simulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
         tests("AmbientTests", ["Ambient"]),
         tests("TransportSecurityTests", ["TransportSecurity", "Ambient"]),
         tests("YAMLTests", ["YAML", "KubeModel", "Ambient"]),

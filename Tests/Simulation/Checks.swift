@@ -1,0 +1,249 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+
+/// What must be true at every moment, checked at every write.
+///
+/// | invariant | in words |
+/// | --- | --- |
+/// | `optimistic concurrency` | a write that names a version succeeds only on that version |
+/// | `replicas within bounds` | the operator writes only counts within the bounds that the spec has or had lately; 0 only for revisions without traffic; a new revision may get the old one's size |
+/// | `ready before traffic` | the Service turns to another revision only when that has as many ready pods as the old one asks for |
+/// | `stable track stays` | the operator neither empties nor deletes the revision that the Service selects, nor one that lost the traffic less than `retirementDelay` ago |
+/// | `only orphans are collected` | the garbage collector deletes nothing whose owner exists |
+/// | `revisions are immutable` | one number stands for one rendering, for ever |
+/// | `status tells the truth` | `observedGeneration` never exceeds the generation and never goes back |
+/// | `one leader writes` | no operator writes while another holds the lease |
+/// | `no hot loop` | a process sends at most `mostRequestsAMinute` requests in a minute |
+struct Checks {
+    /// The most requests of one process in one minute; the busiest of thousands of worlds sent about half.
+    static let mostRequestsAMinute = 3000
+    /// How long an old revision keeps its pods (`ModelPlan.retirementDelay`).
+    static let retirementDelay = Duration.seconds(5)
+
+    private let scenario: Scenario
+    /// How far behind the world an operator's view may be: a silent watch is noticed after 150 s, then a backoff.
+    private let staleness: Duration
+    private var bounds: [String: [Timed<ClosedRange<Int>>]] = [:]
+    private var sizes: [String: [Timed<Int>]] = [:]
+    private var ready: [String: [Timed<Int>]] = [:]
+    private var turned: [String: Timed<Int>] = [:]
+    private var hashes: [String: String] = [:]
+    private var observed: [String: Int64] = [:]
+    private var minute: [String: (start: Int64, count: Int)] = [:]
+    /// The most requests that a process sent in one minute.
+    private(set) var busiest = 0
+    /// Writes by an operator that doesn't lead.
+    private(set) var unfenced = 0
+
+    private struct Timed<Value> {
+        var time: Duration
+        var value: Value
+    }
+
+    /// Checks for a world.
+    init(_ scenario: Scenario) {
+        self.scenario = scenario
+        let isCalm = scenario.network.isEmpty && scenario.faults.isEmpty
+        staleness = isCalm ? .seconds(15) : .seconds(420)
+    }
+
+    /// Counts a request.
+    mutating func count(_ process: String, _ time: Duration) -> World.Violation? {
+        let now = time.components.seconds / 60
+        let entry = minute[process] ?? (now, 0)
+        let count = entry.start == now ? entry.count + 1 : 1
+        minute[process] = (now, count)
+        busiest = max(busiest, count)
+        guard count > Self.mostRequestsAMinute else { return nil }
+        return World.Violation(
+            invariant: "no hot loop",
+            message: "\(process) sent more than \(Self.mostRequestsAMinute) requests within a minute"
+        )
+    }
+
+    /// Notes what was true until a write.
+    mutating func before(_ write: Write, _ mirror: Mirror) {
+        guard write.target.resource == "modeldeployments.modelfleet.dev", let uid = write.before?.uid else { return }
+        // What was allowed until now stays allowed for those who haven't heard.
+        if let range = Self.range(write.before) { bounds[uid, default: []].append(Timed(time: write.time, value: range)) }
+    }
+
+    /// Checks a write after it took effect.
+    mutating func after(_ write: Write, _ mirror: Mirror) -> World.Violation? {
+        note(write, mirror)
+        let isOperator = write.process.hasPrefix("operator")
+        var problem = concurrency(write) ?? immutable(write) ?? honest(write)
+        if isOperator { problem = problem ?? leads(write, mirror) ?? bounded(write, mirror) ?? keeps(write, mirror) }
+        problem = problem ?? turns(write, mirror)
+        if write.process.hasPrefix("controllers") { problem = problem ?? collects(write, mirror) }
+        return problem
+    }
+
+    private func violation(_ invariant: String, _ write: Write, _ what: String) -> World.Violation {
+        World.Violation(invariant: invariant, message: "\(write.process) \(write.verb) \(write.target): \(what)")
+    }
+
+    // MARK: History
+
+    private mutating func note(_ write: Write, _ mirror: Mirror) {
+        switch write.target.resource {
+        case "pods":
+            guard let pod = write.after ?? write.before, let model = pod.labels[FleetAPI.modelLabel] else { return }
+            let id = "\(model)-r\(pod.revision)"
+            append(&ready, id, write.time, mirror.readyPods(model: model, revision: pod.revision).count)
+        case "deployments.apps": append(&sizes, write.target.key.name, write.time, write.after?.wanted ?? 0)
+        default: break
+        }
+    }
+
+    /// Keeps what was true within the staleness.
+    private func append(_ history: inout [String: [Timed<Int>]], _ id: String, _ time: Duration, _ value: Int) {
+        var list = history[id] ?? []
+        if list.last?.value != value { list.append(Timed(time: time, value: value)) }
+        while list.count > 1, list[1].time < time - staleness { list.removeFirst() }
+        history[id] = list
+    }
+
+    private static func range(_ model: KubeObject?) -> ClosedRange<Int>? {
+        guard let model else { return nil }
+        let scaling = ModelDeployment(model).scaling
+        return scaling.minReplicas...scaling.maxReplicas
+    }
+
+    // MARK: Invariants
+
+    private func concurrency(_ write: Write) -> World.Violation? {
+        guard let wanted = write.precondition, let before = write.before, before.resourceVersion != wanted else {
+            return nil
+        }
+        return violation(
+            "optimistic concurrency",
+            write,
+            "it insisted on version \(wanted), and succeeded on \(before.resourceVersion ?? "none")"
+        )
+    }
+
+    private mutating func immutable(_ write: Write) -> World.Violation? {
+        guard write.target.resource == "deployments.apps", let after = write.after, let owner = after.controller?.uid,
+            let hash = after.annotations[FleetAPI.revisionHashAnnotation]
+        else { return nil }
+        let id = "\(owner)/\(after.revision)"
+        defer { hashes[id] = hash }
+        guard let old = hashes[id], old != hash else { return nil }
+        return violation(
+            "revisions are immutable",
+            write,
+            "revision \(after.revision) was rendered from \(old), now from \(hash)"
+        )
+    }
+
+    private mutating func honest(_ write: Write) -> World.Violation? {
+        guard write.target.resource == "modeldeployments.modelfleet.dev", let after = write.after, let uid = after.uid,
+            let seen = after["status", "observedGeneration"]?.integer
+        else { return nil }
+        let last = observed[uid] ?? 0
+        observed[uid] = max(last, seen)
+        if seen > after.generation ?? 0 {
+            return violation("status tells the truth", write, "observedGeneration \(seen) is of the future")
+        }
+        if seen < last {
+            return violation("status tells the truth", write, "observedGeneration went back from \(last) to \(seen)")
+        }
+        return nil
+    }
+
+    private mutating func leads(_ write: Write, _ mirror: Mirror) -> World.Violation? {
+        guard scenario.elects, !write.isHeartbeat, write.target.resource != "events" else { return nil }
+        let holders = mirror.all("leases.coordination.k8s.io").filter { $0.namespace == "modelfleet-system" }
+            .compactMap { $0["spec", "holderIdentity"]?.string }.filter { !$0.isEmpty }
+        guard !holders.isEmpty, !holders.contains(where: { $0.hasPrefix(write.process) }) else { return nil }
+        unfenced += 1
+        guard scenario.expectsFencing else { return nil }
+        return violation("one leader writes", write, "the lease is \(holders.joined(separator: " and "))'s")
+    }
+
+    private func bounded(_ write: Write, _ mirror: Mirror) -> World.Violation? {
+        guard write.target.resource == "deployments.apps", let after = write.after, let owner = after.controller,
+            write.before?.wanted != after.wanted || write.before == nil
+        else { return nil }
+        let key = ObjectKey(namespace: after.namespace, name: owner.name)
+        let model = mirror.object("modeldeployments.modelfleet.dev", key)
+        // Created without a count, which is then 1; the count follows.
+        if write.before == nil { return nil }
+        if after.wanted == 0 {
+            guard mirror.selectedRevision(key) == after.revision, model?.uid == owner.uid else { return nil }
+            return violation("stable track stays", write, "the revision with the traffic is scaled to zero")
+        }
+        let recent = (bounds[owner.uid] ?? []).filter { $0.time >= write.time - staleness }.map(\.value)
+        let allowed = recent + [Self.range(model?.uid == owner.uid ? model : nil)].compactMap(\.self)
+        if allowed.isEmpty || allowed.contains(where: { $0.contains(after.wanted) }) { return nil }
+        let siblings = sizes.filter { $0.key.hasPrefix(owner.name + "-r") && $0.key != after.name }
+        let isSize = siblings.contains { entry in entry.value.contains { max(1, $0.value) == after.wanted } }
+        if isSize { return nil }
+        return violation("replicas within bounds", write, "\(after.wanted) is in none of \(allowed)")
+    }
+
+    private func keeps(_ write: Write, _ mirror: Mirror) -> World.Violation? {
+        guard write.target.resource == "deployments.apps", let before = write.before, let owner = before.controller
+        else { return nil }
+        let isEmptied = write.after?.wanted == 0 && before.wanted > 0
+        let isDeleted = write.after == nil || write.after?.isBeingDeleted == true && !before.isBeingDeleted
+        guard isEmptied || isDeleted else { return nil }
+        let key = ObjectKey(namespace: before.namespace, name: owner.name)
+        guard mirror.object("modeldeployments.modelfleet.dev", key)?.uid == owner.uid else { return nil }
+        if mirror.selectedRevision(key) == before.revision, mirror.object("services", key)?.controller?.uid == owner.uid {
+            return violation("stable track stays", write, "the revision with the traffic goes")
+        }
+        if let left = turned["\(owner.uid)/\(before.revision)"], write.time - left.time < Self.retirementDelay {
+            return violation(
+                "stable track stays",
+                write,
+                "it lost the traffic only \((write.time - left.time).inSeconds) s ago"
+            )
+        }
+        return nil
+    }
+
+    private mutating func turns(_ write: Write, _ mirror: Mirror) -> World.Violation? {
+        guard write.target.resource == "services", let before = write.before, let after = write.after,
+            before.uid == after.uid, let owner = after.controller
+        else { return nil }
+        let label = FleetAPI.revisionLabel
+        guard let old = before["spec", "selector", label]?.string.flatMap({ Int($0) }),
+            let new = after["spec", "selector", label]?.string.flatMap({ Int($0) }), old != new
+        else { return nil }
+        turned["\(owner.uid)/\(old)"] = Timed(time: write.time, value: new)
+        guard write.process.hasPrefix("operator") else { return nil }
+        let deployments = mirror.controlled("deployments.apps", by: owner.uid)
+        guard deployments.contains(where: { $0.revision == old }) else { return nil }
+        let needed = (within(sizes["\(owner.name)-r\(old)"], write.time).min() ?? 1)
+        let best = within(ready["\(owner.name)-r\(new)"], write.time).max() ?? 0
+        if best >= max(1, needed) { return nil }
+        return violation(
+            "ready before traffic",
+            write,
+            "revision \(new) has \(best) ready pods and gets the traffic of revision \(old), which asks for \(needed)"
+        )
+    }
+
+    /// The values that held at some moment within the staleness.
+    private func within(_ history: [Timed<Int>]?, _ now: Duration) -> [Int] {
+        guard let history else { return [] }
+        let first = history.lastIndex { $0.time <= now - staleness } ?? 0
+        return history[first...].map(\.value)
+    }
+
+    private func collects(_ write: Write, _ mirror: Mirror) -> World.Violation? {
+        guard let before = write.before, !before.isBeingDeleted, write.after?.isBeingDeleted ?? true,
+            let owner = before.controller, owner.kind == "ModelDeployment" || owner.kind == "Service"
+        else { return nil }
+        let resource = owner.kind == "Service" ? "services" : "modeldeployments.modelfleet.dev"
+        let present = mirror.object(resource, ObjectKey(namespace: before.namespace, name: owner.name))
+        guard present?.uid == owner.uid, owner.kind == "ModelDeployment" else { return nil }
+        return violation("only orphans are collected", write, "its owner \(owner.kind) \(owner.name) exists")
+    }
+}
