@@ -65,15 +65,6 @@ public final class APIServer: HTTPExchange {
     /// The number of watches that are open.
     public var watchCount: Int { state.with { $0.watcherCount } }
 
-    /// Does to clients what a restart of the server does: every watch ends, and with `compacting` the history of changes
-    /// is forgotten, so that watches and lists of older versions are answered with 410.
-    public func restart(compacting: Bool) {
-        state.with { state in
-            if compacting { state.compact(through: state.store.revision) }
-            state.closeMailboxes()
-        }
-    }
-
     private func authenticate(_ request: HTTPRequestMessage) throws(APIStatus) {
         guard let tokens = configuration.tokens else { return }
         let header = request.head.headerFields[.authorization] ?? ""
