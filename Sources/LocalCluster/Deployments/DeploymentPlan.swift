@@ -17,14 +17,27 @@ enum DeploymentAction: Equatable {
 /// What to do about one Deployment, as a pure function of it and its replica sets: one step, after which its effect is
 /// observed before the next.
 struct DeploymentPlan {
+    /// What kind of step it is.
+    enum Mode: Equatable {
+        /// The Deployment is being deleted: nothing but its status is kept up to date.
+        case observing
+        /// It is paused, or its count changed: replica sets are scaled and no revision comes up.
+        case scaling
+        /// The current template takes over from earlier ones.
+        case rolling
+    }
+
+    /// What kind of step it is.
+    private(set) var mode = Mode.observing
     /// The writes, in order.
-    var actions: [DeploymentAction] = []
+    private(set) var actions: [DeploymentAction] = []
     /// The revision that the Deployment's annotation should name; `nil` to leave it.
-    var revision: Int64?
+    private(set) var revision: Int64?
     /// The replica set of the current template, if there is one yet.
     private(set) var current: KubeObject?
+    /// The replica sets of other templates, oldest first.
+    let old: [KubeObject]
     private let deployment: KubeObject
-    private let old: [KubeObject]
     private let replicas: Int
     private let limits: RollingLimits
 
@@ -40,20 +53,21 @@ struct DeploymentPlan {
         current = matching
         old = sorted.filter { $0.name != matching?.name }
         guard !deployment.isBeingDeleted else { return }
+        let recreates = deployment["spec", "strategy", "type"]?.string == "Recreate"
         let isPaused = deployment["spec", "paused"]?.bool ?? false
-        if isPaused || isScaling {
-            scaleAll()
-            if isPaused || !actions.isEmpty { return }
+        if isPaused || (isScaling && !(recreates && active.count > 1)) {
+            mode = .scaling
+            if syncRevision() { scaleAll(inProportion: !recreates) }
+            if isPaused && actions.isEmpty { cleanUp() }
+            return
         }
-        if deployment["spec", "strategy", "type"]?.string == "Recreate" {
-            recreate(occupied: occupied)
-        } else {
-            roll()
-        }
-        if actions.isEmpty { cleanUp() }
+        mode = .rolling
+        if recreates { recreate(occupied: occupied) } else { roll() }
+        if actions.isEmpty && DeploymentStatus.isComplete(deployment, deployment["status"]) { cleanUp() }
     }
 
-    private static func isOlder(_ left: KubeObject, _ right: KubeObject) -> Bool {
+    /// Whether a replica set was made before another.
+    static func isOlder(_ left: KubeObject, _ right: KubeObject) -> Bool {
         let (one, other) = (left.creationTimestamp?.nanoseconds ?? 0, right.creationTimestamp?.nanoseconds ?? 0)
         return one == other ? left.name < right.name : one < other
     }
@@ -70,16 +84,15 @@ struct DeploymentPlan {
 
     // MARK: Revisions
 
-    /// Makes sure that the current template has a replica set with the newest revision; answers whether it has.
-    private mutating func ensureCurrent(count: Int) -> Bool {
-        let newest = (old.map(\.revisionNumber).max() ?? 0) + 1
-        guard let existing = current else {
-            let set = newReplicaSet(count: count, revision: newest)
-            actions.append(.create(set))
-            revision = newest
-            return false
-        }
-        let marked = withCopiedAnnotations(existing, revision: max(newest, existing.revisionNumber))
+    private var nextRevision: Int64 { (old.map(\.revisionNumber).max() ?? 0) + 1 }
+
+    /// Gives the replica set of the current template, if there is one, the newest number and the Deployment's annotations;
+    /// answers whether that is so already.
+    private mutating func syncRevision() -> Bool {
+        guard let existing = current else { return true }
+        var marked = existing
+        marked.annotations = RevisionAnnotations.updated(existing, of: deployment, revision: nextRevision)
+        if let seconds = deployment["spec", "minReadySeconds"] { marked["spec", "minReadySeconds"] = seconds }
         if marked != existing {
             actions.append(.update(marked, from: nil))
             return false
@@ -88,22 +101,12 @@ struct DeploymentPlan {
         return true
     }
 
-    private func withCopiedAnnotations(_ set: KubeObject, revision: Int64) -> KubeObject {
-        var annotations = set.annotations
-        for (key, value) in deployment.annotations where !DeploymentWords.kept.contains(key) {
-            annotations[key] = value
-        }
-        if set.revisionNumber != revision {
-            if set.revisionNumber > 0 {
-                let history = (annotations[DeploymentWords.history].map { [$0] } ?? []) + [String(set.revisionNumber)]
-                annotations[DeploymentWords.history] = history.joined(separator: ",")
-            }
-            annotations[DeploymentWords.revision] = String(revision)
-        }
-        var marked = set
-        marked.annotations = annotations
-        if let minimum = deployment["spec", "minReadySeconds"] { marked["spec", "minReadySeconds"] = minimum }
-        return marked
+    /// Makes sure that the current template has a replica set with the newest revision; answers whether it has.
+    private mutating func ensureCurrent(count: Int) -> Bool {
+        guard current == nil else { return syncRevision() }
+        actions.append(.create(newReplicaSet(count: count, revision: nextRevision)))
+        revision = nextRevision
+        return false
     }
 
     private func newReplicaSet(count: Int, revision: Int64) -> KubeObject {
@@ -118,7 +121,8 @@ struct DeploymentPlan {
         selector.set(.string(hash), at: "matchLabels", DeploymentWords.hashLabel)
         set["spec"] = ["replicas": JSONValue(count), "selector": selector, "template": template]
         set["spec", "minReadySeconds"] = deployment["spec", "minReadySeconds"]
-        return marked(withCopiedAnnotations(set, revision: revision))
+        set.annotations = RevisionAnnotations.updated(set, of: deployment, revision: revision)
+        return marked(set)
     }
 
     /// With the annotations that record what the Deployment wanted when it last scaled this replica set.
@@ -154,13 +158,7 @@ struct DeploymentPlan {
         let total = active.reduce(0) { $0 + $1.wantedReplicas }
         let free = max(0, replicas + limits.surge - total)
         guard ensureCurrent(count: min(replicas, free)), let current else { return }
-        if current.wantedReplicas > replicas {
-            scale(current, to: replicas)
-        } else if current.wantedReplicas < replicas {
-            scale(current, to: min(replicas, current.wantedReplicas + free))
-        } else {
-            scale(current, to: replicas)
-        }
+        scale(current, to: min(replicas, current.wantedReplicas + free))
         if actions.isEmpty { shrinkOld(current, total: total) }
     }
 
@@ -169,17 +167,16 @@ struct DeploymentPlan {
         let running = old.filter { $0.wantedReplicas > 0 }
         guard !running.isEmpty else { return }
         let minimum = replicas - limits.unavailable
-        let missing = max(0, current.wantedReplicas - current.statusCount("availableReplicas"))
-        var removable = max(0, total - minimum - missing)
-        var wanted = Dictionary(uniqueKeysWithValues: running.map { ($0.name, $0.wantedReplicas) })
+        let missing = current.wantedReplicas - available(current)
+        var removable = total - minimum - missing
+        guard removable > 0 else { return }
+        var wanted = Dictionary(running.map { ($0.name, $0.wantedReplicas) }) { first, _ in first }
         for set in running where removable > 0 {
-            let unhealthy = max(0, set.wantedReplicas - set.statusCount("availableReplicas"))
-            let cut = min(unhealthy, removable)
+            let cut = min(set.wantedReplicas - available(set), removable)
             wanted[set.name, default: 0] -= cut
             removable -= cut
         }
-        let available = ([current] + running).reduce(0) { $0 + $1.statusCount("availableReplicas") }
-        var surplus = max(0, available - minimum)
+        var surplus = max(0, ([current] + running).reduce(0) { $0 + available($1) } - minimum)
         for set in running where surplus > 0 {
             let cut = min(wanted[set.name] ?? 0, surplus)
             wanted[set.name, default: 0] -= cut
@@ -188,36 +185,46 @@ struct DeploymentPlan {
         for set in running where wanted[set.name] != set.wantedReplicas { scale(set, to: wanted[set.name] ?? 0) }
     }
 
-    /// Follows a changed count without touching revisions: the only active replica set gets all; in the middle of a
-    /// rollout the change is shared in proportion.
-    private mutating func scaleAll() {
+    /// The available pods that a replica set will keep: its status may still count pods that it is to lose.
+    private func available(_ set: KubeObject) -> Int { min(set.wantedReplicas, set.statusCount("availableReplicas")) }
+
+    /// Follows a changed count without touching revisions: the only active replica set gets all, a finished rollout's old
+    /// ones go, and in the middle of a rollout the change is shared.
+    private mutating func scaleAll(inProportion isRolling: Bool) {
         let active = active
         if active.count <= 1 {
             if let only = active.first ?? current ?? old.last { scale(only, to: replicas) }
-            return
+        } else if let current, isSaturated(current) {
+            for set in old where set.wantedReplicas > 0 { scale(set, to: 0) }
+        } else if isRolling {
+            let total = deployment.statusCount("replicas")
+            for (set, count) in ProportionalScaling.counts(
+                active,
+                replicas: replicas,
+                surge: limits.surge,
+                total: total
+            ) {
+                scale(set, to: count)
+            }
         }
-        let allowed = replicas + limits.surge
-        let total = active.reduce(0) { $0 + $1.wantedReplicas }
-        let sorted = active.sorted { $0.wantedReplicas > $1.wantedReplicas }
-        var rest = allowed - total
-        var counts = sorted.map(\.wantedReplicas)
-        for (index, set) in sorted.enumerated() where rest != 0 && total > 0 {
-            let before = set.annotations[DeploymentWords.maximum].flatMap { Int($0) } ?? total
-            let exact = Double(set.wantedReplicas) * Double(allowed) / Double(max(1, before))
-            var share = Int(exact.rounded()) - set.wantedReplicas
-            share = rest > 0 ? min(max(0, share), rest) : max(min(0, share), rest)
-            counts[index] += share
-            rest -= share
-        }
-        if let first = counts.first { counts[0] = max(0, first + rest) }
-        for (set, count) in zip(sorted, counts) { scale(set, to: count) }
     }
 
-    /// Deletes the oldest replica sets beyond `revisionHistoryLimit`.
+    /// Whether a replica set alone has all that the Deployment wants, available.
+    private func isSaturated(_ set: KubeObject) -> Bool {
+        set.wantedReplicas == replicas && set.statusCount("availableReplicas") == replicas
+            && set.annotations[DeploymentWords.desired] == String(replicas)
+    }
+
+    /// Deletes the oldest replica sets beyond `revisionHistoryLimit`, as long as they have no pods.
     private mutating func cleanUp() {
         let limit = deployment["spec", "revisionHistoryLimit"]?.int ?? 10
-        let finished = old.filter { $0.wantedReplicas == 0 && $0.statusCount("replicas") == 0 }
-            .sorted { $0.revisionNumber < $1.revisionNumber }
-        for set in finished.prefix(max(0, finished.count - max(0, limit))) { actions.append(.delete(set)) }
+        guard limit < Int(Int32.max) else { return }
+        let sorted = old.sorted { $0.revisionNumber < $1.revisionNumber }
+        for set in sorted.prefix(max(0, sorted.count - max(0, limit)))
+        where set.wantedReplicas == 0 && set.statusCount("replicas") == 0
+            && set["status", "observedGeneration"]?.integer ?? 0 >= set.generation ?? 0
+        {
+            actions.append(.delete(set))
+        }
     }
 }

@@ -28,77 +28,95 @@ struct DeploymentReconciler: Reconciler {
             return .requeue(after: .milliseconds(50))
         }
         let own = sets.owned(byUID: uid).filter { $0.controller?.uid == uid }
-        let template = deployment.plainTemplate
-        let occupied = own.filter { $0.plainTemplate != template }
-            .contains { set in pods.owned(byUID: set.uid ?? "").contains { !$0.isPodFinished } }
-        let plan = DeploymentPlan(deployment: deployment, replicaSets: own, occupied: occupied)
-        var current = plan.current
-        var isNew = false
-        var collisions: Int?
+        let plan = DeploymentPlan(deployment: deployment, replicaSets: own, occupied: isOccupied(deployment, own))
+        var seen = DeploymentObservation(
+            deployment: deployment,
+            mode: plan.mode,
+            current: plan.current,
+            replicaSets: own
+        )
+        var refusal: KubeError?
         for action in plan.actions {
             switch action {
-            case .create(let set):
-                current = try await create(set, for: deployment)
-                isNew = current != nil
-                if current == nil { collisions = (deployment["status", "collisionCount"]?.int ?? 0) + 1 }
+            case .create(let set): refusal = try await create(set, &seen)
             case .update(let set, let from): try await update(set, from: from, deployment: deployment)
             case .delete(let set): try await client.deleteIfPresent(.replicaSets, set)
             }
         }
-        if let revision = plan.revision, collisions == nil {
-            let annotation: JSONValue = [DeploymentWords.revision: .string(String(revision))]
-            if deployment.revisionNumber != revision {
-                try await client.mergeIfPresent(.deployments, deployment, ["metadata": ["annotations": annotation]])
-            }
-        }
-        let status = DeploymentStatus(
-            deployment: deployment,
-            current: current,
-            replicaSets: own,
-            created: isNew,
-            collisions: collisions,
-            now: time.now()
-        )
-        if status.json != deployment["status"] {
-            try await client.mergeIfPresent(
-                .deployments,
-                deployment,
-                ["status": status.json],
-                subresource: "status"
-            )
-        }
+        let isStuck = refusal != nil || seen.collisions != nil
+        let status = DeploymentStatus(seen, now: time.now())
+        try await write(status, revision: isStuck ? nil : plan.revision, to: deployment)
+        if let refusal { throw refusal }
         return status.requeue.map { .requeue(after: $0) } ?? .awaitChange
     }
 
-    /// Creates the replica set of a new revision; `nil` when its name belongs to another template.
-    private func create(_ set: KubeObject, for deployment: KubeObject) async throws -> KubeObject? {
-        do throws(KubeError) {
-            let created = try await client.create(.replicaSets, set)
-            await events.record(
-                deployment,
-                .normal,
-                reason: "ScalingReplicaSet",
-                message: "Scaled up replica set \(set.name) from 0 to \(set.wantedReplicas)"
-            )
-            return created
-        } catch {
-            guard error.isAlreadyExists, let existing = try await client.find(.replicaSets, set.key) else {
-                throw error
-            }
-            let isOurs = existing.controller?.uid == deployment.uid && existing.plainTemplate == set.plainTemplate
-            return isOurs ? existing : nil
+    /// Whether pods of earlier templates are still there.
+    private func isOccupied(_ deployment: KubeObject, _ own: [KubeObject]) -> Bool {
+        guard deployment["spec", "strategy", "type"]?.string == "Recreate" else { return false }
+        let template = deployment.plainTemplate
+        return own.filter { $0.plainTemplate != template }
+            .contains { set in pods.owned(byUID: set.uid ?? "").contains { !$0.isPodFinished } }
+    }
+
+    /// Writes status and revision in one request, where they changed.
+    private func write(_ status: DeploymentStatus, revision: Int64?, to deployment: KubeObject) async throws {
+        var metadata = JSONValue.emptyObject
+        metadata["uid"] = JSONValue(deployment.uid)
+        metadata["resourceVersion"] = JSONValue(deployment.resourceVersion)
+        if let revision, deployment.revisionNumber != revision {
+            metadata["annotations"] = [DeploymentWords.revision: .string(String(revision))]
+        } else if status.json == deployment["status"] {
+            return
         }
+        let patch = status.json.mergePatch(removingRestOf: deployment["status"])
+        do throws(KubeError) {
+            try await client.patch(
+                .deployments,
+                deployment.key,
+                .merge(["metadata": metadata, "status": patch]),
+                subresource: "status"
+            )
+        } catch {
+            // A conflict is thrown: the controller looks again at what is there by then.
+            if !error.isNotFound { throw error }
+        }
+    }
+
+    /// Creates the replica set of a new revision; what hindered it is answered once the status tells of it.
+    private func create(_ set: KubeObject, _ seen: inout DeploymentObservation) async throws -> KubeError? {
+        do throws(KubeError) {
+            seen.current = try await client.create(.replicaSets, set)
+            seen.isNew = true
+        } catch {
+            if error.isAlreadyExists, let existing = try await client.find(.replicaSets, set.key) {
+                if existing.controller?.uid == seen.deployment.uid && existing.plainTemplate == set.plainTemplate {
+                    // The cache was late.
+                    seen.current = existing
+                } else {
+                    seen.collisions = (seen.deployment["status", "collisionCount"]?.int ?? 0) + 1
+                }
+                return nil
+            }
+            let message = "Failed to create new replica set \"\(set.name)\": \(error.message)"
+            seen.failure = message
+            await events.record(seen.deployment, .warning, reason: "ReplicaSetCreateError", message: message)
+            return error
+        }
+        if set.wantedReplicas > 0 { await recordScaling(seen.deployment, set, from: 0) }
+        return nil
     }
 
     private func update(_ set: KubeObject, from old: Int?, deployment: KubeObject) async throws {
         do throws(KubeError) {
             try await client.replace(.replicaSets, set)
         } catch {
-            // The cache was late; the watch will bring the newer state and a new reconcile.
-            if error.isConflict || error.isNotFound { return }
+            if error.isNotFound { return }
             throw error
         }
-        guard let old else { return }
+        if let old { await recordScaling(deployment, set, from: old) }
+    }
+
+    private func recordScaling(_ deployment: KubeObject, _ set: KubeObject, from old: Int) async {
         let word = set.wantedReplicas > old ? "up" : "down"
         await events.record(
             deployment,

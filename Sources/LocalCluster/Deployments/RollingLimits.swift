@@ -12,10 +12,11 @@ struct RollingLimits: Equatable {
 
     /// Percentages of `replicas` are rounded up for the surge and down for the unavailable ones; when both come to
     /// nothing one pod may be unavailable (https://kubernetes.io/docs/concepts/workloads/controllers/deployment/).
+    /// With the strategy `Recreate` both are zero.
     init(deployment: KubeObject, replicas: Int) {
         guard deployment["spec", "strategy", "type"]?.string != "Recreate" else {
             surge = 0
-            unavailable = replicas
+            unavailable = 0
             return
         }
         let rolling = deployment["spec", "strategy", "rollingUpdate"]

@@ -28,6 +28,9 @@ final class PendingWrites: Sendable {
         entries.withLock { $0[uid, default: Entry()].deleted[pod] = now }
     }
 
+    /// Takes back that a pod was deleted: the request failed.
+    func keeps(_ pod: String, owner uid: String) { entries.withLock { $0[uid]?.deleted[pod] = nil } }
+
     /// Notes what the watch showed.
     func observed(_ change: ObjectChangeFacts) {
         guard let owner = change.owner, let uid = change.uid else { return }

@@ -13,7 +13,7 @@ struct ReplicaSetPlan: Equatable {
     var creations = 0
     /// The pods to delete, in this order.
     var deletions: [KubeObject] = []
-    /// The status as it should be; conditions are kept.
+    /// The status as it should be, without counts of zero other than `replicas`, as the API has it; conditions are kept.
     var status: JSONValue
     /// When to look again although nothing changes: a ready pod becomes available.
     var requeue: Duration?
@@ -30,7 +30,9 @@ struct ReplicaSetPlan: Equatable {
             if difference > 0 {
                 creations = min(difference, Self.burst)
             } else if difference < 0 {
-                let sorted = active.sorted { Self.goesFirst($0, $1) }
+                let crowd = Dictionary(grouping: active.filter(\.isPodReady)) { $0.nodeName ?? "" }.mapValues(\.count)
+                let ranked = active.map { (pod: $0, rank: Self.rank($0, neighbours: crowd[$0.nodeName ?? ""] ?? 0)) }
+                let sorted = ranked.sorted { Self.goesFirst($0, $1) }.map(\.pod)
                 deletions = Array(sorted.prefix(min(-difference, Self.burst)))
             }
         }
@@ -39,9 +41,13 @@ struct ReplicaSetPlan: Equatable {
         let available = active.filter { $0.isPodAvailable(minimum: minimum, now: now) }
         var status = set["status"] ?? .emptyObject
         status["replicas"] = JSONValue(active.count)
-        status["fullyLabeledReplicas"] = JSONValue(labelled.count)
-        status["readyReplicas"] = JSONValue(active.count(where: \.isPodReady))
-        status["availableReplicas"] = JSONValue(available.count)
+        for (member, count) in [
+            ("fullyLabeledReplicas", labelled.count), ("readyReplicas", active.count(where: \.isPodReady)),
+            ("availableReplicas", available.count),
+        ] {
+            status[member] = count > 0 ? JSONValue(count) : nil
+        }
+        status["terminatingReplicas"] = JSONValue(pods.count { $0.isBeingDeleted && !$0.isPodFinished })
         status["observedGeneration"] = .integer(set.generation ?? 0)
         self.status = status
         let waiting = active.compactMap { pod in pod.podReadySince.map { $0 + minimum - now } }.filter { $0 > .zero }
@@ -49,21 +55,23 @@ struct ReplicaSetPlan: Equatable {
     }
 
     /// Whether `left` is deleted before `right`: unassigned, then pending, then not ready, then cheaper by
-    /// `controller.kubernetes.io/pod-deletion-cost`, then ready for a shorter time, restarted more, younger.
-    static func goesFirst(_ left: KubeObject, _ right: KubeObject) -> Bool {
-        let (first, second) = (rank(left), rank(right))
-        for (one, other) in zip(first, second) where one != other { return one < other }
-        return left.name < right.name
+    /// `controller.kubernetes.io/pod-deletion-cost`, then with more of its kind on the same node, then ready for a
+    /// shorter time, restarted more, younger.
+    private static func goesFirst(_ left: (pod: KubeObject, rank: [Int64]), _ right: (pod: KubeObject, rank: [Int64]))
+        -> Bool
+    {
+        for (one, other) in zip(left.rank, right.rank) where one != other { return one < other }
+        return left.pod.name < right.pod.name
     }
 
-    private static func rank(_ pod: KubeObject) -> [Int64] {
+    private static func rank(_ pod: KubeObject, neighbours: Int) -> [Int64] {
         let phase = pod.podPhase == "Pending" ? 0 : 1
         let cost = pod.annotations["controller.kubernetes.io/pod-deletion-cost"].flatMap { Int64($0) } ?? 0
         let readyFor = -(pod.podReadySince?.nanoseconds ?? .max)
         let restarts = (pod["status", "containerStatuses"]?.array ?? []).compactMap { $0["restartCount"]?.integer }
         return [
-            pod["spec", "nodeName"]?.string?.isEmpty == false ? 1 : 0, Int64(phase), pod.isPodReady ? 1 : 0, cost,
-            readyFor, -(restarts.max() ?? 0), -(pod.creationTimestamp?.nanoseconds ?? .max),
+            pod.nodeName == nil ? 0 : 1, Int64(phase), pod.isPodReady ? 1 : 0, cost, Int64(-neighbours), readyFor,
+            -(restarts.max() ?? 0), -(pod.creationTimestamp?.nanoseconds ?? .max),
         ]
     }
 

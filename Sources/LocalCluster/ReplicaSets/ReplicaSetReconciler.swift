@@ -33,12 +33,12 @@ struct ReplicaSetReconciler: Reconciler {
         let plan = ReplicaSetPlan(set: set, pods: own, unseen: unseen, doomed: doomed, now: now)
         let failure = await apply(plan, to: set, uid: uid)
         var status = plan.status
-        status["conditions"] = Self.conditions(failure: failure, set: set, now: now)
+        status["conditions"] = Self.conditions(failure, removing: !plan.deletions.isEmpty, set: set, now: now)
         if status != set["status"] {
             try await client.mergeIfPresent(
                 .replicaSets,
                 set,
-                ["status": Self.mergePatch(status)],
+                ["status": status.mergePatch(removingRestOf: set["status"])],
                 subresource: "status"
             )
         }
@@ -73,28 +73,32 @@ struct ReplicaSetReconciler: Reconciler {
                 await events.record(set, .normal, reason: "SuccessfulDelete", message: "Deleted pod: \(pod.name)")
             } catch {
                 if error.isNotFound || error.isConflict { continue }
+                pending.keeps(pod.uid ?? "", owner: uid)
+                await events.record(
+                    set,
+                    .warning,
+                    reason: "FailedDelete",
+                    message: "Error deleting: \(error.message)"
+                )
                 return error
             }
         }
         return nil
     }
 
-    private static func conditions(failure: KubeError?, set: KubeObject, now: WallTime) -> JSONValue? {
+    private static func conditions(
+        _ failure: KubeError?,
+        removing isRemoving: Bool,
+        set: KubeObject,
+        now: WallTime
+    ) -> JSONValue? {
         guard let failure else { return nil }
-        let old = set.condition("ReplicaFailure")
+        if let present = set.condition("ReplicaFailure") { return [present] }
         return [
             [
-                "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
-                "message": .string(failure.message),
-                "lastTransitionTime": old?["lastTransitionTime"] ?? .string(now.rfc3339),
+                "type": "ReplicaFailure", "status": "True", "reason": isRemoving ? "FailedDelete" : "FailedCreate",
+                "message": .string(failure.message), "lastTransitionTime": .string(now.rfc3339),
             ]
         ]
-    }
-
-    /// A merge patch that also takes away conditions that no longer hold.
-    private static func mergePatch(_ status: JSONValue) -> JSONValue {
-        var patch = status
-        if patch["conditions"] == nil { patch["conditions"] = .null }
-        return patch
     }
 }

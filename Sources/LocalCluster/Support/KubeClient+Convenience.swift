@@ -34,3 +34,12 @@ extension KubeClient {
         }
     }
 }
+
+extension JSONValue {
+    /// This object as a merge patch that makes `present` equal to it: members that are only there are removed.
+    func mergePatch(removingRestOf present: JSONValue?) -> JSONValue {
+        var patch = self
+        for (member, _) in present?.object ?? JSONObject() where patch[member] == nil { patch[member] = .null }
+        return patch
+    }
+}

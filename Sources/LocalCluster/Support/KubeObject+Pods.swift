@@ -16,6 +16,9 @@ extension KubeObject {
     /// A pod's phase; `Pending` when none is known.
     var podPhase: String { self["status", "phase"]?.string ?? "Pending" }
 
+    /// The node that a pod was given to; `nil` while it waits for one.
+    var nodeName: String? { self["spec", "nodeName"]?.string.flatMap { $0.isEmpty ? nil : $0 } }
+
     /// Whether a pod ran to its end.
     var isPodFinished: Bool { podPhase == "Succeeded" || podPhase == "Failed" }
 
