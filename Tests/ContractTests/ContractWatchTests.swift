@@ -34,11 +34,12 @@ struct ContractWatchTests {
                 options: options,
                 continueToken: token
             )
+            let lastToken = try #require(second.continueToken)
             let third = try await client.page(
                 .configMaps,
                 namespace: namespace,
                 options: options,
-                continueToken: try #require(second.continueToken)
+                continueToken: lastToken
             )
             let names = (first.items + second.items + third.items).map(\.name)
             #expect(names == (0..<7).map { "item-\($0)" })
