@@ -8,14 +8,19 @@ struct DiscoveryDocuments: Sendable {
     /// The resources, built-in ones first.
     let resources: [APIResource]
 
-    /// The groups other than the core group, in the order of their first resource.
+    /// The groups other than the core group: built-in ones in the real server's order, then those of custom resources.
     var groups: [String] {
         var seen: [String] = []
         for resource in resources where !resource.type.group.isEmpty && !seen.contains(resource.type.group) {
             seen.append(resource.type.group)
         }
-        return seen
+        return Self.order.filter(seen.contains) + seen.filter { !Self.order.contains($0) }
     }
+
+    private static let order = [
+        "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "policy",
+        "apiextensions.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
+    ]
 
     /// The versions of a group, stable ones first, then newer before older.
     func versions(_ group: String) -> [String] {

@@ -63,6 +63,17 @@ public struct FieldManagement: Sendable {
         now: WallTime
     ) throws(APIStatus) -> JSONValue {
         try checkApplied(applied)
+        let result = try resolved(live: live, applied: applied, manager: manager, force: force, now: now)
+        return manager == "kubectl" ? withLastApplied(result, live: live, applied: applied) : result
+    }
+
+    private func resolved(
+        live: JSONValue?,
+        applied: JSONValue,
+        manager: String,
+        force: Bool,
+        now: WallTime
+    ) throws(APIStatus) -> JSONValue {
         do {
             return try applying(live: live, applied: applied, manager: manager, force: force, now: now)
         } catch let conflict {
@@ -229,8 +240,8 @@ public struct FieldManagement: Sendable {
 
     /// Whether all conflicts are about fields as kubectl's client-side apply last wrote them.
     private func isExplainedByLastApplied(_ conflict: FieldConflict, live: JSONValue) -> Bool {
-        let name = "kubectl.kubernetes.io/last-applied-configuration"
-        guard let text = live.at("metadata", "annotations", name)?.string, let last = try? JSONValue(parsing: text)
+        guard let text = live.at("metadata", "annotations", Self.lastApplied)?.string,
+            let last = try? JSONValue(parsing: text)
         else { return false }
         let typed = TypedValue(value: last, shape: schema.root)
         let comparison = typed.compared(to: live)

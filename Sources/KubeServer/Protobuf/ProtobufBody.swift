@@ -75,6 +75,7 @@ enum ProtobufBody {
         "ServiceAccount": .message([1: metadata, 4: .init("automountServiceAccountToken", .boolean, .optional)]),
         "SelfSubjectAccessReview": .message([1: metadata, 2: .init("spec", accessReview)]),
         "SelfSubjectRulesReview": .message([1: metadata, 2: .init("spec", .message([1: .init("namespace", .text)]))]),
+        "SelfSubjectReview": .message([1: metadata]),
         "Service": .message([1: metadata, 2: .init("spec", service)]),
         "Deployment": .message([1: metadata, 2: .init("spec", deployment)]),
     ]

@@ -136,8 +136,9 @@ enum BuiltInResources {
         ),
         make(ResourceType.leases),
         make(ResourceType.endpointSlices, tracksGeneration: true),
-        review("SelfSubjectAccessReview", "selfsubjectaccessreviews"),
-        review("SelfSubjectRulesReview", "selfsubjectrulesreviews"),
+        review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
+        review("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
+        review("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
     ]
 
     private static func make(
@@ -164,15 +165,9 @@ enum BuiltInResources {
         )
     }
 
-    private static func review(_ kind: String, _ plural: String) -> APIResource {
+    private static func review(_ group: String, _ kind: String, _ plural: String) -> APIResource {
         var resource = make(
-            ResourceType(
-                group: "authorization.k8s.io",
-                version: "v1",
-                kind: kind,
-                plural: plural,
-                isNamespaced: false
-            )
+            ResourceType(group: group, version: "v1", kind: kind, plural: plural, isNamespaced: false)
         )
         resource.verbs = ["create"]
         return resource

@@ -56,6 +56,9 @@ enum BodyDecoder {
         }
         let kind = json["kind"]?.string ?? type.kind
         let version = json["apiVersion"]?.string ?? type.apiVersion
+        if !resource.isCustom, version != type.apiVersion || kind != type.kind {
+            throw otherKind(json, kind: kind, version: version, as: type)
+        }
         if version != type.apiVersion {
             throw .badRequest(
                 "the API version in the data (\(version)) does not match the expected API version (\(type.apiVersion))"
@@ -109,6 +112,31 @@ enum BodyDecoder {
         } catch {
             throw .badRequest("error decoding YAML: \(error)")
         }
+    }
+
+    /// An object of another kind: what is wrong with it as one of that kind comes first.
+    private static func otherKind(_ json: JSONValue, kind: String, version: String, as type: ResourceType) -> APIStatus
+    {
+        let parts = version.split(separator: "/", maxSplits: 1).map(String.init)
+        let own = ResourceType(
+            group: parts.count == 2 ? parts[0] : "",
+            version: parts.last ?? "",
+            kind: kind,
+            plural: "",
+            isNamespaced: true
+        )
+        let why: String
+        if let schema = TypeSchema.builtIn(own) {
+            let group = type.group.isEmpty ? "core" : type.group.prefix { $0 != "." }
+            why =
+                schema.decodingFailure(in: json, kind: kind)
+                ?? "converting (\(own.version).\(kind)) to (\(group).\(type.kind)): unknown conversion"
+        } else {
+            why =
+                "no kind \"\(kind)\" is registered for version \"\(version)\" in scheme "
+                + "\"pkg/api/legacyscheme/scheme.go:30\""
+        }
+        return .badRequest("\(kind) in version \"\(own.version)\" cannot be handled as a \(type.kind): \(why)")
     }
 
     private static func handled(_ type: ResourceType, _ why: String) -> APIStatus {

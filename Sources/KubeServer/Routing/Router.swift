@@ -81,7 +81,12 @@ struct Router: Sendable {
 
     private func openAPI(_ request: ServerRequest, _ path: ArraySlice<String>) -> ServerAnswer {
         let registry = state.with { $0.registry }
-        if path.isEmpty { return ServerAnswer(openAPIDocuments.index(registry)) }
+        if path.isEmpty {
+            var answer = ServerAnswer(openAPIDocuments.index(registry))
+            // As the real server has it; clients read it as JSON all the same.
+            answer.contentType = "text/plain; charset=utf-8"
+            return answer
+        }
         guard let document = openAPIDocuments.document(path: Array(path), registry) else { return Self.pageNotFound }
         var answer = ServerAnswer(stream: StreamingBody(document.bytes), contentType: "application/json")
         answer.fields[.eTag] = "\"\(document.hash)\""

@@ -25,6 +25,8 @@ extension ServerState {
         startMetadata(&object, resource, keepsManagedFields: isApplied)
         startStatus(&object, resource)
         object = defaulted(object, resource)
+        // Until its names are judged a definition has no conditions, which the server writes as null.
+        if resource.storage == .definitions { object["status", "conditions"] = .null }
         try refuse(ObjectRules.creating(object, resource), object, resource)
         var outcome = try reviewed(
             AdmissionRequest(

@@ -31,7 +31,7 @@ extension ServerState {
         keepOtherPart(&new, live: live, resource, subresource)
         new = defaulted(new, resource)
         if resource.storage == .services { try keepAddress(&new, live: live, dryRun: options.dryRun) }
-        if subresource != "status" { bumpGeneration(&new, live: live, resource) }
+        bumpGeneration(&new, live: live, resource)
         try refuse(
             ObjectRules.finalizers(live, to: new) + ObjectRules.updating(live, to: new, resource),
             new,
@@ -145,8 +145,6 @@ extension ServerState {
                 result.labels = new.labels
                 result.annotations = new.annotations
             }
-            // Its controller writes the revision together with the status.
-            if resource.storage == .deployments { result.annotations = new.annotations }
             new = result
         case "finalize":
             var result = live
@@ -181,12 +179,10 @@ extension ServerState {
         }
     }
 
-    /// The part of an object whose changes `metadata.generation` counts.
+    /// The part of an object whose changes `metadata.generation` counts; of deployments the annotations are one.
     private static func desire(_ object: KubeObject, _ resource: APIResource) -> JSONValue {
         var json = object.json
-        json["metadata"] = nil
-        // Replica sets get copies of a Deployment's annotations: a change of them is one to act on.
-        if resource.storage == .deployments { json["annotations"] = object["metadata", "annotations"] }
+        json["metadata"] = resource.storage == .deployments ? object["metadata", "annotations"] : nil
         if resource.hasStatus { json["status"] = nil }
         return json
     }

@@ -104,6 +104,8 @@ extension StoredKind {
     static let definitions = StoredKind(group: "apiextensions.k8s.io", plural: "customresourcedefinitions")
     /// Services.
     static let services = StoredKind(group: "", plural: "services")
+    /// Deployments.
+    static let deployments = StoredKind(group: "apps", plural: "deployments")
     /// Namespaces.
     static let namespaces = StoredKind(group: "", plural: "namespaces")
     /// Pods.

@@ -59,8 +59,13 @@ enum TableColumns {
     }
 
     /// A column with the number at a path; zero when missing.
-    static func number(_ name: String, _ about: String, _ path: String...) -> TableColumn {
-        TableColumn(name, about: about) { object, _ in
+    static func number(
+        _ name: String,
+        type: String = "string",
+        _ about: String,
+        _ path: String...
+    ) -> TableColumn {
+        TableColumn(name, type: type, about: about) { object, _ in
             .integer(object.json.value(at: path)?.integer ?? 0)
         }
     }
@@ -122,7 +127,9 @@ enum EventColumns {
         TableColumn("Count", about: "How often it was seen.", wide: true) { event, _ in
             event["series", "count"] ?? event["count"] ?? event["deprecatedCount"] ?? 1
         },
-        TableColumn("Name", about: "The name of the event.", wide: true) { event, _ in .string(event.name) },
+        TableColumn("Name", format: "name", about: "The name of the event.", wide: true) { event, _ in
+            .string(event.name)
+        },
     ]
 
     private static func object(_ reference: JSONValue?) -> String {

@@ -49,9 +49,9 @@ enum WorkloadColumns {
     /// Replica sets.
     static let replicaSets: [TableColumn] =
         [
-            TableColumns.number("Desired", "How many pods are wanted.", "spec", "replicas"),
-            TableColumns.number("Current", "How many pods there are.", "status", "replicas"),
-            TableColumns.number("Ready", "How many pods are ready.", "status", "readyReplicas"),
+            TableColumns.number("Desired", type: "integer", "How many pods are wanted.", "spec", "replicas"),
+            TableColumns.number("Current", type: "integer", "How many pods there are.", "status", "replicas"),
+            TableColumns.number("Ready", type: "integer", "How many pods are ready.", "status", "readyReplicas"),
             TableColumns.age,
         ] + templates
 

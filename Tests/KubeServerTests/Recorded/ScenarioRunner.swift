@@ -44,7 +44,8 @@ struct ScenarioRunner {
             )
             let got = try await answer(response, isWatch: step.response["events"] != nil)
             if let id = step.id { answers[id] = got["body"] }
-            let expected = expectation(step)
+            var expected = expectation(step)
+            if let body = expected["body"] { expected["body"] = Discovery.served(body, by: got["body"] ?? .null) }
             found += AnswerComparison.differences(expected: expected, got: got).map { "\(index) \($0)" }
         }
         return found

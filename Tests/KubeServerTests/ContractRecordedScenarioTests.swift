@@ -5,8 +5,8 @@ import KubeModel
 import Testing
 
 /// Plays what a real API server was asked against this one, and compares the answers.
-@Suite("Recorded answers of a real API server")
-struct RecordedReplayTests {
+@Suite("Contract: recorded answers of a real API server")
+struct ContractRecordedScenarioTests {
     @Test(
         "every scenario is answered as the real server did, but for the accepted differences",
         .enabled(if: RecordedScenario.isPresent, "skipped: ../shared/kubernetes/recorded is absent"),
