@@ -139,7 +139,8 @@ final class GarbageCollector: Service, Reconciler {
                 options: DeleteOptions(propagation: propagation, uid: node.object.uid)
             )
         } catch {
-            if !error.isNotFound && !error.isConflict { throw error }
+            // A conflict may mean another object of that name, or nothing: the next look tells.
+            if !error.isNotFound { throw error }
         }
     }
 

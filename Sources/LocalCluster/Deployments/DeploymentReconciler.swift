@@ -85,6 +85,9 @@ struct DeploymentReconciler: Reconciler {
     /// Creates the replica set of a new revision; what hindered it is answered once the status tells of it.
     private func create(_ set: KubeObject, _ seen: inout DeploymentObservation) async throws -> KubeError? {
         do throws(KubeError) {
+            // With an old view a replica set would be made for a Deployment that is gone, collected, and made again.
+            let live = try await client.find(.deployments, seen.deployment.key)
+            guard let live, live.uid == seen.deployment.uid, !live.isBeingDeleted else { return nil }
             seen.current = try await client.create(.replicaSets, set)
             seen.isNew = true
         } catch {

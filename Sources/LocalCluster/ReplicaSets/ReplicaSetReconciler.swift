@@ -43,10 +43,22 @@ struct ReplicaSetReconciler: Reconciler {
             )
         }
         if let failure { throw failure }
-        return plan.requeue.map { .requeue(after: $0) } ?? .awaitChange
+        // What the watch never shows (a pod that came and went while it was broken) is waited for only so long.
+        let patience = unseen > 0 || !doomed.isEmpty ? PendingWrites.patience + .seconds(1) : nil
+        return [plan.requeue, patience].compactMap(\.self).min().map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// Whether the server itself still has the set. With an old view pods would be made for a set that is gone, collected,
+    /// and made again, as fast as the requests go.
+    private func isPresent(_ set: KubeObject) async throws(KubeError) -> Bool {
+        guard let current = try await client.find(.replicaSets, set.key) else { return false }
+        return current.uid == set.uid && !current.isBeingDeleted
     }
 
     private func apply(_ plan: ReplicaSetPlan, to set: KubeObject, uid: String) async -> KubeError? {
+        if plan.creations > 0 {
+            do { guard try await isPresent(set) else { return nil } } catch { return error }
+        }
         for _ in 0..<plan.creations {
             do throws(KubeError) {
                 let pod = try await client.create(.pods, ReplicaSetPlan.pod(of: set))
@@ -72,7 +84,8 @@ struct ReplicaSetReconciler: Reconciler {
                 try await client.delete(.pods, pod.key, options: DeleteOptions(uid: pod.uid))
                 await events.record(set, .normal, reason: "SuccessfulDelete", message: "Deleted pod: \(pod.name)")
             } catch {
-                if error.isNotFound || error.isConflict { continue }
+                if error.isNotFound { continue }
+                // Not deleted, as far as is known: the next look decides again, and a deletion may be sent twice.
                 pending.keeps(pod.uid ?? "", owner: uid)
                 await events.record(
                     set,

@@ -5,7 +5,8 @@ import KubeAPI
 import KubeModel
 
 extension KubeClient {
-    /// Deletes exactly this object; nothing happens when it is gone already or another took its name.
+    /// Deletes exactly this object; nothing happens when it is gone already.
+    /// - Throws: a conflict too, where another took its name: what the caller knows is old.
     func deleteIfPresent(_ type: ResourceType, _ object: KubeObject, grace: Int? = nil) async throws(KubeError) {
         do {
             try await delete(
@@ -14,11 +15,12 @@ extension KubeClient {
                 options: DeleteOptions(gracePeriodSeconds: grace, uid: object.uid)
             )
         } catch {
-            if !error.isNotFound && !error.isConflict { throw error }
+            if !error.isNotFound { throw error }
         }
     }
 
-    /// Merges into exactly this object; nothing happens when it is gone already or another took its name.
+    /// Merges into exactly this object; nothing happens when it is gone already.
+    /// - Throws: a conflict too, where another took its name: what the caller knows is old.
     func mergeIfPresent(
         _ type: ResourceType,
         _ object: KubeObject,
@@ -30,7 +32,7 @@ extension KubeClient {
         do {
             try await self.patch(type, object.key, .merge(patch), subresource: subresource)
         } catch {
-            if !error.isNotFound && !error.isConflict { throw error }
+            if !error.isNotFound { throw error }
         }
     }
 }
