@@ -53,10 +53,24 @@ struct ModelApply: Sendable {
         switch action {
         case .create(let type, let body): return try await create(type, body, for: model)
         case .apply(let type, let body): try await apply(type, body)
-        case .scale(let type, let key, let count): try await client.setReplicas(count, of: type, key)
-        case .delete(let type, let key): try await delete(type, key)
+        case .scale(let type, let key, let count):
+            if count == 0, try await isServing(key, for: model) { return .stale }
+            try await client.setReplicas(count, of: type, key)
+        case .delete(let type, let key):
+            if type == .deployments, try await isServing(key, for: model) { return .stale }
+            try await delete(type, key)
         }
         return .done
+    }
+
+    /// Whether the Service, read afresh, selects the revision `key`: the watch that showed another may be late, and pods
+    /// that go are not brought back in time.
+    private func isServing(_ key: ObjectKey, for model: KubeObject) async throws -> Bool {
+        guard let service = try await client.find(.services, model.key), service.controller?.uid == model.uid else {
+            return false
+        }
+        let selected = service["spec", "selector", FleetAPI.revisionLabel]?.string
+        return selected.map { key.name == "\(model.name)-r\($0)" } ?? false
     }
 
     /// Applies a body that no store knows, after a fresh look whether there is such an object after all.
