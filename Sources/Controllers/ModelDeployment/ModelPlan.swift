@@ -140,6 +140,12 @@ struct ModelPlan {
         }
         let current = live?["spec", "replicas"]?.int ?? 1
         if let count, count != current { actions.append(.scale(.deployments, bodies.deployment.key, count)) }
+        // While another revision comes up, what something outside asks for goes to the one with the traffic.
+        if serving != wanted, let asked = externalReplicas(model), let stable = observation.deployment(serving),
+            stable["spec", "replicas"]?.int ?? 1 != asked
+        {
+            actions.append(.scale(.deployments, stable.key, asked))
+        }
         applyWhereDifferent(.services, bodies.service, live: observation.service)
         planAutoscaler(observation, bodies, current: observation.deployment(serving)?["spec", "replicas"]?.int)
         var used: Set<Int> = [wanted, serving]
