@@ -218,8 +218,12 @@ struct Checks {
         else { return nil }
         turned["\(owner.uid)/\(old)"] = Timed(time: write.time, value: new)
         guard write.process.hasPrefix("operator") else { return nil }
-        let deployments = mirror.controlled("deployments.apps", by: owner.uid)
-        guard deployments.contains(where: { $0.revision == old }) else { return nil }
+        // A model that is gone or going needs no traffic, and a revision without a ready pod has none to lose.
+        let model = mirror.object("modeldeployments.modelfleet.dev", ObjectKey(namespace: before.namespace, name: owner.name))
+        guard let model, model.uid == owner.uid, !model.isBeingDeleted,
+            mirror.controlled("deployments.apps", by: owner.uid).contains(where: { $0.revision == old }),
+            !mirror.readyPods(model: owner.name, revision: old).isEmpty
+        else { return nil }
         let needed = (within(sizes["\(owner.name)-r\(old)"], write.time).min() ?? 1)
         let best = within(ready["\(owner.name)-r\(new)"], write.time).max() ?? 0
         if best >= max(1, needed) { return nil }
@@ -243,7 +247,7 @@ struct Checks {
         else { return nil }
         let resource = owner.kind == "Service" ? "services" : "modeldeployments.modelfleet.dev"
         let present = mirror.object(resource, ObjectKey(namespace: before.namespace, name: owner.name))
-        guard present?.uid == owner.uid, owner.kind == "ModelDeployment" else { return nil }
+        guard let present, present.uid == owner.uid, !present.isBeingDeleted else { return nil }
         return violation("only orphans are collected", write, "its owner \(owner.kind) \(owner.name) exists")
     }
 }

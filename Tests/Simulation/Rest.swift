@@ -64,6 +64,11 @@ struct Rest {
         let allowed = Set([wanted.revision, selected])
         for deployment in deployments {
             if !allowed.contains(deployment.revision) { found.append("\(deployment.name) is left over") }
+            // Only the wanted revision is rendered: another one that still serves keeps what was done to it.
+            let image = deployment["spec", "template", "spec", "containers"]?[0]?["image"]?.string
+            if deployment.revision == wanted.revision, image == "evil:1" {
+                found.append("\(deployment.name) has another image")
+            }
             found += workload(deployment)
         }
         found += bounds(model, serving)
@@ -83,8 +88,6 @@ struct Rest {
     private func workload(_ deployment: KubeObject) -> [String] {
         var found: [String] = []
         if deployment.isBeingDeleted { found.append("\(deployment.name) is being deleted") }
-        let image = deployment["spec", "template", "spec", "containers"]?[0]?["image"]?.string
-        if image == "evil:1" { found.append("\(deployment.name) has another image") }
         let sets = mirror.controlled("replicasets.apps", by: deployment.uid)
         if sets.count != 1 { found.append("\(deployment.name) has \(sets.count) replica sets") }
         let pods = sets.flatMap { mirror.controlled("pods", by: $0.uid) }

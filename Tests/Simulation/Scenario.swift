@@ -39,11 +39,11 @@ public struct Scenario: Sendable {
     /// How many models the user begins with.
     public var models = 2
     /// How long faults and the user's changes go on.
-    public var troubleTime = Duration.seconds(240)
+    public var troubleTime = Duration.seconds(180)
     /// How long the world then has to come to rest.
     public var restLimit = Duration.seconds(1500)
     /// How long nothing may be written for the world to be at rest.
-    public var quietTime = Duration.seconds(100)
+    public var quietTime = Duration.seconds(70)
     /// The chances of network faults.
     public var network: [NetworkFault: Double] = [:]
     /// What else goes wrong.
@@ -60,7 +60,7 @@ public struct Scenario: Sendable {
     /// A world without faults.
     public static func calm(seed: UInt64) -> Scenario {
         var scenario = Scenario(seed: seed)
-        scenario.troubleTime = .seconds(180)
+        scenario.troubleTime = .seconds(150)
         return scenario
     }
 
@@ -91,9 +91,9 @@ public struct Scenario: Sendable {
         elects = chance(0.35)
         operators = elects && chance(0.7) ? 2 : 1
         models = 2 + Int(random.next() % 3)
-        troubleTime = .seconds(120 + Int(random.next() % 360))
+        troubleTime = .seconds(90 + Int(random.next() % 210))
         historyLimit = chance(0.4) ? 30 + Int(random.next() % 200) : 5000
-        userActions = 3 + Int(random.next() % 8)
+        userActions = 2 + Int(random.next() % 7)
         strikes = 1 + Int(random.next() % 3)
         for fault in NetworkFault.allCases where chance(0.4) {
             let rate = random.unit()

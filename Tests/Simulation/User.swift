@@ -63,7 +63,7 @@ struct User: Sendable {
         let behavior: JSONValue = ["scaleDown": ["stabilizationWindowSeconds": JSONValue(pick([0, 30, 60]))]]
         return [
             "engine": "Direct", "minReplicas": JSONValue(low), "maxReplicas": JSONValue(low + Int(random.next() % 4)),
-            "intervalSeconds": JSONValue(pick([5, 10, 15])), "behavior": behavior,
+            "intervalSeconds": JSONValue(pick([10, 15])), "behavior": behavior,
         ]
     }
 

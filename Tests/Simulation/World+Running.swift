@@ -161,8 +161,8 @@ extension World {
     private func restartServer(_ programs: [Program], for seconds: Double) async {
         trace.note("world", "the API server is away for \(Int(seconds)) s")
         for program in programs { program.setServerIsUp(false) }
-        server.compact()
         server.endWatches()
+        server.compact()
         try? await scheduler.sleep(for: .seconds(seconds))
         for program in programs { program.setServerIsUp(true) }
     }
