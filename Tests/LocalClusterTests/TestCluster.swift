@@ -40,25 +40,26 @@ struct TestCluster: Sendable {
         runsProxies: Bool = false,
         probes: (any HTTPExchange)? = nil,
         shutdownLimit: Duration = .seconds(10),
-        processes: (any PodProcessSpawner)? = nil
+        processes: (any PodProcessSpawner)? = nil,
+        change: (inout LocalClusterConfiguration) -> Void = { _ in }
     ) {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
         let directory = NSTemporaryDirectory() + "modelfleet-test-" + SystemRandom().uuid()
-        cluster = LocalCluster(
-            configuration: LocalClusterConfiguration(
-                directory: directory,
-                images: LocalImages([LocalImages.Entry(image: "sh", executable: "/bin/sh")]),
-                podRange: Loopback.range(),
-                serviceRange: Loopback.range(),
-                restartBackoff: Backoff(initial: .seconds(300), maximum: .seconds(300), factor: 1, jitter: 0),
-                shutdownLimit: shutdownLimit,
-                probes: probes,
-                runsProxies: runsProxies,
-                processes: processes,
-                logger: logger
-            )
+        var configuration = LocalClusterConfiguration(
+            directory: directory,
+            images: LocalImages([LocalImages.Entry(image: "sh", executable: "/bin/sh")]),
+            podRange: Loopback.range(),
+            serviceRange: Loopback.range(),
+            restartBackoff: Backoff(initial: .seconds(300), maximum: .seconds(300), factor: 1, jitter: 0),
+            shutdownLimit: shutdownLimit,
+            probes: probes,
+            runsProxies: runsProxies,
+            processes: processes,
+            logger: logger
         )
+        change(&configuration)
+        cluster = LocalCluster(configuration: configuration)
     }
 
     /// Runs the cluster around `body`, then shuts it down gracefully; the time that this took is the result.

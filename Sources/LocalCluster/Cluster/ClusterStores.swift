@@ -20,4 +20,15 @@ struct ClusterStores: Sendable {
     let namespaces = ObjectStore()
     /// Nodes.
     let nodes = ObjectStore()
+    /// Leases: the nodes' among them.
+    let leases = ObjectStore()
+    /// Config maps, without what they hold: pods read that themselves.
+    let configMaps = ObjectStore(transform: Self.dropContents)
+    /// Secrets, without what they hold.
+    let secrets = ObjectStore(transform: Self.dropContents)
+
+    private static let dropContents: @Sendable (inout KubeObject) -> Void = { object in
+        ObjectStore.dropManagedFields(&object)
+        for member in ["data", "binaryData", "stringData"] { object.json[member] = nil }
+    }
 }

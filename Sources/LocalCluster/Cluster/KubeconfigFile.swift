@@ -56,7 +56,7 @@ public struct KubeconfigFile: Sendable {
                     attributes: [.posixPermissions: 0o600]
                 )
             else { throw LocalClusterError("can't create \(temporary)") }
-            try FileManager.default.replaceItem(at: temporary, with: path)
+            try FileCalls.replace(path, with: temporary)
         } catch {
             throw LocalClusterError("can't write the kubeconfig \(path): \(error)")
         }
@@ -64,13 +64,4 @@ public struct KubeconfigFile: Sendable {
 
     /// Removes the file, if it is there.
     public func remove() { try? FileManager.default.removeItem(atPath: path) }
-}
-
-extension FileManager {
-    /// Moves the file `source` over `target` in one step.
-    fileprivate func replaceItem(at source: String, with target: String) throws {
-        guard unsafe rename(source, target) == 0 else {
-            throw LocalClusterError("can't move \(source) to \(target) (errno \(errno))")
-        }
-    }
 }

@@ -89,7 +89,7 @@ public final class LocalCluster: Service {
         try await withTaskCancellationHandler {
             try await runAll(parts)
         } onCancel: {
-            parts.node.kill()
+            for node in parts.nodes { node.kill() }
         }
     }
 

@@ -20,13 +20,19 @@ public struct LocalClusterConfiguration: Sendable {
     public var admission: [any AdmissionPlugin]
     /// The API server's version.
     public var serverVersion: String
-    /// The name of the only node.
+    /// The name of the only node; with several, what comes before `-1`, `-2` and so on.
     public var nodeName: String
-    /// The processors the node offers to resource requests; generous, as nothing enforces limits.
+    /// How many nodes there are, 1 to 100.
+    public var nodeCount: Int
+    /// How often a node renews its lease; the kubelet's 10 s.
+    public var nodeRenewal: Duration
+    /// After which silence a node is lost; the controller manager's 50 s.
+    public var nodeGrace: Duration
+    /// The processors each node offers to resource requests; generous, as nothing enforces limits.
     public var processors: Int
-    /// The memory in bytes that the node offers to resource requests.
+    /// The memory in bytes that each node offers to resource requests.
     public var memoryBytes: Int64
-    /// The number of pods the node takes.
+    /// The number of pods each node takes.
     public var maximumPods: Int
     /// The addresses that pods get, as `address/bits`.
     public var podRange: String
@@ -64,6 +70,9 @@ public struct LocalClusterConfiguration: Sendable {
         admission: [any AdmissionPlugin] = [],
         serverVersion: String = "v1.36.2",
         nodeName: String = "local",
+        nodeCount: Int = 1,
+        nodeRenewal: Duration = .seconds(10),
+        nodeGrace: Duration = .seconds(50),
         processors: Int = 64,
         memoryBytes: Int64 = 256 << 30,
         maximumPods: Int = 500,
@@ -86,6 +95,9 @@ public struct LocalClusterConfiguration: Sendable {
         self.admission = admission
         self.serverVersion = serverVersion
         self.nodeName = nodeName
+        self.nodeCount = min(max(1, nodeCount), 100)
+        self.nodeRenewal = nodeRenewal
+        self.nodeGrace = nodeGrace
         self.processors = processors
         self.memoryBytes = memoryBytes
         self.maximumPods = maximumPods
@@ -99,5 +111,10 @@ public struct LocalClusterConfiguration: Sendable {
         self.runsProxies = runsProxies
         self.processes = processes ?? SystemProcessSpawner()
         self.logger = logger
+    }
+
+    /// The names of the nodes.
+    public var nodeNames: [String] {
+        nodeCount == 1 ? [nodeName] : (1...nodeCount).map { "\(nodeName)-\($0)" }
     }
 }

@@ -15,13 +15,22 @@ final class NodeAgent: Service {
         var isStopping = false
     }
 
+    /// The node's name.
+    let name: String
+    /// Whether the node is on.
+    let power = NodePower()
     private let surroundings: PodSurroundings
+    private let pods: ObjectStore
     private let state = Mutex(State())
     // Bounded by the number of pods that the node takes.
     private let arrivals = AsyncStream<PodWorker>.makeStream()
 
-    /// A node with nothing running.
-    init(surroundings: PodSurroundings) { self.surroundings = surroundings }
+    /// A node with nothing running; `pods` are those of the whole cluster.
+    init(surroundings: PodSurroundings, pods: ObjectStore) {
+        name = surroundings.nodeName
+        self.surroundings = surroundings
+        self.pods = pods
+    }
 
     /// The number of pods that are still there.
     var podCount: Int { state.withLock { $0.workers.count } }
@@ -29,11 +38,11 @@ final class NodeAgent: Service {
     /// Takes in what a watch of all pods showed.
     func observe(_ change: ObjectChange) {
         if let old = change.old, let uid = old.uid, change.new?.uid != uid {
-            state.withLock { $0.workers[uid] }?.vanish()
+            let worker = state.withLock { $0.workers[uid] }
+            worker?.vanish()
+            if worker == nil, old.nodeName == name { forget(uid) }
         }
-        guard let pod = change.new, let uid = pod.uid,
-            pod["spec", "nodeName"]?.string == surroundings.configuration.nodeName
-        else { return }
+        guard let pod = change.new, let uid = pod.uid, pod.nodeName == name, !power.isOff else { return }
         let (worker, isNew) = state.withLock { state -> (PodWorker?, Bool) in
             if let present = state.workers[uid] { return (present, false) }
             guard !state.isStopping, !pod.isPodFinished || pod.isBeingDeleted else { return (nil, false) }
@@ -46,6 +55,33 @@ final class NodeAgent: Service {
         worker.update(pod)
     }
 
+    /// Removes what is left of a pod that went while the node had no power.
+    private func forget(_ uid: String) {
+        surroundings.logs.remove(pod: uid)
+        PodFolder(path: "\(surroundings.configuration.directory)/pods/\(uid)").remove()
+    }
+
+    /// Takes in what a watch of all nodes showed: its power may have been switched.
+    func observeNode(_ change: ObjectChange) {
+        guard let node = change.new, node.name == name, power.observe(node) else { return }
+        guard power.isOff else {
+            for pod in pods.all() where pod.nodeName == name {
+                observe(ObjectChange(key: pod.key, old: nil, new: pod))
+            }
+            return
+        }
+        let workers = state.withLock { state in
+            defer { state.workers = [:] }
+            return Array(state.workers.values)
+        }
+        for worker in workers { worker.abandon() }
+    }
+
+    /// A config map or secret changed: the pods that hold copies of it look again.
+    func observeSource(_ source: PodSource) {
+        for worker in state.withLock({ Array($0.workers.values) }) where worker.uses(source) { worker.refresh() }
+    }
+
     /// Runs pods until the service is shut down, then stops them all; when it is cancelled they are killed.
     func run() async throws {
         await withTaskCancellationOrGracefulShutdownHandler {
@@ -53,7 +89,9 @@ final class NodeAgent: Service {
                 for await worker in arrivals.stream {
                     group.addTask { [self] in
                         await worker.run()
-                        state.withLock { $0.workers[worker.uid] = nil }
+                        state.withLock { state in
+                            if state.workers[worker.uid] === worker { state.workers[worker.uid] = nil }
+                        }
                     }
                 }
             }

@@ -12,13 +12,17 @@ import ServiceLifecycle
 struct NodeRegistration: Service {
     /// The namespace of the nodes' leases.
     static let leaseNamespace = "kube-node-lease"
-    /// How often the lease is renewed, as the kubelet does.
-    static let renewal: Duration = .seconds(10)
+    /// How often the status is written although nothing changed, as the kubelet does.
+    static let report: Duration = .seconds(300)
 
     /// The API.
     let client: KubeClient
     /// The cluster's settings.
     let configuration: LocalClusterConfiguration
+    /// The node's name.
+    let name: String
+    /// Whether the node is on: it is silent while it isn't.
+    let power: NodePower
 
     /// Registers, then renews the lease until cancelled.
     func run() async throws {
@@ -26,9 +30,9 @@ struct NodeRegistration: Service {
             var failures = 0
             while !Task.isCancelled {
                 do {
-                    try await register()
+                    if !power.isOff { try await register() }
                     failures = 0
-                    try await configuration.time.sleep(for: Self.renewal)
+                    try await configuration.time.sleep(for: configuration.nodeRenewal)
                 } catch let error as KubeError {
                     failures += 1
                     configuration.logger.warning(
@@ -46,14 +50,16 @@ struct NodeRegistration: Service {
     /// Makes or renews the Node and its lease.
     func register() async throws(KubeError) {
         let now = configuration.time.now()
-        let key = ObjectKey(namespace: nil, name: configuration.nodeName)
-        if try await client.find(.nodes, key) == nil {
-            try await client.create(.nodes, node(now: now))
-            try await client.patch(.nodes, key, .merge(["status": status(now: now)]), subresource: "status")
+        let key = ObjectKey(namespace: nil, name: name)
+        let present = try await client.find(.nodes, key)
+        if present == nil { try await client.create(.nodes, node(now: now)) }
+        if !Self.isFresh(present, now: now) {
+            let status = status(since: present, now: now)
+            try await client.patch(.nodes, key, .merge(["status": status]), subresource: "status")
         }
-        var lease = KubeObject(.leases, namespace: Self.leaseNamespace, name: configuration.nodeName)
+        var lease = KubeObject(.leases, namespace: Self.leaseNamespace, name: name)
         lease["spec"] = [
-            "holderIdentity": .string(configuration.nodeName), "leaseDurationSeconds": 40,
+            "holderIdentity": .string(name), "leaseDurationSeconds": 40,
             "renewTime": .string(now.rfc3339Micro),
         ]
         do {
@@ -66,33 +72,49 @@ struct NodeRegistration: Service {
         }
     }
 
+    /// Whether a Node says that it is ready, and said so not long ago.
+    private static func isFresh(_ node: KubeObject?, now: WallTime) -> Bool {
+        guard let ready = node?.condition("Ready"), ready["status"] == "True",
+            let last = ready["lastHeartbeatTime"]?.string.flatMap(WallTime.init(rfc3339:))
+        else { return false }
+        return now - last < report
+    }
+
     private func node(now: WallTime) -> KubeObject {
-        var node = KubeObject(.nodes, namespace: nil, name: configuration.nodeName)
+        var node = KubeObject(.nodes, namespace: nil, name: name)
         node.labels = [
-            "kubernetes.io/hostname": configuration.nodeName, "kubernetes.io/os": Self.system,
+            "kubernetes.io/hostname": name, "kubernetes.io/os": Self.system,
             "kubernetes.io/arch": Self.architecture, "node-role.kubernetes.io/control-plane": "",
         ]
         node["spec"] = ["podCIDR": .string(configuration.podRange), "podCIDRs": [.string(configuration.podRange)]]
         return node
     }
 
-    private func status(now: WallTime) -> JSONValue {
+    private func status(since old: KubeObject?, now: WallTime) -> JSONValue {
         let resources: JSONValue = [
             "cpu": .string(String(configuration.processors)),
             "memory": .string("\(configuration.memoryBytes / 1024)Ki"),
             "pods": .string(String(configuration.maximumPods)), "ephemeral-storage": "100Gi",
         ]
-        let time = JSONValue.string(now.rfc3339)
-        let ready: JSONValue = [
-            "type": "Ready", "status": "True", "reason": "KubeletReady",
-            "message": "the local node runs pods as processes",
-            "lastHeartbeatTime": time, "lastTransitionTime": time,
-        ]
+        let conditions = [
+            ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+            ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+            ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+            ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+        ].map { type, status, reason, message -> JSONValue in
+            let present = old?.condition(type)
+            let since = present?["status"]?.string == status ? present?["lastTransitionTime"] : nil
+            return [
+                "type": .string(type), "status": .string(status), "reason": .string(reason),
+                "message": .string(message), "lastHeartbeatTime": .string(now.rfc3339),
+                "lastTransitionTime": since ?? .string(now.rfc3339),
+            ]
+        }
         return [
-            "capacity": resources, "allocatable": resources, "conditions": [ready],
+            "capacity": resources, "allocatable": resources, "conditions": .array(conditions),
             "addresses": [
                 ["type": "InternalIP", "address": "127.0.0.1"],
-                ["type": "Hostname", "address": .string(configuration.nodeName)],
+                ["type": "Hostname", "address": .string(name)],
             ],
             "nodeInfo": [
                 "kubeletVersion": .string(configuration.serverVersion), "kubeProxyVersion": "",

@@ -45,3 +45,17 @@ extension JSONValue {
         return patch
     }
 }
+
+extension KubeClient {
+    /// Writes one condition of a pod beside the others, whoever writes those; nothing happens when the pod is gone.
+    func setPodCondition(_ condition: JSONValue, of pod: KubeObject) async throws(KubeError) {
+        var metadata = JSONValue.emptyObject
+        metadata["uid"] = JSONValue(pod.uid)
+        let patch: JSONValue = ["metadata": metadata, "status": ["conditions": [condition]]]
+        do {
+            try await self.patch(.pods, pod.key, .strategicMerge(patch), subresource: "status")
+        } catch {
+            if !error.isNotFound { throw error }
+        }
+    }
+}

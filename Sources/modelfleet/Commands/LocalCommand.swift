@@ -49,6 +49,12 @@ struct LocalCommand: AsyncParsableCommand {
     )
     var images: [String] = []
 
+    @Option(help: "How many nodes there are, 1 to 100; with several they are called local-1, local-2 and so on.")
+    var nodes = 1
+
+    @Option(name: .customLong("node-cpus"), help: "The processors that each node offers to pods' requests.")
+    var nodeProcessors = 64
+
     @Flag(name: .customLong("operator"), help: "Run the operator in the same process, with its resources installed.")
     var runsOperator = false
 
@@ -75,6 +81,8 @@ struct LocalCommand: AsyncParsableCommand {
                 "--only-api-server runs no pod and no operator: leave out --operator, --server, --image"
             )
         }
+        guard (1...100).contains(nodes) else { throw ValidationError("--nodes must be 1 to 100") }
+        guard (1...100_000).contains(nodeProcessors) else { throw ValidationError("--node-cpus must be 1 to 100000") }
         for image in images where !image.contains("=") {
             throw ValidationError("--image \(image): write it as NAME=PATH, for example busybox=/bin/busybox")
         }
@@ -98,6 +106,8 @@ struct LocalCommand: AsyncParsableCommand {
             images: try imageTable(),
             token: token,
             admission: [FleetAdmission()],
+            nodeCount: nodes,
+            processors: nodeProcessors,
             podRange: range.pods,
             serviceRange: range.services,
             probes: CurlExchange(

@@ -108,6 +108,10 @@ struct ContainerRecord: Sendable, Hashable {
     var lastEnd: ContainerEnd?
     /// Failures in a row, for the wait before the next start.
     var failures = 0
+    /// Whether its process runs and the hook after the start, too; until that ends it counts as starting.
+    var awaitsHook = false
+    /// Failures in a row to set its volumes up.
+    var mountFailures = 0
     /// The stop that is under way.
     var stop: Stop?
     /// Its probes.
@@ -122,6 +126,15 @@ struct ContainerRecord: Sendable, Hashable {
         self.spec = spec
         self.isInit = isInit
         state = .waiting(reason: isInit ? "PodInitializing" : "ContainerCreating", message: "", until: nil)
+    }
+
+    /// Takes over what an earlier run of the node reported: the count of restarts, and that the last instance is lost.
+    mutating func restore(_ status: JSONValue, now: WallTime) {
+        restarts = max(0, status["restartCount"]?.int ?? 0)
+        guard let started = status.at("state", "running", "startedAt")?.string else { return }
+        owesRestart = true
+        let since = WallTime(rfc3339: started)
+        lastEnd = ContainerEnd(code: 255, reason: "Unknown", started: since, ended: now)
     }
 
     /// Counts a start, if it is a restart.

@@ -8,6 +8,7 @@ extension PodLifecycle {
     /// The pod's phase.
     var phase: String {
         if hasFailedInit { return "Failed" }
+        if isExpired && !containers.contains(where: \.isLive) { return "Failed" }
         let main = containers.filter { !$0.isInit }
         guard isInitialized,
             main.allSatisfy({ $0.isLive && $0.runningSince != nil || $0.end != nil || $0.lastEnd != nil })
@@ -19,12 +20,44 @@ extension PodLifecycle {
         return main.allSatisfy { $0.end?.code == 0 } ? "Succeeded" : "Failed"
     }
 
+    /// The conditions that are the node's to write.
+    static let conditionTypes = [
+        "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled",
+    ]
+
+    /// Whether two statuses say the same in phase and in the node's conditions.
+    static func agree(_ left: JSONValue?, _ right: JSONValue?) -> Bool {
+        func said(_ status: JSONValue?) -> [JSONValue?] {
+            [status?["phase"]]
+                + conditionTypes.map { type in
+                    status?["conditions"]?.array?.first { $0["type"]?.string == type }?["status"]
+                }
+        }
+        return said(left) == said(right)
+    }
+
+    /// `status` with the conditions that others have written in `present`.
+    static func merged(_ status: JSONValue, withConditionsOf present: JSONValue?) -> JSONValue {
+        func conditions(_ status: JSONValue?, own: Bool) -> [JSONValue] {
+            (status?["conditions"]?.array ?? []).filter { condition in
+                conditionTypes.contains { $0 == condition["type"]?.string } == own
+            }
+        }
+        var result = status
+        result["conditions"] = .array(conditions(status, own: true) + conditions(present, own: false))
+        return result
+    }
+
     /// The pod's status as the node writes it, on top of what is there.
     mutating func status(of pod: KubeObject, address: String?, now: WallTime) -> JSONValue {
         var status = pod["status"] ?? .emptyObject
         let phase = phase
         status["phase"] = .string(phase)
         status["observedGeneration"] = pod.generation.map { .integer($0) }
+        if isExpired {
+            status["reason"] = "DeadlineExceeded"
+            status["message"] = "Pod was active on the node longer than the specified deadline"
+        }
         status["startTime"] = startTime.map { .string($0.rfc3339) }
         status["hostIP"] = "127.0.0.1"
         status["hostIPs"] = [["ip": "127.0.0.1"]]

@@ -19,9 +19,17 @@ struct PodLifecycle: Sendable {
     private(set) var startTime: WallTime?
     /// When everything is killed; set once the pod is being deleted.
     private(set) var deadline: WallTime?
+    /// How long the pod may be active; `nil` for as long as it likes.
+    let activeLimit: Duration?
+    /// Whether that time has passed: the pod fails.
+    private(set) var isExpired = false
+    private let title: String
     private let backoff: Backoff
     private let random: any RandomSource
     private var isFinished = false
+
+    /// The waits between tries to set volumes up, as the kubelet's.
+    private static let mountBackoff = Backoff(initial: .milliseconds(500), maximum: .seconds(122), factor: 2, jitter: 0)
 
     /// The life of `pod`, which hasn't begun.
     init(pod: KubeObject, backoff: Backoff, random: any RandomSource) {
@@ -35,8 +43,21 @@ struct PodLifecycle: Sendable {
             }
         restartPolicy = pod["spec", "restartPolicy"]?.string ?? "Always"
         grace = max(0, pod["spec", "terminationGracePeriodSeconds"]?.int ?? 30)
+        activeLimit = pod["spec", "activeDeadlineSeconds"]?.int.map { .seconds(min(max(1, $0), 1 << 31)) }
+        title = "\(pod.name)_\(pod.namespace ?? "")(\(pod.uid ?? ""))"
         self.backoff = backoff
         self.random = random
+    }
+
+    /// Takes over what an earlier run of the node reported of the same pod.
+    mutating func restore(_ status: JSONValue?, now: WallTime) {
+        startTime = status?["startTime"]?.string.flatMap(WallTime.init(rfc3339:))
+        let statuses = ["initContainerStatuses", "containerStatuses"].flatMap { status?[$0]?.array ?? [] }
+        for index in containers.indices {
+            if let own = statuses.first(where: { $0["name"]?.string == containers[index].name }) {
+                containers[index].restore(own, now: now)
+            }
+        }
     }
 
     /// Takes in what happened and answers what to do, in order.
@@ -47,8 +68,11 @@ struct PodLifecycle: Sendable {
         case .begin: startTime = startTime ?? now
         case .timePassed: break
         case .delete(let seconds): delete(grace: seconds, now: now)
+        case .sourcesChanged: hurry(now: now)
         case .started(let name, let instance):
             change(name, instance) { Self.noteStart(&$0, now: now, &actions) }
+        case .postStarted(let name, let instance, let wrong):
+            change(name, instance) { rules.notePostStart(&$0, wrong, now: now, &actions) }
         case .failed(let name, let instance, let failure):
             change(name, instance) { rules.noteFailure(&$0, failure, now: now, &actions) }
         case .exited(let name, let instance, let exit, let message):
@@ -69,6 +93,7 @@ struct PodLifecycle: Sendable {
     /// When to call `handle(.timePassed)` next; `nil` when only news can change anything.
     var nextDeadline: WallTime? {
         var times: [WallTime] = []
+        if let expiry, deadline == nil, !isOver { times.append(expiry) }
         for record in containers {
             if case .waiting(_, _, .some(let until)) = record.state, deadline == nil { times.append(until) }
             guard record.runningSince != nil else { continue }
@@ -89,7 +114,25 @@ struct PodLifecycle: Sendable {
     /// Whether an init container failed for good.
     var hasFailedInit: Bool { containers.contains { $0.isInit && ($0.end.map { $0.code != 0 } ?? false) } }
 
+    /// Whether every container of the pod, but for sidecars, has ended for good.
+    var isOver: Bool { hasFailedInit || containers.allSatisfy { $0.isInit || $0.end != nil } }
+
+    private var expiry: WallTime? {
+        guard !isExpired, let startTime, let activeLimit else { return nil }
+        return startTime + activeLimit
+    }
+
     // MARK: Changes
+
+    /// Makes containers that wait for something outside look again at once.
+    private mutating func hurry(now: WallTime) {
+        for index in containers.indices {
+            guard case .waiting(let reason, let message, .some(let until)) = containers[index].state, until > now,
+                reason == "CreateContainerConfigError" || containers[index].mountFailures > 0
+            else { continue }
+            containers[index].state = .waiting(reason: reason, message: message, until: now)
+        }
+    }
 
     private mutating func change(_ name: String, _ instance: Int, _ body: (inout ContainerRecord) -> Void) {
         guard let index = containers.firstIndex(where: { $0.name == name && $0.instance == instance }),
@@ -110,17 +153,44 @@ struct PodLifecycle: Sendable {
 
     private static func noteStart(_ record: inout ContainerRecord, now: WallTime, _ actions: inout [PodAction]) {
         record.countStart()
-        record.state = .running(since: now)
-        record.probes = ProbeKind.allCases.compactMap { ProbeRecord($0, container: record.spec, start: now) }
-        record.hasStarted = !record.probes.contains { $0.kind == .startup }
-        record.isReady = record.hasStarted && !record.probes.contains { $0.kind == .readiness }
-        record.stop = nil
+        record.mountFailures = 0
         for (reason, message) in [
             ("Pulled", "Container image \"\(record.image)\" already present on machine"),
             ("Created", "Created container \(record.name)"), ("Started", "Started container \(record.name)"),
         ] {
             actions.append(.event(isWarning: false, reason: reason, message: message))
         }
+        guard record.spec.at("lifecycle", "postStart")?.object != nil else {
+            noteRunning(&record, now: now)
+            return
+        }
+        record.awaitsHook = true
+        actions.append(.runPostStart(container: record.name, instance: record.instance))
+    }
+
+    private static func noteRunning(_ record: inout ContainerRecord, now: WallTime) {
+        record.awaitsHook = false
+        record.state = .running(since: now)
+        record.probes = ProbeKind.allCases.compactMap { ProbeRecord($0, container: record.spec, start: now) }
+        record.hasStarted = !record.probes.contains { $0.kind == .startup }
+        record.isReady = record.hasStarted && !record.probes.contains { $0.kind == .readiness }
+        record.stop = nil
+    }
+
+    private func notePostStart(
+        _ record: inout ContainerRecord,
+        _ wrong: String?,
+        now: WallTime,
+        _ actions: inout [PodAction]
+    ) {
+        guard record.awaitsHook else { return }
+        Self.noteRunning(&record, now: now)
+        guard let wrong else { return }
+        actions.append(
+            .event(isWarning: true, reason: "FailedPostStartHook", message: "PostStartHook failed: \(wrong)")
+        )
+        actions.append(.event(isWarning: false, reason: "Killing", message: "FailedPostStartHook"))
+        stop(&record, grace: grace, now: now, &actions)
     }
 
     private func noteFailure(
@@ -135,6 +205,15 @@ struct PodLifecycle: Sendable {
             actions.append(.event(isWarning: true, reason: "Failed", message: "Error: \(failure.message)"))
             let end = ContainerEnd(code: 128, reason: "StartError", message: failure.message, started: now, ended: now)
             finish(&record, end, now: now, &actions)
+        case .mount:
+            record.mountFailures += 1
+            let waits = record.isInit || containers.contains(where: \.isInit)
+            record.state = .waiting(
+                reason: waits ? "PodInitializing" : "ContainerCreating",
+                message: "",
+                until: now + Self.mountBackoff.delay(attempt: record.mountFailures, random: random)
+            )
+            actions.append(.event(isWarning: true, reason: "FailedMount", message: failure.message))
         case .image, .configuration:
             let isImage = failure.kind == .image
             record.failures += 1
@@ -145,9 +224,8 @@ struct PodLifecycle: Sendable {
                 isFirst ? failure.message : "Back-off pulling image \"\(record.image)\": \(failure.message)"
             record.state = .waiting(reason: reason, message: message, until: until)
             let isBackoff = isImage && !isFirst
-            actions.append(
-                .event(isWarning: !isBackoff, reason: isBackoff ? "BackOff" : "Failed", message: message)
-            )
+            let text = isImage ? message : "Error: \(message)"
+            actions.append(.event(isWarning: !isBackoff, reason: isBackoff ? "BackOff" : "Failed", message: text))
         }
         record.instance += 1
     }
@@ -179,12 +257,15 @@ struct PodLifecycle: Sendable {
     ) {
         if let started = end.started, end.ended - started >= Self.forgiveness { record.failures = 0 }
         record.stop = nil
+        record.awaitsHook = false
         record.probes = []
         record.hasStarted = false
         record.isReady = false
         let policy =
             record.isSidecar ? "Always" : record.isInit && restartPolicy == "Always" ? "OnFailure" : restartPolicy
-        guard deadline == nil, policy == "Always" || policy == "OnFailure" && end.code != 0 else {
+        guard deadline == nil, !isExpired, !(record.isSidecar && isOver),
+            policy == "Always" || policy == "OnFailure" && end.code != 0
+        else {
             record.state = .ended(end)
             return
         }
@@ -196,11 +277,17 @@ struct PodLifecycle: Sendable {
             return
         }
         let delay = backoff.delay(attempt: record.failures - 1, random: random)
-        let message = "back-off \(delay.components.seconds)s restarting failed container=\(record.name)"
+        let message =
+            "back-off \(Self.text(delay)) restarting failed container=\(record.name) pod=\(title)"
         record.state = .waiting(reason: "CrashLoopBackOff", message: message, until: now + delay)
-        actions.append(
-            .event(isWarning: true, reason: "BackOff", message: "Back-off restarting failed container \(record.name)")
-        )
+        let text = "Back-off restarting failed container \(record.name) in pod \(title)"
+        actions.append(.event(isWarning: true, reason: "BackOff", message: text))
+    }
+
+    /// A whole number of seconds as Go writes it: `10s`, `1m20s`, `5m0s`.
+    static func text(_ duration: Duration) -> String {
+        let seconds = duration.components.seconds
+        return seconds < 60 ? "\(seconds)s" : "\(seconds / 60)m\(seconds % 60)s"
     }
 
     private func noteProbe(
@@ -255,7 +342,19 @@ struct PodLifecycle: Sendable {
 
     private mutating func advance(now: WallTime, _ actions: inout [PodAction]) {
         guard startTime != nil else { return }
-        if deadline == nil { startContainers(now: now, &actions) } else { stopContainers(now: now, &actions) }
+        if deadline == nil, !isOver, let expiry, expiry <= now {
+            isExpired = true
+            let text = "Pod was active on the node longer than the specified deadline"
+            actions.append(.event(isWarning: false, reason: "DeadlineExceeded", message: text))
+        }
+        if deadline != nil {
+            stopContainers(now: now, &actions)
+        } else if isExpired {
+            stopRunning(within: grace, now: now, &actions)
+        } else {
+            startContainers(now: now, &actions)
+            if isOver { stopRunning(within: grace, now: now, &actions) }
+        }
         for index in containers.indices where containers[index].runningSince != nil {
             var record = containers[index]
             if var stop = record.stop {
@@ -280,7 +379,7 @@ struct PodLifecycle: Sendable {
         for index in containers.indices {
             let record = containers[index]
             if !record.isInit && !isInitialized { return }
-            if case .waiting(_, _, let until) = record.state, until ?? now <= now {
+            if case .waiting(_, _, let until) = record.state, until ?? now <= now, !(record.isSidecar && isOver) {
                 containers[index].state = .starting
                 actions.append(.start(container: record.name, instance: record.instance))
             }
@@ -292,15 +391,23 @@ struct PodLifecycle: Sendable {
 
     private mutating func stopContainers(now: WallTime, _ actions: inout [PodAction]) {
         guard let deadline else { return }
-        for index in containers.indices where containers[index].runningSince != nil && containers[index].stop == nil {
-            let left = max(0, Int((deadline - now).inSeconds.rounded(.up)))
-            let name = containers[index].name
-            actions.append(.event(isWarning: false, reason: "Killing", message: "Stopping container \(name)"))
-            stop(&containers[index], grace: left, now: now, &actions)
-        }
+        let left = max(0, Int((deadline - now).inSeconds.rounded(.up)))
+        stopRunning(within: left, now: now, &actions)
         if !isFinished && !containers.contains(where: \.isLive) {
             isFinished = true
             actions.append(.finished)
+        }
+    }
+
+    /// Stops what runs and isn't being stopped; a hook after the start isn't waited for.
+    private mutating func stopRunning(within grace: Int, now: WallTime, _ actions: inout [PodAction]) {
+        for index in containers.indices where containers[index].awaitsHook {
+            Self.noteRunning(&containers[index], now: now)
+        }
+        for index in containers.indices where containers[index].runningSince != nil && containers[index].stop == nil {
+            let name = containers[index].name
+            actions.append(.event(isWarning: false, reason: "Killing", message: "Stopping container \(name)"))
+            stop(&containers[index], grace: grace, now: now, &actions)
         }
     }
 }

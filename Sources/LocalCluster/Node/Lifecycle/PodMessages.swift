@@ -24,8 +24,10 @@ struct StartFailure: Sendable, Hashable, Error {
     enum Kind: Sendable, Hashable {
         /// The image isn't in the table.
         case image
-        /// Something that its description names is missing.
+        /// Something that its environment names is missing.
         case configuration
+        /// A volume can't be set up.
+        case mount
         /// The process couldn't be started.
         case process
     }
@@ -48,8 +50,12 @@ enum PodInput: Sendable, Hashable {
     case exited(container: String, instance: Int, ProcessExit, message: String)
     /// A probe was answered; `message` says what was wrong when it wasn't passed.
     case probed(container: String, instance: Int, ProbeKind, passed: Bool, message: String)
+    /// The hook after the start has run; `wrong` says what was wrong when it failed.
+    case postStarted(container: String, instance: Int, wrong: String?)
     /// The hook before the stop has run.
     case hookEnded(container: String, instance: Int)
+    /// A config map or secret that the pod names has changed.
+    case sourcesChanged
     /// The pod is being deleted, with so many seconds of grace.
     case delete(grace: Int)
     /// A deadline may have come.
@@ -62,6 +68,8 @@ enum PodAction: Sendable, Hashable {
     case start(container: String, instance: Int)
     /// Ask a probe.
     case probe(container: String, instance: Int, ProbeKind)
+    /// Run the hook after the start.
+    case runPostStart(container: String, instance: Int)
     /// Run the hook before the stop.
     case runPreStop(container: String, instance: Int)
     /// Signal a container's process group.

@@ -23,16 +23,19 @@ struct ContainerCommand: Equatable {
     /// Puts a container's command together.
     ///
     /// `command` replaces the image's executable and `args` its arguments, as in Kubernetes; `$(NAME)` is replaced by
-    /// the variable where there is one, and `$$` stands for a dollar sign.
+    /// the variable where there is one, and `$$` stands for a dollar sign. `root` is the folder that stands for the
+    /// container's file system.
     init(
         pod: KubeObject,
         container: JSONValue,
         image: LocalImages.Entry,
         address: String,
         searchPath: String,
+        root: String? = nil,
         sources: Sources
     ) throws(StartFailure) {
         var variables = ["PATH": searchPath, "POD_IP": address, "MODELFLEET_HOST": address, "HOSTNAME": pod.name]
+        variables["MODELFLEET_ROOT"] = root
         for source in container["envFrom"]?.array ?? [] {
             try Self.addAll(source, sources: sources, to: &variables)
         }
@@ -103,11 +106,15 @@ struct ContainerCommand: Equatable {
         address: String,
         sources: Sources
     ) throws(StartFailure) -> String? {
-        if let path = from.at("fieldRef", "fieldPath")?.string { return try field(path, pod: pod, address: address) }
-        if let resource = from.at("resourceFieldRef", "resource")?.string {
-            return (container["resources"]?.value(at: resource.split(separator: ".").map(String.init)))?.string ?? "0"
+        if let path = from.at("fieldRef", "fieldPath")?.string {
+            return try DownwardFields.field(path, pod: pod, address: address)
         }
-        for (member, kind) in [("configMapKeyRef", "configmap"), ("secretKeyRef", "secret")] {
+        if let reference = from["resourceFieldRef"], reference.object != nil {
+            return try DownwardFields.resource(reference, pod: pod, container: container)
+        }
+        for (member, kind, title) in [
+            ("configMapKeyRef", "configmap", "ConfigMap"), ("secretKeyRef", "secret", "Secret"),
+        ] {
             guard let reference = from[member], let name = reference["name"]?.string,
                 let key = reference["key"]?.string
             else { continue }
@@ -115,28 +122,11 @@ struct ContainerCommand: Equatable {
             if let value = object.flatMap({ ObjectData.texts(of: $0)[key] }) { return value }
             if reference["optional"]?.bool ?? false { return nil }
             let message =
-                object == nil ? "\(kind) \"\(name)\" not found" : "couldn't find key \(key) in \(kind) \"\(name)\""
+                object == nil
+                ? "\(kind) \"\(name)\" not found"
+                : "couldn't find key \(key) in \(title) \(pod.namespace ?? "")/\(name)"
             throw StartFailure(kind: .configuration, message: message)
         }
         throw StartFailure(kind: .configuration, message: "a variable's valueFrom names nothing that is supported")
-    }
-
-    private static func field(_ path: String, pod: KubeObject, address: String) throws(StartFailure) -> String {
-        switch path {
-        case "status.podIP", "status.podIPs": return address
-        case "status.hostIP", "status.hostIPs": return "127.0.0.1"
-        default: break
-        }
-        for (prefix, values) in [("metadata.labels", pod.labels), ("metadata.annotations", pod.annotations)]
-        where path.hasPrefix(prefix + "['") && path.hasSuffix("']") {
-            return values[String(path.dropFirst(prefix.count + 2).dropLast(2))] ?? ""
-        }
-        let allowed = [
-            "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
-        ]
-        guard allowed.contains(path) else {
-            throw StartFailure(kind: .configuration, message: "fieldPath \"\(path)\" isn't supported")
-        }
-        return pod.json.value(at: path.split(separator: ".").map(String.init))?.string ?? ""
     }
 }

@@ -4,117 +4,109 @@
 import Foundation
 import KubeModel
 
-/// A pod's folder: the working directory of its containers, with its volumes.
+/// A pod's folder: its volumes, and for each container a folder that stands for its file system.
 ///
-/// There are no mounts: a volume is the folder `volumes/NAME`, and a container that mounts it at `/etc/config` finds it
-/// under the relative path `etc/config`. Absolute paths in arguments aren't rewritten.
+/// There are no mounts. A volume is the folder `volumes/NAME`; a container starts in its own folder, `containers/NAME`,
+/// where a volume that it mounts at `/etc/config` is the relative path `etc/config`. The variable `MODELFLEET_ROOT` names
+/// that folder, for what needs an absolute path. Absolute paths in commands aren't rewritten, and nothing keeps a process
+/// from writing to what is mounted read-only.
 struct PodFolder: Sendable {
     /// Where it is.
     let path: String
 
-    /// Makes the folder, its volumes, and a link for each mount.
-    func prepare(pod: KubeObject, sources: ContainerCommand.Sources) throws(StartFailure) {
+    /// Where a container's file system is.
+    func root(of container: JSONValue) -> String {
+        path + "/containers/" + Self.inside(container["name"]?.string ?? "")
+    }
+
+    /// Makes the volumes of a pod, or brings those that are there up to date.
+    /// - Throws: `StartFailure` with what is missing.
+    func prepareVolumes(
+        pod: KubeObject,
+        address: String,
+        sources: ContainerCommand.Sources
+    ) throws(StartFailure) {
         do {
-            try makeFolder(path)
-            for volume in pod["spec", "volumes"]?.array ?? [] { try makeVolume(volume, sources: sources) }
-            let containers = (pod["spec", "initContainers"]?.array ?? []) + (pod["spec", "containers"]?.array ?? [])
-            for container in containers {
-                for mount in container["volumeMounts"]?.array ?? [] { try link(mount) }
+            for volume in pod["spec", "volumes"]?.array ?? [] {
+                guard let name = volume["name"]?.string, !name.contains("/"), !name.hasPrefix(".") else { continue }
+                let folder = path + "/volumes/" + name
+                if let contents = try VolumeContents(volume, pod: pod, address: address, sources: sources) {
+                    try VolumeWriter(folder: folder).write(contents)
+                } else if let target = volume.at("hostPath", "path")?.string {
+                    try VolumeWriter.makeFolder(path + "/volumes")
+                    try link(folder, to: target)
+                } else {
+                    try VolumeWriter.makeFolder(folder)
+                }
             }
         } catch let failure as StartFailure {
             throw failure
         } catch {
-            throw StartFailure(kind: .configuration, message: "can't prepare the folder \(path): \(error)")
+            throw StartFailure(kind: .mount, message: "can't set up the volumes below \(path): \(error)")
         }
     }
 
-    /// The working directory of a container; a `workingDir` is taken below the pod's folder.
-    func workingDirectory(of container: JSONValue) throws(StartFailure) -> String {
-        guard let wanted = container["workingDir"]?.string, !wanted.isEmpty else { return path }
-        let full = path + "/" + Self.inside(wanted)
-        do { try makeFolder(full) } catch {
-            throw StartFailure(kind: .configuration, message: "can't make the working directory \(full): \(error)")
+    /// Gives a container that starts a fresh file system with its mounts; answers its working directory, below it.
+    /// - Throws: `StartFailure` when the file system doesn't let it.
+    func prepareRoot(of container: JSONValue) throws(StartFailure) -> String {
+        let root = root(of: container)
+        do {
+            try? FileManager.default.removeItem(atPath: root)
+            try VolumeWriter.makeFolder(root)
+            for mount in container["volumeMounts"]?.array ?? [] { try self.mount(mount, in: root) }
+            try VolumeWriter.makeFolder((messageFile(of: container) as NSString).deletingLastPathComponent)
+            guard let wanted = container["workingDir"]?.string, !wanted.isEmpty else { return root }
+            let folder = root + "/" + Self.inside(wanted)
+            try VolumeWriter.makeFolder(folder)
+            return folder
+        } catch {
+            throw StartFailure(kind: .configuration, message: "can't make the folder \(root): \(error)")
         }
-        return full
+    }
+
+    /// Where a container's working directory is, once it has started.
+    func workingDirectory(of container: JSONValue) -> String {
+        let wanted = Self.inside(container["workingDir"]?.string ?? "")
+        return wanted.isEmpty ? root(of: container) : root(of: container) + "/" + wanted
+    }
+
+    /// What a container left in its termination message file, its last 4096 bytes; `nil` where it left nothing.
+    func terminationMessage(of container: JSONValue) -> String? {
+        guard let handle = FileHandle(forReadingAtPath: messageFile(of: container)) else { return nil }
+        defer { try? handle.close() }
+        guard let size = try? handle.seekToEnd(), size > 0, (try? handle.seek(toOffset: size - min(size, 4096))) != nil,
+            let data = try? handle.read(upToCount: 4096)
+        else { return nil }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private func messageFile(of container: JSONValue) -> String {
+        root(of: container) + "/" + Self.inside(container["terminationMessagePath"]?.string ?? "dev/termination-log")
     }
 
     /// Removes the folder with everything in it.
     func remove() { try? FileManager.default.removeItem(atPath: path) }
 
-    private func makeFolder(_ path: String) throws {
-        try FileManager.default.createDirectory(
-            atPath: path,
-            withIntermediateDirectories: true,
-            attributes: [.posixPermissions: 0o700]
-        )
-    }
-
-    private func makeVolume(_ volume: JSONValue, sources: ContainerCommand.Sources) throws {
-        guard let name = volume["name"]?.string, !name.contains("/"), !name.hasPrefix(".") else { return }
-        let folder = path + "/volumes/" + name
-        if let target = volume.at("hostPath", "path")?.string {
-            try makeFolder(path + "/volumes")
-            if !FileManager.default.fileExists(atPath: folder) {
-                try FileManager.default.createSymbolicLink(atPath: folder, withDestinationPath: target)
-            }
-            return
-        }
-        try makeFolder(folder)
-        if volume["emptyDir"] != nil { return }
-        if let map = volume["configMap"] {
-            try fill(folder, from: map["name"]?.string, of: sources.configMaps, map, kind: "configmap")
-        } else if let secret = volume["secret"] {
-            try fill(folder, from: secret["secretName"]?.string, of: sources.secrets, secret, kind: "secret")
-        } else {
-            throw StartFailure(
-                kind: .configuration,
-                message: "MountVolume.SetUp failed for volume \"\(name)\": the local cluster has only emptyDir, "
-                    + "configMap, secret and hostPath volumes"
-            )
-        }
-    }
-
-    private func fill(
-        _ folder: String,
-        from name: String?,
-        of objects: [String: KubeObject],
-        _ source: JSONValue,
-        kind: String
-    ) throws {
-        guard let name, let object = objects[name] else {
-            if source["optional"]?.bool ?? false { return }
-            throw StartFailure(
-                kind: .configuration,
-                message: "MountVolume.SetUp failed: \(kind) \"\(name ?? "")\" not found"
-            )
-        }
-        let entries = ObjectData.bytes(of: object)
-        let items = source["items"]?.array?.compactMap { item -> (String, String)? in
-            guard let key = item["key"]?.string, let path = item["path"]?.string else { return nil }
-            return (key, path)
-        }
-        for (key, file) in items ?? entries.keys.map({ ($0, $0) }) {
-            guard let bytes = entries[key] else { continue }
-            let target = folder + "/" + Self.inside(file)
-            try makeFolder((target as NSString).deletingLastPathComponent)
-            try Data(bytes).write(to: URL(fileURLWithPath: target), options: .atomic)
-        }
-    }
-
-    private func link(_ mount: JSONValue) throws {
-        guard let volume = mount["name"]?.string, let mountPath = mount["mountPath"]?.string else { return }
-        let target = path + "/" + Self.inside(mountPath)
-        guard target != path + "/", !FileManager.default.fileExists(atPath: target) else { return }
-        try makeFolder((target as NSString).deletingLastPathComponent)
+    private func mount(_ mount: JSONValue, in root: String) throws {
+        guard let volume = mount["name"]?.string, let place = mount["mountPath"]?.string else { return }
+        let target = root + "/" + Self.inside(place)
+        guard target != root + "/" else { return }
         let part = mount["subPath"]?.string.map { "/" + Self.inside($0) } ?? ""
-        try? FileManager.default.createSymbolicLink(
-            atPath: target,
-            withDestinationPath: path + "/volumes/" + Self.inside(volume) + part
-        )
+        let source = path + "/volumes/" + Self.inside(volume) + part
+        // A part of a volume that isn't there yet is made, as the kubelet does.
+        if !part.isEmpty, !FileManager.default.fileExists(atPath: source) { try VolumeWriter.makeFolder(source) }
+        try VolumeWriter.makeFolder((target as NSString).deletingLastPathComponent)
+        try link(target, to: source)
+    }
+
+    private func link(_ path: String, to target: String) throws {
+        guard (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != target else { return }
+        try? FileManager.default.removeItem(atPath: path)
+        try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: target)
     }
 
     /// A path without anything that leads out of its folder.
-    private static func inside(_ path: String) -> String {
+    static func inside(_ path: String) -> String {
         path.split(separator: "/").filter { $0 != ".." && $0 != "." }.joined(separator: "/")
     }
 }

@@ -5,6 +5,23 @@ import Foundation
 import KubeAPI
 import KubeModel
 
+/// A config map or secret that pods may hold copies of.
+enum PodSource: Sendable, Hashable {
+    /// A config map.
+    case configMap(ObjectKey)
+    /// A secret.
+    case secret(ObjectKey)
+
+    /// Whether `pod` names it.
+    func isNamed(by pod: KubeObject) -> Bool {
+        let (maps, secrets) = PodSources.names(in: pod)
+        return switch self {
+        case .configMap(let key): key.namespace == pod.namespace && maps.contains(key.name)
+        case .secret(let key): key.namespace == pod.namespace && secrets.contains(key.name)
+        }
+    }
+}
+
 /// Reads the config maps and secrets that a pod names.
 struct PodSources {
     /// The API.
@@ -46,6 +63,10 @@ struct PodSources {
         for volume in pod["spec", "volumes"]?.array ?? [] {
             add(volume.at("configMap", "name"), to: &maps)
             add(volume.at("secret", "secretName"), to: &secrets)
+            for part in volume.at("projected", "sources")?.array ?? [] {
+                add(part.at("configMap", "name"), to: &maps)
+                add(part.at("secret", "name"), to: &secrets)
+            }
         }
         return (maps, secrets)
     }

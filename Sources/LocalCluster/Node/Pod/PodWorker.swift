@@ -14,6 +14,8 @@ struct PodSurroundings: Sendable {
     let client: KubeClient
     /// The cluster's settings.
     let configuration: LocalClusterConfiguration
+    /// The node's name.
+    let nodeName: String
     /// Where events go.
     let events: EventRecorder
     /// The containers' logs.
@@ -29,9 +31,13 @@ final class PodWorker: Sendable {
     private struct State {
         var pod: KubeObject
         var processes: [String: (instance: Int, process: any PodProcess)] = [:]
+        /// What was written last, and the version that it made.
         var lastStatus: JSONValue?
+        var lastVersion: Int64 = 0
+        /// Whether somebody else changed a condition that is the node's to write.
+        var isOverwritten = false
         var isGone = false
-        var isDeleting = false
+        var isAbandoned = false
     }
 
     /// The pod's uid.
@@ -53,15 +59,36 @@ final class PodWorker: Sendable {
 
     /// Takes in a newer state of the pod.
     func update(_ pod: KubeObject) {
-        let starts = state.withLock { state in
+        let (isOverwritten, isRelabelled) = state.withLock { state in
+            let isRelabelled = state.pod.labels != pod.labels || state.pod.annotations != pod.annotations
             state.pod = pod
-            guard pod.isBeingDeleted else { return false }
-            state.isDeleting = true
-            return true
+            if let last = state.lastStatus, (pod.resourceVersion.flatMap { Int64($0) } ?? 0) >= state.lastVersion {
+                state.isOverwritten = !PodLifecycle.agree(last, pod["status"])
+            }
+            return (state.isOverwritten, isRelabelled)
         }
-        guard starts else { return }
-        let grace = pod["metadata", "deletionGracePeriodSeconds"]?.int ?? 30
-        inputs.continuation.yield(.delete(grace: grace))
+        if pod.isBeingDeleted {
+            inputs.continuation.yield(.delete(grace: pod["metadata", "deletionGracePeriodSeconds"]?.int ?? 30))
+        } else if isOverwritten {
+            inputs.continuation.yield(.timePassed)
+        }
+        if isRelabelled { refresh() }
+    }
+
+    /// Whether the pod names a config map or secret.
+    func uses(_ source: PodSource) -> Bool { source.isNamed(by: state.withLock { $0.pod }) }
+
+    /// What the pod's files are made of may have changed.
+    func refresh() { inputs.continuation.yield(.sourcesChanged) }
+
+    /// The node has lost its power: the processes end, and nobody is told.
+    func abandon() {
+        state.withLock { state in
+            state.isGone = true
+            state.isAbandoned = true
+        }
+        inputs.continuation.yield(.delete(grace: 0))
+        kill()
     }
 
     /// The pod is gone from the API: its processes end at once.
@@ -88,6 +115,7 @@ final class PodWorker: Sendable {
             backoff: surroundings.configuration.restartBackoff,
             random: surroundings.configuration.random
         )
+        lifecycle.restore(state.withLock { $0.pod["status"] }, now: time.now())
         guard let address = surroundings.addresses.take() else {
             await record(true, "FailedCreatePodSandBox", "every address of the pod range is taken")
             return
@@ -97,6 +125,7 @@ final class PodWorker: Sendable {
             var timer: WallTime?
             for await input in inputs.stream {
                 if input == .timePassed { timer = nil }
+                if input == .sourcesChanged { group.addTask { [self] in await refreshVolumes(address) } }
                 var isFinished = false
                 for action in lifecycle.handle(input, now: time.now()) {
                     if action == .finished { isFinished = true } else { await perform(action, address, &group) }
@@ -116,6 +145,8 @@ final class PodWorker: Sendable {
             group.cancelAll()
         }
         surroundings.addresses.release(address)
+        // What a node without power holds is still there when it comes back.
+        guard !state.withLock({ $0.isAbandoned }) else { return }
         folder.remove()
         surroundings.logs.remove(pod: uid)
         await deleteObject()
@@ -137,20 +168,28 @@ final class PodWorker: Sendable {
 
     /// Writes the status where it changed; false when that must be tried again.
     private func writeStatus(_ lifecycle: inout PodLifecycle, address: String) async -> Bool {
-        let (pod, last, isGone) = state.withLock { ($0.pod, $0.lastStatus, $0.isGone) }
+        let (pod, last, isOverwritten, isGone) = state.withLock {
+            ($0.pod, $0.lastStatus, $0.isOverwritten, $0.isGone)
+        }
         guard !isGone else { return true }
         var base = pod
-        if let last { base.json["status"] = last }
+        if let last {
+            base.json["status"] = PodLifecycle.merged(last, withConditionsOf: pod["status"])
+        }
         let status = lifecycle.status(of: base, address: address, now: time.now())
-        guard status != last else { return true }
+        guard status != last || isOverwritten else { return true }
         do throws(KubeError) {
-            try await surroundings.client.patch(
+            let written = try await surroundings.client.patch(
                 .pods,
                 pod.key,
                 .merge(["metadata": ["uid": .string(uid)], "status": status]),
                 subresource: "status"
             )
-            state.withLock { $0.lastStatus = status }
+            state.withLock { state in
+                state.lastStatus = status
+                state.lastVersion = written.resourceVersion.flatMap { Int64($0) } ?? 0
+                state.isOverwritten = false
+            }
             return true
         } catch {
             if error.isNotFound || error.isConflict {
@@ -162,7 +201,8 @@ final class PodWorker: Sendable {
     }
 
     private func record(_ isWarning: Bool, _ reason: String, _ message: String) async {
-        let pod = state.withLock { $0.pod }
+        let (pod, isAbandoned) = state.withLock { ($0.pod, $0.isAbandoned) }
+        guard !isAbandoned else { return }
         await surroundings.events.record(pod, isWarning ? .warning : .normal, reason: reason, message: message)
     }
 
@@ -182,6 +222,11 @@ final class PodWorker: Sendable {
                     .probed(container: container, instance: instance, kind, passed: wrong == nil, message: wrong ?? "")
                 )
             }
+        case .runPostStart(let container, let instance):
+            group.addTask { [self] in
+                let wrong = await ask("postStart", of: container, address)
+                inputs.continuation.yield(.postStarted(container: container, instance: instance, wrong: wrong))
+            }
         case .runPreStop(let container, let instance):
             group.addTask { [self] in
                 if let wrong = await ask("preStop", of: container, address) {
@@ -200,12 +245,12 @@ final class PodWorker: Sendable {
 
     private func ask(_ member: String, of container: String, _ address: String) async -> String? {
         let spec = description(of: container)
-        let isHook = member == "preStop"
+        let isHook = member == "preStop" || member == "postStart"
         let handler = (isHook ? spec.at("lifecycle", member) : spec[member]) ?? .emptyObject
         let grace = state.withLock { $0.pod["spec", "terminationGracePeriodSeconds"]?.int ?? 30 }
         let timeout: Duration = .seconds(isHook ? max(1, grace) : max(1, handler["timeoutSeconds"]?.int ?? 1))
         do {
-            let request = handler["exec"] == nil ? Self.nothing : try await request(for: spec, address)
+            let request = handler["exec"] == nil ? Self.nothing : try await request(for: spec, address, isStart: false)
             return await surroundings.prober.perform(
                 handler,
                 container: spec,
@@ -223,7 +268,7 @@ final class PodWorker: Sendable {
     private func start(_ container: String, _ instance: Int, _ address: String) async {
         let spec = description(of: container)
         do {
-            let request = try await request(for: spec, address)
+            let request = try await request(for: spec, address, isStart: true)
             let log = surroundings.logs.open(
                 pod: uid,
                 container: container,
@@ -246,10 +291,9 @@ final class PodWorker: Sendable {
             state.withLock { state in
                 if state.processes[container]?.instance == instance { state.processes[container] = nil }
             }
-            let message = Self.lastWords(log, exit, spec)
+            let message = folder.terminationMessage(of: spec) ?? Self.lastWords(log, exit, spec)
             inputs.continuation.yield(.exited(container: container, instance: instance, exit, message: message))
         } catch let failure as StartFailure {
-            if failure.message.hasPrefix("MountVolume") { await record(true, "FailedMount", failure.message) }
             inputs.continuation.yield(.failed(container: container, instance: instance, failure))
         } catch {
             let failure = StartFailure(kind: .configuration, message: "\(error)")
@@ -264,7 +308,21 @@ final class PodWorker: Sendable {
         return String(decoding: lines.joined(separator: "\n").utf8.suffix(2048), as: UTF8.self)
     }
 
-    private func request(for spec: JSONValue, _ address: String) async throws(StartFailure) -> ProcessRequest {
+    /// Brings the volumes that are made of config maps, secrets and the pod's own fields up to date.
+    private func refreshVolumes(_ address: String) async {
+        let pod = state.withLock { $0.pod }
+        guard !pod.isPodFinished, let sources = try? await PodSources(client: surroundings.client).load(for: pod) else {
+            return
+        }
+        // What went missing leaves the files as they were.
+        try? folder.prepareVolumes(pod: pod, address: address, sources: sources)
+    }
+
+    private func request(
+        for spec: JSONValue,
+        _ address: String,
+        isStart: Bool
+    ) async throws(StartFailure) -> ProcessRequest {
         let name = spec["image"]?.string ?? ""
         guard let image = surroundings.configuration.images.entry(for: name) else {
             throw StartFailure(
@@ -275,13 +333,14 @@ final class PodWorker: Sendable {
         }
         let pod = state.withLock { $0.pod }
         let sources = try await PodSources(client: surroundings.client).load(for: pod)
-        try folder.prepare(pod: pod, sources: sources)
+        if isStart { try folder.prepareVolumes(pod: pod, address: address, sources: sources) }
         let command = try ContainerCommand(
             pod: pod,
             container: spec,
             image: image,
             address: address,
             searchPath: surroundings.configuration.searchPath,
+            root: folder.root(of: spec),
             sources: sources
         )
         var executable = command.executable
@@ -292,7 +351,7 @@ final class PodWorker: Sendable {
             executable: executable,
             arguments: command.arguments,
             environment: command.environment,
-            directory: try folder.workingDirectory(of: spec)
+            directory: isStart ? try folder.prepareRoot(of: spec) : folder.workingDirectory(of: spec)
         )
     }
 }

@@ -3,68 +3,60 @@
 
 import KubeModel
 
-/// Whether the only node takes a pod, as a pure function.
+/// Which node a pod goes to, as a pure function of the nodes and the pods that they hold.
 enum SchedulingPlan: Equatable {
-    /// It does.
-    case bind
-    /// It doesn't; the message counts the reasons as the scheduler does.
+    /// To this one.
+    case bind(node: String)
+    /// To none; the message counts the reasons as the scheduler does.
     case refuse(message: String)
 
-    /// Decides for `pod` on `node`, where `others` are the pods that it holds already.
-    init(pod: KubeObject, node: KubeObject, others: [KubeObject]) {
-        var reasons: [String] = []
-        let labels = node.labels
-        let selector = pod["spec", "nodeSelector"]?.object ?? JSONObject()
-        if !selector.allSatisfy({ labels[$0.key] == $0.value.string }) {
-            reasons.append("1 node(s) didn't match Pod's node affinity/selector")
+    /// Decides for `pod`; `placed` are the pods that nodes hold, ended ones too.
+    ///
+    /// Of the nodes that take it, the one goes first that has fewer taints that would rather not, more preferred labels,
+    /// fewer pods of the same owner, more room, and at last the smaller name. Nothing is preempted.
+    init(pod: KubeObject, nodes: [KubeObject], placed: [KubeObject]) {
+        guard !nodes.isEmpty else {
+            self = .refuse(message: "no nodes available to schedule pods")
+            return
         }
-        if node["spec", "unschedulable"]?.bool ?? false { reasons.append("1 node(s) were unschedulable") }
-        let running = others.filter { !$0.isPodFinished && $0.uid != pod.uid }
-        let allocatable = node["status", "allocatable"]
-        for resource in Self.requests(of: pod).keys.sorted() {
-            let wanted = Self.requests(of: pod)[resource] ?? 0
-            guard wanted > 0 else { continue }
-            let offered = allocatable?[resource]?.string.flatMap(ResourceAmount.value) ?? 0
-            let used = running.reduce(0.0) { $0 + (Self.requests(of: $1)[resource] ?? 0) }
-            if wanted + used > offered { reasons.append("1 Insufficient \(resource)") }
+        let running = placed.filter { !$0.isPodFinished }
+        let filter = NodeFilter(pod: pod, nodes: nodes, placed: running)
+        var counts: [String: Int] = [:]
+        var best: (score: [Double], name: String)?
+        for node in nodes.sorted(by: { $0.name < $1.name }) {
+            let reasons = filter.reasons(against: node)
+            for reason in reasons { counts[reason, default: 0] += 1 }
+            guard reasons.isEmpty else { continue }
+            let score = Self.score(pod, node, running.filter { $0.nodeName == node.name })
+            if best.map({ score.lexicographicallyPrecedes($0.score) }) ?? true { best = (score, node.name) }
         }
-        let most = allocatable?["pods"]?.string.flatMap(ResourceAmount.value) ?? .infinity
-        if Double(running.count) + 1 > most { reasons.append("1 Too many pods") }
-        self =
-            reasons.isEmpty
-            ? .bind : .refuse(message: "0/1 nodes are available: \(reasons.joined(separator: ", ")).")
+        if let best {
+            self = .bind(node: best.name)
+            return
+        }
+        let reasons = counts.map { "\($0.value) \($0.key)" }.sorted().joined(separator: ", ")
+        self = .refuse(message: "0/\(nodes.count) nodes are available: \(reasons).")
     }
 
-    /// What a pod requests: the sum over its containers, or the largest of its init containers where that is more.
-    static func requests(of pod: KubeObject) -> [String: Double] {
-        func amounts(_ container: JSONValue) -> [String: Double] {
-            var amounts: [String: Double] = [:]
-            for (name, value) in container.at("resources", "requests")?.object ?? JSONObject() {
-                amounts[name] = value.string.flatMap(ResourceAmount.value) ?? value.double ?? 0
-            }
-            return amounts
+    /// Less is better.
+    private static func score(_ pod: KubeObject, _ node: KubeObject, _ others: [KubeObject]) -> [Double] {
+        let tolerations = Toleration.all(of: pod)
+        let unwanted = Taint.all(of: node).count { taint in
+            taint.effect == .preferNoSchedule && !tolerations.contains { $0.covers(taint) }
         }
-        var total: [String: Double] = [:]
-        for container in pod["spec", "containers"]?.array ?? [] {
-            total.merge(amounts(container)) { $0 + $1 }
+        let path = ["spec", "affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution"]
+        let preferred = (pod.json.value(at: path)?.array ?? []).reduce(0) { sum, entry in
+            let matches = entry["preference"].map { NodeFilter.matches(node, $0) } ?? false
+            return sum + (matches ? entry["weight"]?.int ?? 0 : 0)
         }
-        for container in pod["spec", "initContainers"]?.array ?? [] { total.merge(amounts(container)) { max($0, $1) } }
-        return total
-    }
-}
-
-/// Reads resource amounts as numbers; rounding beyond 2^53 doesn't matter for what a node offers.
-enum ResourceAmount {
-    private static let suffixes: [(String, Double)] = [
-        ("Ki", 0x1p10), ("Mi", 0x1p20), ("Gi", 0x1p30), ("Ti", 0x1p40), ("Pi", 0x1p50), ("Ei", 0x1p60), ("m", 1e-3),
-        ("u", 1e-6), ("n", 1e-9), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15), ("E", 1e18),
-    ]
-
-    /// The number that `500m` or `2Gi` means; `nil` when it is none.
-    static func value(_ text: String) -> Double? {
-        for (suffix, factor) in suffixes where text.hasSuffix(suffix) {
-            return Double(text.dropLast(suffix.count)).map { $0 * factor }
+        let siblings = others.count { $0.controller != nil && $0.controller?.uid == pod.controller?.uid }
+        let used = ["cpu", "memory"].map { resource -> Double in
+            let offered = Quantity(node["status", "allocatable", resource])?.double ?? 0
+            let sum = (others + [pod]).reduce(0.0) { $0 + (NodeFilter.requests(of: $1)[resource]?.double ?? 0) }
+            return offered > 0 ? sum / offered : 1
         }
-        return Double(text)
+        return [
+            Double(unwanted), -Double(preferred), Double(siblings), used.reduce(0, +) / 2, Double(others.count),
+        ]
     }
 }

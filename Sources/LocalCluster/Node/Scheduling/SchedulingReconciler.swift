@@ -6,39 +6,51 @@ import KubeAPI
 import KubeModel
 import KubeRuntime
 
-/// Gives pods to the only node, or says why it can't take them.
+/// Gives pods to nodes, or says why none can take them.
 struct SchedulingReconciler: Reconciler {
+    /// How long a pod that fits nowhere waits when nothing changes.
+    static let patience: Duration = .seconds(30)
+
     /// The API.
     let client: KubeClient
     /// The pods.
     let pods: ObjectStore
     /// The nodes.
     let nodes: ObjectStore
-    /// The node's name.
-    let nodeName: String
+    /// Where pods went that `pods` doesn't show yet.
+    let assumed: AssumedPods
     /// Where events go.
     let events: EventRecorder
     /// Where time comes from.
     let time: any TimeSource
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
-        guard let pod = pods.object(key), pod["spec", "nodeName"]?.string ?? "" == "", !pod.isBeingDeleted else {
+        guard let pod = pods.object(key), Self.isWaiting(pod) else { return .awaitChange }
+        let gates = pod["spec", "schedulingGates"]?.array ?? []
+        if !gates.isEmpty {
+            let message = "Scheduling is blocked due to non-empty scheduling gates"
+            try await note(pod, reason: "SchedulingGated", message: message)
             return .awaitChange
         }
-        guard pod["spec", "schedulerName"]?.string ?? "default-scheduler" == "default-scheduler",
-            pod["spec", "schedulingGates"]?.array?.isEmpty ?? true
-        else { return .awaitChange }
-        guard let node = nodes.object(ObjectKey(namespace: nil, name: nodeName)) else {
-            return .requeue(after: .milliseconds(100))
-        }
-        let others = pods.all().filter { $0["spec", "nodeName"]?.string == nodeName }
-        switch SchedulingPlan(pod: pod, node: node, others: others) {
-        case .bind: return try await bind(pod)
-        case .refuse(let message): return try await refuse(pod, message)
+        let nodes = nodes.all()
+        guard !nodes.isEmpty else { return .requeue(after: .milliseconds(100)) }
+        switch assumed.place(pod, seen: pods.all(), nodes: nodes) {
+        case .bind(let node): return try await bind(pod, to: node)
+        case .refuse(let message):
+            if try await note(pod, reason: "Unschedulable", message: message) {
+                await events.record(pod, .warning, reason: "FailedScheduling", message: message)
+            }
+            return .requeue(after: Self.patience)
         }
     }
 
-    private func bind(_ pod: KubeObject) async throws -> ReconcileOutcome {
+    /// Whether a pod waits for this scheduler.
+    static func isWaiting(_ pod: KubeObject) -> Bool {
+        pod.nodeName == nil && !pod.isBeingDeleted && !pod.isPodFinished
+            && pod["spec", "schedulerName"]?.string ?? "default-scheduler" == "default-scheduler"
+    }
+
+    private func bind(_ pod: KubeObject, to node: String) async throws -> ReconcileOutcome {
         do throws(KubeError) {
             // The embedded server has no `binding` subresource; a node name may be set once.
             var metadata = JSONValue.emptyObject
@@ -46,50 +58,35 @@ struct SchedulingReconciler: Reconciler {
             try await client.patch(
                 .pods,
                 pod.key,
-                .merge(["metadata": metadata, "spec": ["nodeName": .string(nodeName)]]),
+                .merge(["metadata": metadata, "spec": ["nodeName": .string(node)]]),
                 options: WriteOptions(fieldManager: "kube-scheduler")
             )
         } catch {
-            if error.isNotFound || error.isConflict { return .awaitChange }
+            assumed.forget(pod)
+            if error.isNotFound { return .awaitChange }
             throw error
         }
         await events.record(
             pod,
             .normal,
             reason: "Scheduled",
-            message: "Successfully assigned \(pod.key) to \(nodeName)"
+            message: "Successfully assigned \(pod.key) to \(node)"
         )
         return .awaitChange
     }
 
-    private func refuse(_ pod: KubeObject, _ message: String) async throws -> ReconcileOutcome {
-        let conditions = conditions(of: pod, status: "False", reason: "Unschedulable", message: message)
-        if pod["status", "conditions"]?.array != conditions {
-            do throws(KubeError) {
-                try await client.patch(
-                    .pods,
-                    pod.key,
-                    .merge(["status": ["conditions": .array(conditions)]]),
-                    subresource: "status"
-                )
-            } catch {
-                if !error.isNotFound { throw error }
-            }
-            await events.record(pod, .warning, reason: "FailedScheduling", message: message)
-        }
-        return .requeue(after: .seconds(5))
-    }
-
-    private func conditions(of pod: KubeObject, status: String, reason: String?, message: String?) -> [JSONValue] {
-        var conditions = pod["status", "conditions"]?.array ?? []
-        let index = conditions.firstIndex { $0["type"]?.string == "PodScheduled" }
-        let old = index.map { conditions[$0] }
-        var condition: JSONValue = ["type": "PodScheduled", "status": .string(status), "lastProbeTime": .null]
-        condition["reason"] = JSONValue(reason)
-        condition["message"] = JSONValue(message)
-        condition["lastTransitionTime"] =
-            old?["status"] == condition["status"] ? old?["lastTransitionTime"] : .string(time.now().rfc3339)
-        if let index { conditions[index] = condition } else { conditions.append(condition) }
-        return conditions
+    /// Writes why the pod waits into its condition; false when it says so already.
+    @discardableResult
+    private func note(_ pod: KubeObject, reason: String, message: String) async throws -> Bool {
+        let old = pod.condition("PodScheduled")
+        if old?["reason"]?.string == reason, old?["message"]?.string == message { return false }
+        let wasFalse = old?["status"] == "False"
+        let condition: JSONValue = [
+            "type": "PodScheduled", "status": "False", "reason": .string(reason), "message": .string(message),
+            "lastProbeTime": .null,
+            "lastTransitionTime": (wasFalse ? old?["lastTransitionTime"] : nil) ?? .string(time.now().rfc3339),
+        ]
+        try await client.setPodCondition(condition, of: pod)
+        return true
     }
 }
