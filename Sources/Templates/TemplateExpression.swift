@@ -5,7 +5,7 @@ import KubeModel
 import YAML
 
 /// A piece of a scalar: literal text, or a reference.
-enum TemplatePiece: Hashable {
+enum TemplatePiece: Hashable, Sendable {
     /// Text as it is.
     case text(String)
     /// `${…}`
@@ -13,7 +13,7 @@ enum TemplatePiece: Hashable {
 }
 
 /// What stands between `${` and `}`: a path, and what to take when it is nothing.
-struct TemplateReference: Hashable {
+struct TemplateReference: Hashable, Sendable {
     /// The member names: `["model", "name"]`.
     var path: [String]
     /// The value of `| default(x)`; `nil` without one.

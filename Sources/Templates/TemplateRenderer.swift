@@ -4,10 +4,9 @@
 import KubeModel
 import YAML
 
-/// Turns one template's node tree and a scope into a JSON value. `nil` is nothing: an entry or item that disappears.
+/// Turns one template and a scope into a JSON value. `nil` is nothing: an entry or item that disappears.
 struct TemplateRenderer {
-    /// The template's name, for messages.
-    let template: String
+    private let compiler: TemplateCompiler
     private var scope: TemplateScope
     private var remaining = TemplateRenderer.maximumNodes
 
@@ -16,125 +15,112 @@ struct TemplateRenderer {
 
     /// A renderer of `template` with everything in `context`.
     init(template: String, context: TemplateContext) {
-        self.template = template
+        compiler = TemplateCompiler(template: template)
         scope = TemplateScope(context: context)
     }
 
     /// The value of a node; `nil` when it is nothing.
-    mutating func render(_ node: YAMLNode) throws(TemplateError) -> JSONValue? {
-        remaining -= 1
-        guard remaining >= 0 else { throw failure("it makes more than \(Self.maximumNodes) values", node) }
-        switch node.content {
-        case .scalar(let text): return try scalar(text, node)
-        case .sequence(let items): return try list(items)
-        case .mapping(let entries):
-            if let loop = entries.first(where: { $0.key.scalar == "$for" }) {
-                return try repeated(entries, loop: loop.value).map { .array($0) }
-            }
-            return try mapping(entries)
+    mutating func render(_ node: TemplateNode, _ place: YAMLMark) throws(TemplateError) -> JSONValue? {
+        switch node {
+        case .constant(let value, let size):
+            try spend(size, place)
+            return value
+        case .reference(let reference, let source):
+            try spend(1, source.mark)
+            return try value(of: reference, source)
+        case .text(let pieces, let source):
+            try spend(1, source.mark)
+            return try text(pieces, source)
+        case .list(let items):
+            try spend(1, place)
+            return try list(items, place)
+        case .mapping(let parts):
+            try spend(1, place)
+            return try mapping(parts, place)
+        case .loop(let loop):
+            try spend(1, loop.source.mark)
+            return try repeated(loop).map { .array($0) }
+        case .broken(let error): throw error
         }
     }
 
-    private mutating func list(_ items: [YAMLNode]) throws(TemplateError) -> JSONValue? {
+    private mutating func spend(_ count: Int, _ place: YAMLMark) throws(TemplateError) {
+        remaining -= count
+        guard remaining >= 0 else {
+            let message = "it makes more than \(Self.maximumNodes) values"
+            throw TemplateError(message, in: compiler.template, at: place)
+        }
+    }
+
+    private mutating func list(_ items: [TemplateNode], _ place: YAMLMark) throws(TemplateError) -> JSONValue? {
         var elements: [JSONValue] = []
         for item in items {
-            if let entries = item.mapping, let loop = entries.first(where: { $0.key.scalar == "$for" }) {
-                elements.append(contentsOf: try repeated(entries, loop: loop.value) ?? [])
-            } else if let element = try render(item) {
+            if case .loop(let loop) = item {
+                elements.append(contentsOf: try repeated(loop) ?? [])
+            } else if let element = try render(item, place) {
                 elements.append(element)
             }
         }
         return elements.isEmpty && !items.isEmpty ? nil : .array(elements)
     }
 
-    private mutating func mapping(_ entries: [YAMLEntry]) throws(TemplateError) -> JSONValue? {
-        var members = JSONObject()
-        var merges: [YAMLNode] = []
-        for entry in entries {
-            let key = try key(entry.key)
-            if key == "$merge" {
-                merges = entry.value.sequence ?? [entry.value]
-            } else if key.hasPrefix("$") {
-                throw failure("unknown directive \(key): there are $for, $value and $merge", entry.key)
-            } else if let value = try render(entry.value) {
-                members[key] = value
-            }
-        }
-        for merge in merges {
-            switch try render(merge) {
+    private mutating func mapping(
+        _ parts: TemplateNode.Mapping,
+        _ place: YAMLMark
+    ) throws(TemplateError) -> JSONValue? {
+        try spend(parts.size, place)
+        var members = parts.constants
+        for (key, node) in parts.members { if let value = try render(node, place) { members[key] = value } }
+        for merge in parts.merges {
+            switch try render(merge.node, merge.source.mark) {
             case .none: continue
             case .object(let overlay): members = TemplateMerge.merging(members, overlay)
-            case .some(let value): throw failure("$merge needs a mapping, not \(value.typeName)", merge)
+            case .some(let value):
+                throw compiler.failure("$merge needs a mapping, not \(value.typeName)", merge.source)
             }
         }
-        return members.isEmpty && !entries.isEmpty ? nil : .object(members)
-    }
-
-    private func key(_ node: YAMLNode) throws(TemplateError) -> String {
-        let key: String
-        do { key = try node.jsonKey() } catch { throw TemplateError(error, in: template) }
-        guard node.scalar != "<<" || node.style != .plain else { throw failure("use $merge instead of <<", node) }
-        guard !key.contains("${") else { throw failure("a key can't be substituted, only a value", node) }
-        return key
+        return members.isEmpty && !parts.isEmpty ? nil : .object(members)
     }
 
     /// The body of a `$for` for each element of its list; `nil` when the list is nothing.
-    private mutating func repeated(_ entries: [YAMLEntry], loop: YAMLNode) throws(TemplateError) -> [JSONValue]? {
-        let (name, reference) = try self.loop(loop)
-        guard let list = try value(of: reference, loop) else { return nil }
-        guard case .array(let elements) = list else {
-            throw failure("$for needs a list, not \(list.typeName)", loop)
+    private mutating func repeated(_ loop: TemplateNode.Loop) throws(TemplateError) -> [JSONValue]? {
+        guard scope.context.value[loop.name] == nil, scope.variables[loop.name] == nil else {
+            throw compiler.failure("the name \(loop.name) of $for is taken already", loop.source)
         }
-        let body = entries.filter { $0.key.scalar != "$for" }
-        let value = body.first { $0.key.scalar == "$value" }?.value
-        guard value == nil || body.count == 1 else { throw failure("$value stands alone beside $for", loop) }
+        guard let list = try value(of: loop.list, loop.source) else { return nil }
+        guard case .array(let elements) = list else {
+            throw compiler.failure("$for needs a list, not \(list.typeName)", loop.source)
+        }
+        if let flaw = loop.flaw { throw flaw }
         let known = Set(elements.flatMap { $0.object?.keys ?? [] })
         let outer = scope
         defer { scope = outer }
         var results: [JSONValue] = []
         for element in elements {
-            scope.variables[name] = TemplateScope.Variable(value: element, knownMembers: known)
-            if let value {
-                if let result = try render(value) { results.append(result) }
-            } else if let result = try mapping(body) {
+            scope.variables[loop.name] = TemplateScope.Variable(value: element, knownMembers: known)
+            if let value = loop.value {
+                if let result = try render(value, loop.source.mark) { results.append(result) }
+            } else if let result = try mapping(loop.body, loop.source.mark) {
                 results.append(result)
             }
         }
         return results
     }
 
-    /// The parts of `NAME in ${path}`.
-    private func loop(_ node: YAMLNode) throws(TemplateError) -> (String, TemplateReference) {
-        let pieces = try pieces(node.scalar ?? "", node)
-        guard pieces.count == 2, case .text(let text) = pieces[0], case .reference(let reference) = pieces[1],
-            text.hasSuffix(" in "), let name = Optional(String(text.dropLast(4))), !name.isEmpty,
-            name.allSatisfy(TemplateScanner.isNameCharacter)
-        else { throw failure("$for is written as: NAME in ${path}", node) }
-        guard scope.context.value[name] == nil, scope.variables[name] == nil else {
-            throw failure("the name \(name) of $for is taken already", node)
-        }
-        return (name, reference)
-    }
-
-    private func scalar(_ text: String, _ node: YAMLNode) throws(TemplateError) -> JSONValue? {
-        let pieces = try pieces(text, node)
-        if pieces.count == 1, case .reference(let reference) = pieces[0] { return try value(of: reference, node) }
-        guard pieces.contains(where: { if case .reference = $0 { true } else { false } }) || text.contains("$${") else {
-            do { return try node.json() } catch { throw TemplateError(error, in: template) }
-        }
+    private func text(_ pieces: [TemplatePiece], _ source: YAMLNode) throws(TemplateError) -> JSONValue? {
         var result = ""
         for piece in pieces {
             switch piece {
             case .text(let text): result += text
             case .reference(let reference):
-                switch try value(of: reference, node) {
+                switch try value(of: reference, source) {
                 case .none: return nil
                 case .string(let text): result += text
                 case .some(let value) where value.array == nil && value.object == nil: result += value.jsonText
                 case .some(let value):
-                    throw failure(
+                    throw compiler.failure(
                         "\(reference.pathText) can't stand inside text: it has the type \(value.typeName)",
-                        node,
+                        source,
                         offset: reference.offset
                     )
                 }
@@ -143,30 +129,11 @@ struct TemplateRenderer {
         return .string(result)
     }
 
-    private func value(of reference: TemplateReference, _ node: YAMLNode) throws(TemplateError) -> JSONValue? {
+    private func value(of reference: TemplateReference, _ source: YAMLNode) throws(TemplateError) -> JSONValue? {
         do {
             return try scope.value(at: reference.path) ?? reference.fallback
         } catch {
-            throw failure(error.message, node, offset: reference.offset)
+            throw compiler.failure(error.message, source, offset: reference.offset)
         }
-    }
-
-    private func pieces(_ text: String, _ node: YAMLNode) throws(TemplateError) -> [TemplatePiece] {
-        do {
-            return try TemplateScanner.pieces(of: text)
-        } catch {
-            throw failure(error.message, node, offset: error.offset)
-        }
-    }
-
-    /// An error at a node, or `offset` characters into it where the scalar is written on one line.
-    private func failure(_ message: String, _ node: YAMLNode, offset: Int = 0) -> TemplateError {
-        var mark = node.mark
-        switch node.style {
-        case .plain: mark.column += offset
-        case .singleQuoted, .doubleQuoted: mark.column += offset + 1
-        case .literal, .folded, .block, .flow: break
-        }
-        return TemplateError(message, in: template, at: mark)
     }
 }

@@ -16,7 +16,12 @@ import YAML
 /// - `$merge: ${path}`, or a list of such, lays mappings over the entries beside it; the later one wins, `null` removes,
 ///   a pod's keyed lists (`containers`, `env`, `volumes`, …) are merged item by item.
 public struct TemplateSet: Sendable {
-    private var templates: [String: Result<YAMLNode, TemplateError>]
+    private struct Template {
+        var root: TemplateNode
+        var mark: YAMLMark
+    }
+
+    private var templates: [String: Result<Template, TemplateError>]
 
     /// The templates that are built in: `deployment.yaml`, `service.yaml`, `horizontalpodautoscaler.yaml`.
     public static let builtIn = TemplateSet(texts: [
@@ -57,14 +62,14 @@ public struct TemplateSet: Sendable {
             let message = "there is no such template, only \(names.joined(separator: ", "))"
             throw TemplateError(message, in: name, at: YAMLMark(line: 1, column: 1))
         }
-        let node = try template.get()
+        let found = try template.get()
         var renderer = TemplateRenderer(template: name, context: context)
-        return try renderer.render(node) ?? .null
+        return try renderer.render(found.root, found.mark) ?? .null
     }
 
     private static func fileName(_ name: String) -> String { name.hasSuffix(".yaml") ? name : name + ".yaml" }
 
-    private static func parsed(_ text: String, name: String) -> Result<YAMLNode, TemplateError> {
+    private static func parsed(_ text: String, name: String) -> Result<Template, TemplateError> {
         do throws(YAMLError) {
             let documents = try YAMLReader(limits: YAMLLimits(bytes: 1 << 20)).documents(in: text)
             guard let document = documents.first, documents.count == 1 else {
@@ -72,7 +77,8 @@ public struct TemplateSet: Sendable {
                 let mark = documents.dropFirst().first?.mark ?? YAMLMark(line: 1, column: 1)
                 return .failure(TemplateError(message, in: name, at: mark))
             }
-            return .success(document)
+            let root = TemplateCompiler(template: name).compiled(document)
+            return .success(Template(root: root, mark: document.mark))
         } catch {
             return .failure(TemplateError(error, in: name))
         }

@@ -83,12 +83,12 @@ struct ModelApply: Sendable {
         if live.isBeingDeleted { return .stale }
         if let uid = owner?.uid, uid == model.uid {
             // The watch is late, or the object lost the label that it is watched by.
-            let hash = live.annotations[FleetAPI.revisionHashAnnotation]
-            guard hash == body.annotations[FleetAPI.revisionHashAnnotation] else {
+            let hash = live.annotation(FleetAPI.revisionHashAnnotation)
+            guard hash == body.annotation(FleetAPI.revisionHashAnnotation) else {
                 note(live, for: model)
                 return .stale
             }
-            if live.labels[FleetAPI.managedByLabel] != FleetAPI.manager {
+            if live.label(FleetAPI.managedByLabel) != FleetAPI.manager {
                 try await apply(type, AppliedBody.make(type, body, live: live))
             }
             return .stale
@@ -114,7 +114,7 @@ struct ModelApply: Sendable {
 
     private func note(_ body: KubeObject, for model: KubeObject) {
         let number = ModelObservation.revision(of: body)
-        guard number > 0, let uid = model.uid, let hash = body.annotations[FleetAPI.revisionHashAnnotation] else {
+        guard number > 0, let uid = model.uid, let hash = body.annotation(FleetAPI.revisionHashAnnotation) else {
             return
         }
         ledger.note(RevisionMemory.Written(number: number, hash: hash), model.key, uid: uid)

@@ -56,7 +56,7 @@ struct ModelObservation {
 
     /// The revision number in an object's labels; 0 without one.
     static func revision(of object: KubeObject) -> Int {
-        object.labels[FleetAPI.revisionLabel].flatMap { Int($0) } ?? 0
+        object.label(FleetAPI.revisionLabel).flatMap { Int($0) } ?? 0
     }
 
     /// The revision that gets the traffic: the Service's selector says, then the status.

@@ -237,7 +237,7 @@ struct ModelPlan {
 
     /// The revision with this hash, or the number after the highest that was ever used.
     private static func wantedRevision(_ observation: ModelObservation, hash: String) -> Int {
-        let match = observation.deployments.last { $0.annotations[FleetAPI.revisionHashAnnotation] == hash }
+        let match = observation.deployments.last { $0.annotation(FleetAPI.revisionHashAnnotation) == hash }
         if let match { return ModelObservation.revision(of: match) }
         let written = observation.memory.written
         if let written, written.hash == hash { return written.number }

@@ -184,7 +184,7 @@ struct StatusBuilder {
     }
 
     private func track(_ revision: Int) -> JSONValue {
-        let version = observation.deployment(revision)?.annotations[FleetAPI.versionAnnotation]
+        let version = observation.deployment(revision)?.annotation(FleetAPI.versionAnnotation)
         return [
             "version": .string(version ?? observation.model.versionName), "revision": JSONValue(revision),
             "replicas": JSONValue(replicas(revision)), "readyReplicas": JSONValue(readyReplicas(revision)),

@@ -11,8 +11,8 @@ enum AppliedBody {
     /// The body to apply; `live` is what exists.
     static func make(_ type: ResourceType, _ rendered: KubeObject, live: KubeObject?) -> KubeObject {
         var body = type == .deployments ? RevisionPin.pinned(rendered, to: live) : rendered
-        body.annotations[FleetAPI.appliedHashAnnotation] = nil
-        body.annotations[FleetAPI.appliedHashAnnotation] = Fingerprint.of(body.json)
+        body.setAnnotation(FleetAPI.appliedHashAnnotation, to: nil)
+        body.setAnnotation(FleetAPI.appliedHashAnnotation, to: Fingerprint.of(body.json))
         return body
     }
 }

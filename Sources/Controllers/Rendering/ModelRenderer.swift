@@ -24,13 +24,13 @@ struct ModelRenderer: Sendable {
     /// - Throws: `TemplateError` with template, line and column.
     func bodies(_ input: RevisionInput, wanted: Int, serving: Int, hash: String) throws(TemplateError) -> RenderedBodies
     {
-        let version = input.model.versionName
-        var deployment = KubeObject(
-            try templates.render("deployment", context: context(input, revision: wanted, hash: hash))
-        )
-        deployment.annotations[FleetAPI.revisionHashAnnotation] = hash
-        deployment.annotations[FleetAPI.versionAnnotation] = version
-        let serviceContext = context(input, revision: serving, hash: hash)
+        var context = common(input)
+        select(wanted, hash: hash, of: input, in: &context)
+        var deployment = KubeObject(try templates.render("deployment", context: context))
+        deployment.setAnnotation(FleetAPI.revisionHashAnnotation, to: hash)
+        deployment.setAnnotation(FleetAPI.versionAnnotation, to: input.model.versionName)
+        if serving != wanted { select(serving, hash: hash, of: input, in: &context) }
+        let serviceContext = context
         let service = KubeObject(try templates.render("service", context: serviceContext))
         var autoscaler: KubeObject?
         if input.model.scaling.engine == .horizontalPodAutoscaler {
@@ -39,7 +39,19 @@ struct ModelRenderer: Sendable {
         return RenderedBodies(deployment: deployment, service: service, autoscaler: autoscaler)
     }
 
-    private func context(_ input: RevisionInput, revision: Int, hash: String) -> JSONValue {
+    /// Puts the revision in that is spoken of.
+    private func select(_ revision: Int, hash: String, of input: RevisionInput, in context: inout JSONValue) {
+        let name = input.model.object.name
+        context["revision"] = [
+            "number": JSONValue(revision), "name": .string("\(name)-r\(revision)"), "hash": .string(hash),
+        ]
+        context["selectorLabels"] = [
+            FleetAPI.modelLabel: .string(name), FleetAPI.revisionLabel: .string(String(revision)),
+        ]
+    }
+
+    /// What all templates of a model are given, but for the revision.
+    private func common(_ input: RevisionInput) -> JSONValue {
         let model = input.model
         let object = model.object
         let container = input.container
@@ -51,14 +63,7 @@ struct ModelRenderer: Sendable {
                 "uri": .string(model.model.uri), "sha256": JSONValue(model.model.sha256) ?? .null,
                 "version": JSONValue(model.model.version) ?? .null,
             ],
-            "revision": [
-                "number": JSONValue(revision), "name": .string("\(object.name)-r\(revision)"), "hash": .string(hash),
-            ],
-            "replicas": .null, "labels": labels(input),
-            "selectorLabels": [
-                FleetAPI.modelLabel: .string(object.name), FleetAPI.revisionLabel: .string(String(revision)),
-            ],
-            "resources": object["spec", "resources"] ?? .null, "minReadySeconds": .null,
+            "replicas": .null, "labels": labels(input), "resources": object["spec", "resources"] ?? .null, "minReadySeconds": .null,
             "terminationGracePeriodSeconds": 30, "hpa": .null,
             "ownerReferences": .array([OwnerReference(controller: object)?.json].compactMap(\.self)),
         ]

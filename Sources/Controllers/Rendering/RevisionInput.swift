@@ -28,7 +28,8 @@ struct RevisionInput {
     /// In a list, an item that is exactly one reference to a value that isn't set disappears together with the flag
     /// (`--…`) before it.
     var container: JSONValue {
-        var container = resolved(runtime.container) ?? .emptyObject
+        let values = values
+        var container = resolved(runtime.container, values) ?? .emptyObject
         container["name"] = "server"
         if let resources = model.object["spec", "resources"] { container["resources"] = resources }
         if container["ports"] == nil {
@@ -37,24 +38,27 @@ struct RevisionInput {
         return container
     }
 
-    private var values: [String: String] {
-        var values = [
-            "model.name": model.object.name, "model.uri": model.model.uri, "model.format": model.model.formatName,
+    /// What references stand for, in the order in which they are put in.
+    private var values: [(reference: String, value: String?)] {
+        [
+            ("${model.name}", model.object.name), ("${model.uri}", model.model.uri),
+            ("${model.format}", model.model.formatName), ("${model.sha256}", model.model.sha256),
+            ("${model.version}", model.model.version),
         ]
-        values["model.sha256"] = model.model.sha256
-        values["model.version"] = model.model.version
-        return values
     }
 
-    private func resolved(_ value: JSONValue) -> JSONValue? {
+    private func resolved(_ value: JSONValue, _ values: [(reference: String, value: String?)]) -> JSONValue? {
         switch value {
-        case .string(let text): return resolved(text).map(JSONValue.string)
+        case .string(let text): return resolved(text, values).map(JSONValue.string)
         case .object(let members):
-            return .object(JSONObject(pairs: members.compactMap { key, value in resolved(value).map { (key, $0) } }))
+            guard members.contains(where: { Self.hasReference($0.value) }) else { return value }
+            return .object(
+                JSONObject(pairs: members.compactMap { key, value in resolved(value, values).map { (key, $0) } })
+            )
         case .array(let items):
             var result: [JSONValue] = []
             for item in items {
-                if let item = resolved(item) {
+                if let item = resolved(item, values) {
                     result.append(item)
                 } else if let flag = result.last?.string, flag.hasPrefix("--") {
                     result.removeLast()
@@ -65,15 +69,26 @@ struct RevisionInput {
         }
     }
 
-    private func resolved(_ text: String) -> String? {
-        guard text.contains("${model.") else { return text }
+    /// Whether a value may hold a reference: looked at first, since hardly any does and taking texts apart is slow.
+    private static func hasReference(_ value: JSONValue) -> Bool {
+        switch value {
+        case .string(let text): text.utf8.contains(UInt8(ascii: "$"))
+        case .object(let members): members.values.contains(where: hasReference)
+        case .array(let items): items.contains(where: hasReference)
+        default: false
+        }
+    }
+
+    private func resolved(_ text: String, _ values: [(reference: String, value: String?)]) -> String? {
+        guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
         var text = text
-        for name in ["model.name", "model.uri", "model.format", "model.sha256", "model.version"] {
-            let reference = "${\(name)}"
-            guard text.contains(reference) else { continue }
-            if text == reference, values[name] == nil { return nil }
-            text = text.split(separator: reference, omittingEmptySubsequences: false)
-                .joined(separator: values[name] ?? "")
+        for (reference, value) in values {
+            if text == reference {
+                guard let value else { return nil }
+                text = value
+            } else if text.contains(reference) {
+                text = text.split(separator: reference, omittingEmptySubsequences: false).joined(separator: value ?? "")
+            }
         }
         return text
     }

@@ -22,21 +22,28 @@ enum RevisionPin {
     static func pinned(_ body: KubeObject, to live: KubeObject?) -> KubeObject {
         var body = body
         let hash = FleetAPI.revisionHashAnnotation
-        if let live, live.annotations[hash] == body.annotations[hash] {
-            if let template = rendering(of: live) { body["spec", "template"] = template }
+        if let live, live.annotation(hash) == body.annotation(hash) {
             if let selector = live["spec", "selector"] { body["spec", "selector"] = selector }
+            if let (text, template) = rendering(of: live) {
+                body["spec", "template"] = template
+                // The text as it stands there: the same template needs no other.
+                body.setAnnotation(FleetAPI.renderedTemplateAnnotation, to: text)
+                return body
+            }
         }
         let text = body["spec", "template"]?.jsonText ?? ""
         if !text.isEmpty, text.utf8.count <= longestRendering {
-            body.annotations[FleetAPI.renderedTemplateAnnotation] = text
+            body.setAnnotation(FleetAPI.renderedTemplateAnnotation, to: text)
         }
         return body
     }
 
     /// The pod template that a Deployment was rendered with; `nil` where it isn't noted or can't be read.
-    private static func rendering(of live: KubeObject) -> JSONValue? {
-        guard let text = live.annotations[FleetAPI.renderedTemplateAnnotation] else { return nil }
-        let json = try? JSONValue(parsing: Array(text.utf8))
-        return json?.object?.isEmpty == false ? json : nil
+    private static func rendering(of live: KubeObject) -> (text: String, template: JSONValue)? {
+        guard let text = live.annotation(FleetAPI.renderedTemplateAnnotation) else { return nil }
+        guard text.utf8.count <= longestRendering, let json = try? JSONValue(parsing: Array(text.utf8)),
+            json.object?.isEmpty == false
+        else { return nil }
+        return (text, json)
     }
 }

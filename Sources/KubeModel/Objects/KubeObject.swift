@@ -72,6 +72,20 @@ public struct KubeObject: Sendable, Hashable {
         set { json.set(newValue.isEmpty ? nil : JSONValue(newValue), at: "metadata", "annotations") }
     }
 
+    /// One label; `nil` when missing. Cheaper than looking into `labels`, which are made anew each time.
+    public func label(_ name: String) -> String? { json["metadata"]?["labels"]?[name]?.string }
+
+    /// One annotation; `nil` when missing. Cheaper than looking into `annotations`, which are made anew each time.
+    public func annotation(_ name: String) -> String? { json["metadata"]?["annotations"]?[name]?.string }
+
+    /// Sets, or with `nil` removes, one annotation.
+    public mutating func setAnnotation(_ name: String, to value: String?) {
+        json.set(value.map(JSONValue.string), at: "metadata", "annotations", name)
+        if value == nil, json.at("metadata", "annotations")?.object?.isEmpty == true {
+            json.set(nil, at: "metadata", "annotations")
+        }
+    }
+
     /// `metadata.finalizers`; empty when missing.
     public var finalizers: [String] {
         get { (json.at("metadata", "finalizers")?.array ?? []).compactMap(\.string) }
