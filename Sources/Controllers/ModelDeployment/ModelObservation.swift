@@ -54,6 +54,17 @@ struct ModelObservation {
         self.time = time
     }
 
+    /// Whether this very spec was found valid before, as its status says.
+    ///
+    /// It stays so when validation gets stricter: what serves isn't refused by an upgrade.
+    var wasAccepted: Bool {
+        guard let generation = stored.generation, stored["status", "observedGeneration"]?.integer == generation else {
+            return false
+        }
+        let progressing = ConditionSet(stored)[ModelDeploymentCondition.progressing]
+        return progressing.map { $0.reason != "InvalidSpec" } ?? false
+    }
+
     /// The revision number in an object's labels; 0 without one.
     static func revision(of object: KubeObject) -> Int {
         object.label(FleetAPI.revisionLabel).flatMap { Int($0) } ?? 0

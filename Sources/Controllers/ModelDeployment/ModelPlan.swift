@@ -52,7 +52,7 @@ struct ModelPlan {
     /// Decides.
     init(_ observation: ModelObservation, renderer: ModelRenderer) {
         let model = observation.model
-        let errors = ModelDeploymentValidation.validate(model.object.json).errors
+        let errors = observation.wasAccepted ? [] : ModelDeploymentValidation.validate(model.object.json).errors
         if let first = errors.first {
             let message = "\(first.field): \(first.message); correct the field and apply again"
             finish(StatusBuilder(observation, blocked: ("InvalidSpec", message)))

@@ -63,7 +63,8 @@ struct ModelRenderer: Sendable {
                 "uri": .string(model.model.uri), "sha256": JSONValue(model.model.sha256) ?? .null,
                 "version": JSONValue(model.model.version) ?? .null,
             ],
-            "replicas": .null, "labels": labels(input), "resources": object["spec", "resources"] ?? .null, "minReadySeconds": .null,
+            "replicas": .null, "labels": labels(input), "resources": object["spec", "resources"] ?? .null,
+            "minReadySeconds": .null,
             "terminationGracePeriodSeconds": 30, "hpa": .null,
             "ownerReferences": .array([OwnerReference(controller: object)?.json].compactMap(\.self)),
         ]

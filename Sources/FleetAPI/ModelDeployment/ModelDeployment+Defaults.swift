@@ -10,7 +10,9 @@ extension ModelDeployment {
     ]
 
     /// The object with the defaults of its schema, as the API server would store it.
-    public static func applyingDefaults(to json: JSONValue) -> JSONValue { schema.applyingDefaults(to: json) }
+    public static func applyingDefaults(to json: JSONValue) -> JSONValue { defaults.completing(json) }
+
+    private static let defaults = SchemaDefaults(schema)
 
     /// What people call the model's version; `unversioned` where the spec has none.
     public var versionName: String { model.version ?? "unversioned" }

@@ -24,7 +24,7 @@ public enum ModelDeploymentValidation {
     /// Checks an object; defaults are filled in first, and unknown fields are warned about by the API server itself.
     public static func validate(_ json: JSONValue) -> ValidationFindings {
         var findings = ValidationFindings()
-        let json = ModelDeployment.schema.applyingDefaults(to: json)
+        let json = ModelDeployment.applyingDefaults(to: json)
         // Left out is the remark that rules in CEL were not checked; the checks below are these rules.
         findings.errors = ModelDeployment.schema.violations(in: json).filter {
             !($0.field == "<nil>" && $0.message.contains("rules were not checked"))

@@ -81,7 +81,7 @@ public struct ModelDeployment: Sendable, Hashable {
 
     /// Reads an object, after filling in the schema's defaults.
     public init(_ stored: KubeObject) {
-        let object = KubeObject(Self.schema.applyingDefaults(to: stored.json))
+        let object = KubeObject(Self.applyingDefaults(to: stored.json))
         self.object = object
         let spec = object.json["spec"] ?? .emptyObject
         let json = spec["model"]

@@ -8,7 +8,7 @@ public enum ServingRuntimeValidation {
     /// Checks an object.
     public static func validate(_ json: JSONValue) -> ValidationFindings {
         var findings = ValidationFindings()
-        let json = ServingRuntime.schema.applyingDefaults(to: json)
+        let json = ServingRuntime.defaults.completing(json)
         findings.errors = ServingRuntime.schema.violations(in: json)
         guard let spec = json["spec"], spec.object != nil else { return findings }
         for signal in ["queueLength", "inFlight", "latency"] where spec.at("metrics", signal) == nil {

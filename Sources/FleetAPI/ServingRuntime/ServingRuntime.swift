@@ -30,10 +30,12 @@ public struct ServingRuntime: Sendable, Hashable {
 
     /// The resource's names.
     public static let resourceType = ResourceType.servingRuntimes
+    /// The defaults of the schema.
+    static let defaults = SchemaDefaults(schema)
 
     /// Reads an object, after filling in the schema's defaults.
     public init(_ stored: KubeObject) {
-        object = KubeObject(Self.schema.applyingDefaults(to: stored.json))
+        object = KubeObject(Self.defaults.completing(stored.json))
         let spec = object.json["spec"] ?? .emptyObject
         formats = (spec["supportedModelFormats"]?.array ?? []).compactMap { format in
             guard let name = format["name"]?.string else { return nil }

@@ -18,6 +18,11 @@ public struct JSONObject: Sendable, Hashable {
     public init(pairs: some Sequence<(String, JSONValue)>) {
         var sorted = Array(pairs)
         if !Self.isSorted(sorted) {
+            if sorted.count <= 16 {
+                // Such as literals in the code: putting them in one by one is quicker than sorting with positions.
+                for (key, value) in sorted { self[key] = value }
+                return
+            }
             sorted = sorted.enumerated()
                 .sorted {
                     Self.isSame($0.element.0, $1.element.0)
@@ -58,12 +63,11 @@ public struct JSONObject: Sendable, Hashable {
     /// The member `key`; setting `nil` removes it.
     public subscript(key: String) -> JSONValue? {
         get {
-            let index = position(of: key)
-            return index < keys.count && Self.isSame(keys[index], key) ? values[index] : nil
+            let (index, isPresent) = position(of: key)
+            return isPresent ? values[index] : nil
         }
         set {
-            let index = position(of: key)
-            let isPresent = index < keys.count && Self.isSame(keys[index], key)
+            let (index, isPresent) = position(of: key)
             switch (isPresent, newValue) {
             case (true, .some(let value)): values[index] = value
             case (true, .none):
@@ -94,15 +98,17 @@ public struct JSONObject: Sendable, Hashable {
         return result
     }
 
-    /// The first index whose name isn't before `key`.
-    private func position(of key: String) -> Int {
+    /// The first index whose name isn't before `key`, and whether it is the same.
+    private func position(of key: String) -> (index: Int, isPresent: Bool) {
         var low = 0
         var high = keys.count
         while low < high {
             let middle = (low + high) / 2
-            if Self.precedes(keys[middle], key) { low = middle + 1 } else { high = middle }
+            let order = ByteOrder.compare(keys[middle], key)
+            if order == 0 { return (middle, true) }
+            if order < 0 { low = middle + 1 } else { high = middle }
         }
-        return low
+        return (low, false)
     }
 
     private static func isSorted(_ pairs: [(String, JSONValue)]) -> Bool {
@@ -110,11 +116,9 @@ public struct JSONObject: Sendable, Hashable {
     }
 
     /// Names are compared as bytes: JSON knows no canonical equivalence, Swift's own `<` and `==` do.
-    private static func precedes(_ left: String, _ right: String) -> Bool {
-        left.utf8.lexicographicallyPrecedes(right.utf8)
-    }
+    private static func precedes(_ left: String, _ right: String) -> Bool { ByteOrder.compare(left, right) < 0 }
 
-    private static func isSame(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
+    private static func isSame(_ left: String, _ right: String) -> Bool { ByteOrder.isSame(left, right) }
 }
 
 extension JSONObject: Sequence {

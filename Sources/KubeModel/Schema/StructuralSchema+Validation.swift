@@ -10,7 +10,7 @@ extension StructuralSchema {
         var checker = SchemaChecker()
         checker.check(value, against: self, at: "", isRoot: true)
         checker.checkLists(value, against: self, at: "")
-        if hasRules, checker.hasBlockingCause {
+        if checker.hasBlockingCause, hasRules {
             checker.causes.append(
                 APIStatus.Cause(
                     reason: "FieldValueInvalid",

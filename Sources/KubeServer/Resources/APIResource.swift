@@ -93,11 +93,14 @@ struct CustomVersion: Sendable {
     var columns: [JSONValue]
     /// The schema as patches and field management go by it; made once, as it is asked for with every write.
     let types: TypeSchema
+    /// The schema's defaults, made once too.
+    let defaults: SchemaDefaults
 
     /// A version with a schema and printer columns.
     init(schema: StructuralSchema, columns: [JSONValue]) {
         self.schema = schema
         self.columns = columns
         types = .custom(schema)
+        defaults = SchemaDefaults(schema)
     }
 }

@@ -108,7 +108,7 @@ extension ServerState {
 
     /// The object with the defaults of its kind.
     func defaulted(_ object: KubeObject, _ resource: APIResource) -> KubeObject {
-        if let custom = resource.custom { return KubeObject(custom.schema.applyingDefaults(to: object.json)) }
+        if let custom = resource.custom { return KubeObject(custom.defaults.completing(object.json)) }
         let result = KubeObject(BuiltInDefaults.applying(to: object.json, type: resource.type))
         return resource.storage == .definitions ? DefinitionRules.defaulted(result) : result
     }
