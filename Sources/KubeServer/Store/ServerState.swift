@@ -110,8 +110,6 @@ extension StoredKind {
     static let namespaces = StoredKind(group: "", plural: "namespaces")
     /// Pods.
     static let pods = StoredKind(group: "", plural: "pods")
-    /// Deployments.
-    static let deployments = StoredKind(group: "apps", plural: "deployments")
     /// Nodes.
     static let nodes = StoredKind(group: "", plural: "nodes")
 }

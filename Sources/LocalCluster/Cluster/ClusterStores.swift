@@ -23,12 +23,10 @@ struct ClusterStores: Sendable {
     /// Leases: the nodes' among them.
     let leases = ObjectStore()
     /// Config maps, without what they hold: pods read that themselves.
-    let configMaps = ObjectStore(transform: Self.dropContents)
+    let configMaps = ObjectStore(projection: Self.withoutContents)
     /// Secrets, without what they hold.
-    let secrets = ObjectStore(transform: Self.dropContents)
+    let secrets = ObjectStore(projection: Self.withoutContents)
 
-    private static let dropContents: @Sendable (inout KubeObject) -> Void = { object in
-        ObjectStore.dropManagedFields(&object)
-        for member in ["data", "binaryData", "stringData"] { object.json[member] = nil }
-    }
+    private static let withoutContents = ObjectProjection.withoutManagedFields
+        .dropping("data").dropping("binaryData").dropping("stringData")
 }
