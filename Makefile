@@ -26,8 +26,9 @@ ifdef ROOM
 	MODELFLEET_ROOMS=$(ROOM) $(SWIFT) test
 else
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --skip EndToEnd
-	$(SWIFT) test --skip-build --filter EndToEnd
+	$(SWIFT) test --skip-build --skip EndToEndTests --skip SimulationTests
+	$(SWIFT) test --skip-build --filter SimulationTests
+	$(SWIFT) test --skip-build --filter EndToEndTests
 endif
 
 demo: release ## Serve a model, load it, watch it scale up and down (HOLD=1 leaves it running, LOAD_SECONDS=n)
