@@ -124,7 +124,7 @@ public final class Controller: Service {
         let start = time.now()
         var metadata: Logger.Metadata = ["object": "\(key)"]
         do {
-            let outcome = try await reconcileWithDeadline(key)
+            let outcome = try await WriteScope.$key.withValue(key) { try await reconcileWithDeadline(key) }
             queue.forget(key)
             if case .requeue(let delay) = outcome { queue.add(key, after: delay, priority: .resync) }
             metadata["outcome"] = "\(outcome)"

@@ -23,6 +23,15 @@ public struct LeaseTiming: Sendable, Hashable {
         self.renewDeadline = min(renewDeadline, leaseDuration)
         self.retryPeriod = retryPeriod
     }
+
+    /// After how long since the last renewal every write has ended: half of the time that is left for others to wait.
+    public var writesEndWithin: Duration { renewDeadline + (leaseDuration - renewDeadline) / 2 }
+
+    /// The lease duration as a Lease says it: in whole seconds, rounded up, so that nobody takes it too early.
+    var durationSeconds: Int {
+        let (seconds, rest) = leaseDuration.components
+        return max(1, Int(seconds) + (rest > 0 ? 1 : 0))
+    }
 }
 
 /// What a Lease says.
@@ -158,7 +167,7 @@ public struct LeaseStateMachine: Sendable {
         let transitions = record.map { isRenewal ? $0.transitions : min($0.transitions, Int(Int32.max) - 1) + 1 } ?? 0
         return LeaseRecord(
             holder: identity,
-            durationSeconds: max(1, Int(timing.leaseDuration.components.seconds)),
+            durationSeconds: timing.durationSeconds,
             acquired: isRenewal ? record?.acquired : now,
             renewed: now,
             transitions: transitions

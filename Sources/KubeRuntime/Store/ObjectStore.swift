@@ -125,6 +125,20 @@ public final class ObjectStore: Sendable {
         return sorted(candidates.filter { selector.matches($0.labels) })
     }
 
+    /// The revisions of the objects that may have an owner reference to `uid`, in no order that means anything; the same
+    /// as long as none of them changes. Reads no object.
+    public func revisions(ownedBy uid: String) -> [UInt64] { revisions(.owner(uid: uid)) }
+
+    /// The revisions of the objects that may have this value of an indexed label; as `revisions(ownedBy:)`.
+    public func revisions(label: String, _ value: String) -> [UInt64] { revisions(.label(label, value)) }
+
+    private func revisions(_ facet: Facet) -> [UInt64] {
+        let revisions = state.withLock { state in
+            state.index.keys(facet).compactMap { state.slots[$0]?.object.revision }
+        }
+        return revisions.count < 2 ? revisions : revisions.sorted()
+    }
+
     /// The number of objects.
     public var count: Int { state.withLock { $0.slots.count } }
 
