@@ -230,9 +230,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "CurlHTTP", "HTTPMessages", "KubeAPI", "KubeModel", "YAML",
-                "Ambient",
-                httpTypes,
+                "modelfleet", "modelfleet-server", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI",
+                "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
             ]
         ),
     ],

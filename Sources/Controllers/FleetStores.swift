@@ -4,6 +4,7 @@
 import FleetAPI
 import KubeModel
 import KubeRuntime
+import Synchronization
 
 /// The stores that the controllers read; watchers fill them.
 struct FleetStores: Sendable {
@@ -20,8 +21,27 @@ struct FleetStores: Sendable {
     /// The pods of models.
     let pods = ObjectStore(.packed, projection: .pods, indexing: [FleetAPI.modelLabel])
 
+    private let parsed = ParsedRuntimes()
+
+    /// The runtimes, read once for each state of their store.
+    func servingRuntimes() -> [ServingRuntime] { parsed.runtimes(in: runtimes) }
+
     /// All of them.
     var all: [ObjectStore] { [models, runtimes, deployments, services, autoscalers, pods] }
+}
+
+/// The runtimes as values, so that not every reconcile reads them anew.
+private final class ParsedRuntimes: Sendable {
+    private let memory = Mutex<(revision: UInt64, runtimes: [ServingRuntime])?>(nil)
+
+    func runtimes(in store: ObjectStore) -> [ServingRuntime] {
+        // Read before the objects: a change in between makes the next call read again.
+        let revision = store.revision
+        if let known = memory.withLock({ $0 }), known.revision == revision { return known.runtimes }
+        let runtimes = store.all().map(ServingRuntime.init)
+        memory.withLock { $0 = (revision, runtimes) }
+        return runtimes
+    }
 }
 
 extension ObjectProjection {

@@ -10,65 +10,28 @@ import KubeRuntime
 public import Logging
 public import ServiceLifecycle
 public import Telemetry
-public import Templates
-
-/// What an operator process can be told.
-public struct OperatorConfiguration: Sendable {
-    /// How many models are reconciled at one time.
-    public var workers: Int
-    /// The most pods of one model that are scraped at one time.
-    public var scrapeConcurrency: Int
-    /// The longest time for one metrics page.
-    public var scrapeTimeout: Duration
-    /// Whether several processes choose one leader through a Lease; off where only one runs.
-    public var electsLeader: Bool
-    /// The namespace of the Lease.
-    public var leaseNamespace: String
-    /// This process's name in the Lease and in events; a random one where it is empty.
-    public var identity: String
-    /// The templates.
-    public var templates: TemplateSet
-
-    /// A configuration with defaults for one process.
-    public init(
-        workers: Int = 4,
-        scrapeConcurrency: Int = 16,
-        scrapeTimeout: Duration = .seconds(1),
-        electsLeader: Bool = false,
-        leaseNamespace: String = "modelfleet-system",
-        identity: String = "",
-        templates: TemplateSet = .builtIn
-    ) {
-        self.workers = workers
-        self.scrapeConcurrency = scrapeConcurrency
-        self.scrapeTimeout = scrapeTimeout
-        self.electsLeader = electsLeader
-        self.leaseNamespace = leaseNamespace
-        self.identity = identity
-        self.templates = templates
-    }
-}
 
 /// The operator: watchers, the ModelDeployment controller and the scaling loop, wired together.
 ///
 /// It keeps nothing that it can't find again: what it needs after a restart is in the objects themselves.
 public struct OperatorService: Service {
-    private let client: KubeClient
-    private let namespace: String?
-    private let configuration: OperatorConfiguration
-    private let time: any TimeSource
-    private let random: any RandomSource
-    private let logger: Logger
-    private let stores = FleetStores()
-    private let state = ScalingState()
+    let client: KubeClient
+    let namespaces: [String]
+    let configuration: OperatorConfiguration
+    let time: any TimeSource
+    let random: any RandomSource
+    let logger: Logger
+    let stores = FleetStores()
+    let state = ScalingState()
     private let scraper: Scraper
     private let registry: MetricsRegistry
     private let work = OperatorWork()
+    let standby = Standby()
 
     /// An operator.
     /// - Parameters:
     ///   - scrapeExchange: what reads the pods' metrics pages.
-    ///   - namespace: the only namespace to look after; `nil` for all.
+    ///   - namespaces: the only namespaces to look after; none for all.
     ///   - metrics: where the operator's own metrics are registered.
     public init(
         client: KubeClient,
@@ -76,12 +39,12 @@ public struct OperatorService: Service {
         time: any TimeSource = SystemTime(),
         random: any RandomSource = SystemRandom(),
         logger: Logger = Logger(label: "modelfleet.operator"),
-        namespace: String? = nil,
+        namespaces: [String] = [],
         configuration: OperatorConfiguration = OperatorConfiguration(),
         metrics: MetricsRegistry = MetricsRegistry()
     ) {
         self.client = client
-        self.namespace = namespace
+        self.namespaces = Set(namespaces).sorted()
         self.configuration = configuration
         self.time = time
         self.random = random
@@ -101,22 +64,30 @@ public struct OperatorService: Service {
     /// What the operator has done and has still to do.
     public var activity: OperatorActivity { work.activity(isSynced: isSynced) }
 
+    /// Whether it can do what it is there for: every watch has its first list, or another process leads.
+    public var isReady: Bool { standby.isWaiting || isSynced }
+
     /// Works until cancelled or shut down.
     /// - Throws: the loss of the leadership; the process should start again.
     public func run() async throws {
-        guard configuration.electsLeader else { return try await lead() }
-        let identity = configuration.identity.isEmpty ? "modelfleet-\(random.nameSuffix())" : configuration.identity
-        let election = LeaderElection(
-            client: client,
-            key: ObjectKey(namespace: configuration.leaseNamespace, name: "modelfleet-operator"),
-            identity: identity,
-            time: time,
-            logger: logger
-        ) { try await lead() }
-        try await election.run()
+        if configuration.shards > 1 { return try await runSharded() }
+        guard configuration.electsLeader else { return try await run(parts(client: client)) }
+        try await runElected()
     }
 
-    private func lead() async throws {
+    /// What works together in one process.
+    struct Parts: Sendable {
+        let controller: Controller
+        let services: [any Service]
+        let ledger: RevisionLedger
+        let settled: SettledModels
+    }
+
+    /// Makes the parts.
+    /// - Parameters:
+    ///   - client: what they send with; a fenced one where several processes share the work.
+    ///   - isOurs: whether a model is this process's to look after, now.
+    func parts(client: KubeClient, isOurs: @escaping @Sendable (ObjectKey) -> Bool = { _ in true }) -> Parts {
         let recorder = EventRecorder(
             client: client,
             component: "modelfleet",
@@ -126,17 +97,22 @@ public struct OperatorService: Service {
             logger: logger
         )
         let ledger = RevisionLedger()
+        let settled = SettledModels()
         let reconciler = ModelReconciler(
             stores: stores,
             scaling: state,
             renderer: ModelRenderer(templates: configuration.templates),
             apply: ModelApply(client: client, recorder: recorder, ledger: ledger),
             ledger: ledger,
+            settled: settled,
             time: time
         )
+        let ours = ClosureReconciler { key in
+            isOurs(key) ? try await reconciler.reconcile(key) : .awaitChange
+        }
         let controller = Controller(
             name: "modeldeployment",
-            reconciler: work.counting(reconciler),
+            reconciler: work.counting(ours),
             workers: configuration.workers,
             queue: WorkQueue(
                 time: time,
@@ -156,12 +132,21 @@ public struct OperatorService: Service {
             recorder: recorder,
             metrics: ScalingMetrics(registry: registry),
             time: time,
-            logger: logger
+            logger: logger,
+            isOurs: isOurs
         ) { [controller] key in controller.enqueue(key) }
         let services: [any Service] = watchers(for: controller) + [controller, loop]
-        logger.info("the operator starts", metadata: ["namespace": "\(namespace ?? "all")"])
+        return Parts(controller: controller, services: services, ledger: ledger, settled: settled)
+    }
+
+    /// Runs the parts until they end.
+    func run(_ parts: Parts) async throws {
+        logger.info(
+            "the operator starts",
+            metadata: ["namespaces": "\(namespaces.isEmpty ? "all" : namespaces.joined(separator: ", "))"]
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
-            for service in services { group.addTask { try await service.run() } }
+            for service in parts.services { group.addTask { try await service.run() } }
             defer { group.cancelAll() }
             try await group.waitForAll()
         }
@@ -173,36 +158,33 @@ public struct OperatorService: Service {
         let served = LabelSelector(requirements: [LabelSelector.Requirement(FleetAPI.modelLabel, .exists)])
         let owner = controller.enqueuesOwner(.modelDeployments)
         let models = stores.models
-        func watcher(
+        func watchers(
             _ type: ResourceType,
             _ selector: LabelSelector?,
             _ store: ObjectStore,
             _ onChange: @escaping @Sendable (ObjectChange) -> Void
-        ) -> Watcher {
-            Watcher(
-                client: client,
-                type: type,
-                namespace: type.isNamespaced ? namespace : nil,
-                labelSelector: selector,
-                store: store,
-                time: time,
-                random: random,
-                logger: logger,
-                onChange: onChange
-            )
+        ) -> [any Service] {
+            let scopes: [String?] = type.isNamespaced && !namespaces.isEmpty ? namespaces : [nil]
+            return scopes.map { namespace in
+                Watcher(
+                    client: client,
+                    type: type,
+                    namespace: namespace,
+                    labelSelector: selector,
+                    store: store,
+                    time: time,
+                    random: random,
+                    logger: logger,
+                    onChange: onChange
+                )
+            }
         }
-        return [
-            watcher(.modelDeployments, nil, stores.models, controller.enqueuesObject),
-            watcher(.servingRuntimes, nil, stores.runtimes, controller.enqueues { _ in models.keys() }),
-            watcher(.deployments, managed, stores.deployments, owner),
-            watcher(.services, managed, stores.services, owner),
-            watcher(.horizontalPodAutoscalers, managed, stores.autoscalers, owner),
-            watcher(
-                .pods,
-                served,
-                stores.pods,
-                controller.enqueuesNamed(inLabel: FleetAPI.modelLabel)
-            ),
-        ]
+        let named = controller.enqueuesNamed(inLabel: FleetAPI.modelLabel)
+        return watchers(.modelDeployments, nil, stores.models, controller.enqueuesObject)
+            + watchers(.servingRuntimes, nil, stores.runtimes, controller.enqueues { _ in models.keys() })
+            + watchers(.deployments, managed, stores.deployments, owner)
+            + watchers(.services, managed, stores.services, owner)
+            + watchers(.horizontalPodAutoscalers, managed, stores.autoscalers, owner)
+            + watchers(.pods, served, stores.pods, named)
     }
 }

@@ -20,6 +20,7 @@ import Testing
 final class OperatorHarness: Sendable {
     let client: KubeClient
     let pages = Mutex<[String: String]>([:])
+    let metrics = MetricsRegistry()
     private let server: APIServer
 
     init() async throws {
@@ -32,7 +33,25 @@ final class OperatorHarness: Sendable {
     }
 
     /// Runs an operator while `body` runs.
-    func withOperator(_ body: @Sendable @escaping (OperatorHarness) async throws -> Void) async throws {
+    func withOperator(
+        namespaces: [String] = [],
+        _ body: @Sendable @escaping (OperatorHarness) async throws -> Void
+    ) async throws {
+        let service = service(namespaces: namespaces)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            group.addTask { try await body(self) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// An operator, by default over the harness's own client.
+    func service(
+        exchange: (any HTTPExchange)? = nil,
+        namespaces: [String] = [],
+        configuration: OperatorConfiguration = OperatorConfiguration()
+    ) -> OperatorService {
         let scrape = ClosureExchange { [self] request in
             let page = pages.withLock { $0[request.head.authority ?? ""] }
             guard let page else { return HTTPResponseMessage(status: .notFound, text: "") }
@@ -40,13 +59,25 @@ final class OperatorHarness: Sendable {
         }
         var logger = Logger(label: "test")
         logger.logLevel = .critical
-        let service = OperatorService(client: client, scrapeExchange: scrape, logger: logger)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await service.run() }
-            group.addTask { try await body(self) }
-            defer { group.cancelAll() }
-            try await group.next()
+        var client = client
+        if let exchange { client.exchange = exchange }
+        return OperatorService(
+            client: client,
+            scrapeExchange: scrape,
+            logger: logger,
+            namespaces: namespaces,
+            configuration: configuration,
+            metrics: metrics
+        )
+    }
+
+    /// Gives models a new version, and waits until somebody has made its Deployment.
+    func change(_ names: [String], version: Int) async throws {
+        for name in names {
+            let patch: JSONValue = ["spec": ["model": ["version": .string("\(version)")]]]
+            try await client.patch(.modelDeployments, Self.key(name), .merge(patch))
         }
+        for name in names { try await expect(.deployments, "\(name)-r\(version)") { _ in true } }
     }
 
     static func model(_ name: String = "m", spec: JSONValue = [:]) -> KubeObject {

@@ -3,6 +3,7 @@
 
 import Ambient
 import FleetAPI
+import HTTPMessages
 import KubeAPI
 import KubeModel
 import KubeRuntime
@@ -24,11 +25,17 @@ struct ReconcilerHarness {
     private var reconciler: ModelReconciler
 
     /// A cluster with the definitions, the built-in runtime and `model`.
-    /// - Parameter loosely: whether the API server takes any spec, as one with older definitions would.
-    init(_ model: KubeObject = OperatorHarness.model(), loosely: Bool = false) async throws {
+    /// - Parameters:
+    ///   - loosely: whether the API server takes any spec, as one with older definitions would.
+    ///   - exchange: the API server to use instead of one of its own.
+    init(
+        _ model: KubeObject = OperatorHarness.model(),
+        loosely: Bool = false,
+        exchange: (any HTTPExchange)? = nil
+    ) async throws {
         var configuration = APIServerConfiguration()
         configuration.time = time
-        client = KubeClient(exchange: APIServer(configuration: configuration))
+        client = KubeClient(exchange: exchange ?? APIServer(configuration: configuration))
         reconciler = Self.reconciler(stores, client, time, .builtIn)
         for var definition in FleetAPI.customResourceDefinitions {
             if loosely {
@@ -59,6 +66,7 @@ struct ReconcilerHarness {
             renderer: ModelRenderer(templates: templates),
             apply: ModelApply(client: client, recorder: recorder, ledger: ledger),
             ledger: ledger,
+            settled: SettledModels(),
             time: time
         )
     }
@@ -90,6 +98,17 @@ struct ReconcilerHarness {
     func reconcile() async throws -> ReconcileOutcome {
         try await sync()
         return try await reconciler.reconcile(key)
+    }
+
+    /// The versions of all objects that an operator may write.
+    func versions() async throws -> [String: String] {
+        var versions: [String: String] = [:]
+        for type in [.modelDeployments, .deployments, .services, .events] as [ResourceType] {
+            for object in try await client.list(type).items {
+                versions["\(type) \(object.key)"] = object.resourceVersion
+            }
+        }
+        return versions
     }
 
     func get(_ type: ResourceType, _ name: String) async throws -> KubeObject {

@@ -52,7 +52,7 @@ struct ModelApply: Sendable {
     private func send(_ action: PlannedAction, for model: KubeObject) async throws -> Progress {
         switch action {
         case .create(let type, let body): return try await create(type, body, for: model)
-        case .apply(let type, let body): try await apply(type, body)
+        case .apply(let type, let body): try await apply(type, body, for: model)
         case .scale(let type, let key, let count):
             if count == 0, try await isServing(key, for: model) { return .stale }
             try await client.setReplicas(count, of: type, key)
@@ -89,7 +89,7 @@ struct ModelApply: Sendable {
                 return .stale
             }
             if live.label(FleetAPI.managedByLabel) != FleetAPI.manager {
-                try await apply(type, AppliedBody.make(type, body, live: live))
+                try await apply(type, AppliedBody.make(type, body, live: live), for: model)
             }
             return .stale
         }
@@ -104,7 +104,7 @@ struct ModelApply: Sendable {
     /// Applies, and notes the revision unless the server refused it for certain.
     private func applyNoted(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) async throws {
         do {
-            try await apply(type, body)
+            try await apply(type, body, for: model)
         } catch {
             if error is KubeError { note(body, for: model) }
             throw error
@@ -121,10 +121,19 @@ struct ModelApply: Sendable {
     }
 
     /// Server-side apply; a body that the server finds wrong is refused in words for the status.
-    private func apply(_ type: ResourceType, _ body: KubeObject) async throws {
+    ///
+    /// A field that somebody else took is taken back, with an event that names them: two writers of one field is
+    /// something that a person must know.
+    private func apply(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) async throws {
         do {
-            _ = try await client.apply(type, body, force: true)
-        } catch {
+            do {
+                _ = try await client.apply(type, body)
+            } catch {
+                guard error.isConflict, let conflict = OwnershipConflict(error, type, body) else { throw error }
+                _ = try await client.apply(type, body, force: true)
+                await recorder.record(model, .warning, reason: "FieldConflict", message: conflict.message)
+            }
+        } catch let error as KubeError {
             guard error.isInvalid || error.isForbidden || error.httpStatus == 400 else { throw error }
             throw ApplyRefused(reason: "ApplyRejected", message: "\(error)")
         }

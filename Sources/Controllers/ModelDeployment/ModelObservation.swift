@@ -40,7 +40,7 @@ struct ModelObservation {
         guard let object = stores.models.object(key), !object.isBeingDeleted, let uid = object.uid else { return nil }
         stored = object
         model = ModelDeployment(object)
-        runtimes = stores.runtimes.all().map(ServingRuntime.init)
+        runtimes = stores.servingRuntimes()
         deployments = stores.deployments.owned(byUID: uid).filter { !$0.isBeingDeleted }
             .sorted { Self.revision(of: $0) < Self.revision(of: $1) }
         service = stores.services.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }

@@ -41,6 +41,11 @@ struct ModelPlan {
     /// The revisions that are out of use.
     private(set) var retiring: Set<Int> = []
 
+    /// Whether nothing is to be sent for `model`: no request, no event, and the status is as wanted.
+    func asksNothing(of model: KubeObject) -> Bool {
+        actions.isEmpty && events.isEmpty && status == model["status"] ?? .emptyObject
+    }
+
     /// How long a revision keeps its pods after the Service selected another: its address may still be in use.
     static let retirementDelay = Duration.seconds(5)
 

@@ -24,21 +24,27 @@ struct ModelReconciler: Reconciler {
     let apply: ModelApply
     /// What was done to revisions before.
     let ledger: RevisionLedger
+    /// What was found as wanted before.
+    let settled: SettledModels
     /// The time.
     let time: any TimeSource
 
     /// Reconciles one model; a model that is gone needs nothing, its objects are garbage-collected.
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
+        let now = time.now()
+        let inputs = settled.inputs(key, stores: stores, scaling: scaling, ledger: ledger)
+        if let inputs, let outcome = settled.outcome(key, inputs, now: now) { return outcome }
         guard
             var observation = ModelObservation(
                 key,
                 stores: stores,
                 scaling: scaling.record(key),
                 ledger: ledger,
-                time: time.now()
+                time: now
             )
         else {
-            if stores.models.object(key) == nil {
+            if !stores.models.contains(key) {
+                settled.forget(key)
                 scaling.forget(key)
                 ledger.forget(key)
             }
@@ -47,7 +53,8 @@ struct ModelReconciler: Reconciler {
         let uid = observation.stored.uid ?? ""
         if observation.model.scaling.engine == .direct { scaling.wake(key, now: time.now()) }
         // A revision that must be there is read afresh before its absence decides anything.
-        for number in observation.unseenRevisions {
+        let unseen = observation.unseenRevisions
+        for number in unseen {
             let name = ObjectKey(namespace: key.namespace, name: "\(key.name)-r\(number)")
             if let deployment = try await apply.client.find(.deployments, name) {
                 observation.add(deployment)
@@ -56,6 +63,11 @@ struct ModelReconciler: Reconciler {
             }
         }
         let plan = ModelPlan(observation, renderer: renderer)
+        if plan.asksNothing(of: observation.stored), plan.retiring.isEmpty, observation.memory.retiredSince.isEmpty {
+            // The inputs were read before the observation: had one moved in between, the next look finds it different.
+            if let inputs, unseen.isEmpty { settled.note(key, inputs, recheck: plan.recheck, now: now) }
+            return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+        }
         ledger.noteRetired(plan.retiring, key, uid: uid, now: time.now())
         do {
             guard try await apply.run(plan, for: observation.stored) == .done else {

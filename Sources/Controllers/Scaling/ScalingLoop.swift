@@ -35,6 +35,8 @@ struct ScalingLoop: Service {
     let time: any TimeSource
     /// The logger.
     let logger: Logger
+    /// Whether a model is this process's to scale; the next reconcile wakes one that is skipped.
+    let isOurs: @Sendable (ObjectKey) -> Bool
     /// Called with a model whose status has news.
     let onNews: @Sendable (ObjectKey) -> Void
 
@@ -63,7 +65,9 @@ struct ScalingLoop: Service {
             let lanes = min(Self.concurrency, keys.count)
             for lane in 0..<lanes {
                 group.addTask {
-                    for index in stride(from: lane, to: keys.count, by: lanes) { await decide(keys[index]) }
+                    for index in stride(from: lane, to: keys.count, by: lanes) where isOurs(keys[index]) {
+                        await WriteScope.$key.withValue(keys[index]) { await decide(keys[index]) }
+                    }
                 }
             }
         }

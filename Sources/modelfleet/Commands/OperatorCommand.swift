@@ -25,14 +25,13 @@ struct OperatorCommand: AsyncParsableCommand {
 
     @OptionGroup var cluster: ClusterOptions
 
-    @Option(name: [.short, .long], help: "Look after this namespace only; by default after all.")
-    var namespace: String?
+    @Option(name: [.short, .long], help: "Look after this namespace only; may be repeated. By default after all.")
+    var namespace: [String] = []
 
-    @Flag(help: "Act only while holding a Lease, so that several copies may run.")
-    var leaderElect = false
+    @OptionGroup var leases: LeaseOptions
 
-    @Option(help: "The namespace of the Lease.")
-    var leaseNamespace: String?
+    @Option(help: "How long the end may take: the work in hand is finished and Leases are released.")
+    var shutdownTimeout = DurationArgument(seconds: 10)
 
     @Option(help: "Serve /healthz, /readyz, /activity and /metrics on this port; 0 for none.")
     var healthPort: Int = 0
@@ -61,23 +60,25 @@ struct OperatorCommand: AsyncParsableCommand {
             client: try cluster.client(for: connection),
             scrapeExchange: Self.scrapeExchange(),
             logger: logger,
-            namespace: namespace,
+            namespaces: namespace,
             configuration: OperatorConfiguration(
                 workers: workers,
-                electsLeader: leaderElect,
-                leaseNamespace: leaseNamespace ?? connection.namespace,
+                electsLeader: leases.leaderElect,
+                shards: leases.shards,
+                leaseTiming: leases.timing,
+                leaseNamespace: leases.leaseNamespace ?? connection.namespace,
                 identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? ""
             ),
             metrics: metrics
         )
         var services: [any Service] = [service]
         if healthPort > 0 {
-            let pages = HealthPages(metrics: metrics, activity: { service.activity })
+            let pages = HealthPages(metrics: metrics, isReady: { service.isReady }, activity: { service.activity })
             services.append(HTTPService(exchange: pages, host: healthHost, port: healthPort, logger: logger))
         }
         if stopWithParent { services.append(ParentWatch()) }
         logger.info("connecting", metadata: ["server": "\(connection.server)", "from": "\(connection.origin)"])
-        try await ProgramServices(services, logger: logger).run()
+        try await ProgramServices(services, endingWithin: shutdownTimeout.duration, logger: logger).run()
     }
 
     /// What reads the pods' metrics pages: short connections, no HTTP/2, nothing but loopback and cluster addresses.

@@ -9,11 +9,17 @@ import Telemetry
 /// `/healthz`, `/readyz`, `/activity` and `/metrics` of the operator.
 struct HealthPages: HTTPExchange {
     private let metrics: MetricsRegistry
+    private let isReady: @Sendable () -> Bool
     private let activity: @Sendable () -> OperatorActivity
 
-    /// Pages over a registry; `/readyz` answers 200 once the operator is synced.
-    init(metrics: MetricsRegistry, activity: @escaping @Sendable () -> OperatorActivity) {
+    /// Pages over a registry; `isReady` says whether `/readyz` answers 200.
+    init(
+        metrics: MetricsRegistry,
+        isReady: @escaping @Sendable () -> Bool,
+        activity: @escaping @Sendable () -> OperatorActivity
+    ) {
         self.metrics = metrics
+        self.isReady = isReady
         self.activity = activity
     }
 
@@ -22,7 +28,7 @@ struct HealthPages: HTTPExchange {
         switch request.path {
         case "/healthz": return HTTPResponseMessage(status: .ok, text: "ok\n")
         case "/readyz":
-            return activity().isSynced
+            return isReady()
                 ? HTTPResponseMessage(status: .ok, text: "ok\n")
                 : HTTPResponseMessage(status: .serviceUnavailable, text: "waiting for the first lists\n")
         case "/activity": return exposition(activity().exposition)

@@ -1,0 +1,78 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import KubeRuntime
+import Synchronization
+
+/// Remembers which models were found as wanted, and what that was found from.
+///
+/// A plan depends on nothing but its observation. As long as none of the objects that it read has changed, and no
+/// deadline has passed, the same plan would come out: to send nothing. A live object that somebody changes has another
+/// revision in its store, so drift is found as ever.
+final class SettledModels: Sendable {
+    /// Everything that an observation of a model is made of, as numbers that change when it does.
+    struct Inputs: Sendable, Hashable {
+        /// The model's uid.
+        var uid: String
+        /// The revisions of the model, its Service and its HPA, 0 where there is none, and that of all runtimes.
+        var single: [UInt64]
+        /// The revisions of its Deployments.
+        var deployments: [UInt64]
+        /// The revisions of its pods.
+        var pods: [UInt64]
+        /// When the last scaling decision that status shows was made.
+        var decided: WallTime?
+        /// What was done to its revisions.
+        var memory: RevisionMemory
+    }
+
+    private struct Entry {
+        var inputs: Inputs
+        /// When time alone may change the plan.
+        var until: WallTime?
+    }
+
+    private let entries = Mutex<[ObjectKey: Entry]>([:])
+
+    /// Knows nothing yet.
+    init() {}
+
+    /// The inputs of a model as they are now; `nil` for one that is gone.
+    func inputs(_ key: ObjectKey, stores: FleetStores, scaling: ScalingState, ledger: RevisionLedger) -> Inputs? {
+        guard let model = stores.models.stored(key) else { return nil }
+        // The uid is the same as long as the revision is: reading it from the object costs more than all the rest.
+        let known = entries.withLock { entries in
+            entries[key].flatMap { $0.inputs.single.first == model.revision ? $0.inputs.uid : nil }
+        }
+        guard let uid = known ?? model.value(at: "metadata", "uid")?.string else { return nil }
+        return Inputs(
+            uid: uid,
+            single: [
+                model.revision, stores.services.stored(key)?.revision ?? 0,
+                stores.autoscalers.stored(key)?.revision ?? 0, stores.runtimes.revision,
+            ],
+            deployments: stores.deployments.revisions(ownedBy: uid),
+            pods: stores.pods.revisions(label: FleetAPI.modelLabel, key.name),
+            decided: scaling.record(key)?.time,
+            memory: ledger.memory(key, uid: uid)
+        )
+    }
+
+    /// What a reconcile would answer without sending anything; `nil` where it has to look.
+    func outcome(_ key: ObjectKey, _ inputs: Inputs, now: WallTime) -> ReconcileOutcome? {
+        guard let entry = entries.withLock({ $0[key] }), entry.inputs == inputs else { return nil }
+        guard let until = entry.until else { return .awaitChange }
+        return until > now ? .requeue(after: until - now) : nil
+    }
+
+    /// Notes that a model is as wanted, given these inputs, until `recheck` has passed.
+    func note(_ key: ObjectKey, _ inputs: Inputs, recheck: Duration?, now: WallTime) {
+        entries.withLock { $0[key] = Entry(inputs: inputs, until: recheck.map { now + $0 }) }
+    }
+
+    /// Forgets a model.
+    func forget(_ key: ObjectKey) { entries.withLock { $0[key] = nil } }
+}
