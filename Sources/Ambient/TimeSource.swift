@@ -30,7 +30,7 @@ public struct SystemTime: TimeSource {
 
     /// Sleeps on the continuous clock.
     public func sleep(for duration: Duration) async throws {
-        try await Task.sleep(for: duration, clock: ContinuousClock())
+        try await AlarmClock.shared.sleep(until: ContinuousClock.now.advanced(by: duration))
     }
 }
 

@@ -79,17 +79,19 @@ struct RevisionInput {
         }
     }
 
+    /// The text with its references replaced; what they stand for isn't looked at again.
     private func resolved(_ text: String, _ values: [(reference: String, value: String?)]) -> String? {
         guard text.utf8.contains(UInt8(ascii: "$")) else { return text }
-        var text = text
-        for (reference, value) in values {
-            if text == reference {
-                guard let value else { return nil }
-                text = value
-            } else if text.contains(reference) {
-                text = text.split(separator: reference, omittingEmptySubsequences: false).joined(separator: value ?? "")
-            }
+        if let whole = values.first(where: { $0.reference == text }) { return whole.value }
+        var result = ""
+        var rest = text[...]
+        while let dollar = rest.utf8.firstIndex(of: UInt8(ascii: "$")) {
+            result += rest[..<dollar]
+            rest = rest[dollar...]
+            let found = values.first { rest.utf8.starts(with: $0.reference.utf8) }
+            result += found.map { $0.value ?? "" } ?? "$"
+            rest = rest[rest.utf8.index(dollar, offsetBy: found?.reference.utf8.count ?? 1)...]
         }
-        return text
+        return result + rest
     }
 }

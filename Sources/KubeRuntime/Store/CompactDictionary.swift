@@ -90,7 +90,11 @@ final class CompactDictionary: Sendable {
         }
         output.appendVarint(UInt64(input.count - literals))
         output.append(contentsOf: input[literals...])
-        return Array(output[...])
+        // An array of a whole array's slice would keep the room that was reserved.
+        var exact: [UInt8] = []
+        exact.reserveCapacity(output.count)
+        exact.append(contentsOf: output)
+        return exact
     }
 
     private func longestMatch(_ input: [UInt8], _ position: Int, _ hash: Int, aligned: Int, own: UInt32) -> Match {
