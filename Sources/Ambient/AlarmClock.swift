@@ -10,7 +10,7 @@ import Synchronization
 /// call a deadline of minutes, and makes thousands of calls a second, would hold all that is over. Here a sleeper that
 /// is cancelled is gone at once, and there is about one timer for all.
 final class AlarmClock: Sendable {
-    private struct State {
+    fileprivate struct State {
         var sleepers: [UInt64: CheckedContinuation<Void, any Error>] = [:]
         var deadlines = DeadlineHeap()
         /// Those that were cancelled before they slept.
