@@ -223,7 +223,12 @@ struct ModelPlan {
     private mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {
         let body = AppliedBody.make(type, body, live: live)
         guard let live else { return actions.append(.create(type, body)) }
-        if !Coverage.covers(live.json, body.json) { actions.append(.apply(type, body)) }
+        guard !Coverage.covers(live.json, body.json) else { return }
+        var sent = body
+        // Its selector says who serves. It was decided from this version: on another it might take the traffic back to a
+        // revision that is gone.
+        if type == .services { sent.resourceVersion = live.resourceVersion }
+        actions.append(.apply(type, sent))
     }
 
     private mutating func finish(_ builder: StatusBuilder) {
