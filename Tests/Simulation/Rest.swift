@@ -89,11 +89,13 @@ struct Rest {
         var found: [String] = []
         if deployment.isBeingDeleted { found.append("\(deployment.name) is being deleted") }
         let sets = mirror.controlled("replicasets.apps", by: deployment.uid)
-        if sets.count != 1 { found.append("\(deployment.name) has \(sets.count) replica sets") }
         let pods = sets.flatMap { mirror.controlled("pods", by: $0.uid) }
         let isGood = PodHabit(uri: deployment.servedURI).isGood
         let ready = pods.count(where: \.isReadyPod)
-        if pods.count != deployment.wanted {
+        // A rolling update whose pods never get ready stays where it is, with its surge of one pod.
+        let isRolling = !isGood && sets.count > 1
+        if sets.count != 1, !isRolling { found.append("\(deployment.name) has \(sets.count) replica sets") }
+        if pods.count != deployment.wanted, !(isRolling && pods.count == deployment.wanted + 1) {
             found.append("\(deployment.name) has \(pods.count) pods instead of \(deployment.wanted)")
         }
         if ready != (isGood ? deployment.wanted : 0) {
