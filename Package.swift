@@ -154,7 +154,8 @@ let package = Package(
         .target(
             name: "Simulation",
             dependencies: [
-                "Ambient", "Controllers", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer", "KubeTesting",
+                "Ambient", "Controllers", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer",
+                "KubeTesting",
                 "LocalCluster", httpTypes, logging,
             ],
             path: "Tests/Simulation",

@@ -69,7 +69,9 @@ struct Checks {
     mutating func before(_ write: Write, _ mirror: Mirror) {
         guard write.target.resource == "modeldeployments.modelfleet.dev", let uid = write.before?.uid else { return }
         // What was allowed until now stays allowed for those who haven't heard.
-        if let range = Self.range(write.before) { bounds[uid, default: []].append(Timed(time: write.time, value: range)) }
+        if let range = Self.range(write.before) {
+            bounds[uid, default: []].append(Timed(time: write.time, value: range))
+        }
     }
 
     /// Checks a write after it took effect.
@@ -195,7 +197,8 @@ struct Checks {
         guard isEmptied || isDeleted else { return nil }
         let key = ObjectKey(namespace: before.namespace, name: owner.name)
         guard mirror.object("modeldeployments.modelfleet.dev", key)?.uid == owner.uid else { return nil }
-        if mirror.selectedRevision(key) == before.revision, mirror.object("services", key)?.controller?.uid == owner.uid {
+        if mirror.selectedRevision(key) == before.revision, mirror.object("services", key)?.controller?.uid == owner.uid
+        {
             return violation("stable track stays", write, "the revision with the traffic goes")
         }
         if let left = turned["\(owner.uid)/\(before.revision)"], write.time - left.time < Self.retirementDelay {
@@ -219,7 +222,10 @@ struct Checks {
         turned["\(owner.uid)/\(old)"] = Timed(time: write.time, value: new)
         guard write.process.hasPrefix("operator") else { return nil }
         // A model that is gone or going needs no traffic, and a revision without a ready pod has none to lose.
-        let model = mirror.object("modeldeployments.modelfleet.dev", ObjectKey(namespace: before.namespace, name: owner.name))
+        let model = mirror.object(
+            "modeldeployments.modelfleet.dev",
+            ObjectKey(namespace: before.namespace, name: owner.name)
+        )
         guard let model, model.uid == owner.uid, !model.isBeingDeleted,
             mirror.controlled("deployments.apps", by: owner.uid).contains(where: { $0.revision == old }),
             !mirror.readyPods(model: owner.name, revision: old).isEmpty

@@ -99,7 +99,12 @@ final class Nodes: Sendable {
             try await report(key, uid, node, PodReport(address: nil, waiting: "ImagePullBackOff"))
         case .exits:
             for restarts in 1...3 {
-                try await report(key, uid, node, PodReport(address: address, waiting: "CrashLoopBackOff", restarts: restarts))
+                try await report(
+                    key,
+                    uid,
+                    node,
+                    PodReport(address: address, waiting: "CrashLoopBackOff", restarts: restarts)
+                )
                 try await sleep(10 * Double(restarts))
             }
         }
@@ -128,7 +133,12 @@ final class Nodes: Sendable {
             guard world.isTroubled, pod(key, uid) != nil else { return }
             guard random.unit() < 0.5 else { continue }
             restarts += 1
-            try await report(key, uid, node, PodReport(address: address, waiting: "CrashLoopBackOff", restarts: restarts))
+            try await report(
+                key,
+                uid,
+                node,
+                PodReport(address: address, waiting: "CrashLoopBackOff", restarts: restarts)
+            )
             try await sleep(2 + 20 * random.unit())
             try await report(key, uid, node, PodReport(address: address, restarts: restarts))
             try await sleep(1 + 3 * random.unit())
@@ -152,7 +162,9 @@ final class Nodes: Sendable {
         _ = try? await client.delete(.pods, key, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
     }
 
-    private func isLost(_ node: String?) -> Bool { state.withLock { state in node.map { state.lost.contains($0) } ?? false } }
+    private func isLost(_ node: String?) -> Bool {
+        state.withLock { state in node.map { state.lost.contains($0) } ?? false }
+    }
 
     /// Writes a pod's status, unless its node is lost; then it waits.
     private func report(_ key: ObjectKey, _ uid: String, _ node: String, _ report: PodReport) async throws {
@@ -176,7 +188,9 @@ final class Nodes: Sendable {
                 "lastTransitionTime": .string(SimClock(world.scheduler).now().rfc3339),
             ]
             let rest = pod["status", "conditions"]?.array?.filter { $0["type"] != "Ready" } ?? []
-            let patch: JSONValue = ["metadata": ["uid": JSONValue(pod.uid) ?? .null], "status": ["conditions": .array(rest + [lost])]]
+            let patch: JSONValue = [
+                "metadata": ["uid": JSONValue(pod.uid) ?? .null], "status": ["conditions": .array(rest + [lost])],
+            ]
             _ = try? await client.patch(.pods, pod.key, .merge(patch), subresource: "status")
         }
         try await sleep(max(0, seconds - 40))
@@ -221,7 +235,8 @@ private struct PodReport {
         let time = JSONValue.string(now.rfc3339)
         let flag: JSONValue = isReady ? "True" : "False"
         let conditions = [("PodScheduled", "True" as JSONValue), ("ContainersReady", flag), ("Ready", flag)].map {
-            type, status -> JSONValue in
+            type,
+            status -> JSONValue in
             let old = pod["status", "conditions"]?.array?.first { $0["type"]?.string == type }
             let since = old?["status"] == status ? old?["lastTransitionTime"] ?? time : time
             return ["type": .string(type), "status": status, "lastTransitionTime": since]

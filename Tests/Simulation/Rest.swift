@@ -131,7 +131,9 @@ struct Rest {
         let status = model["status"] ?? .emptyObject
         func expect(_ what: String, _ seen: JSONValue?, _ truth: JSONValue?) {
             if seen != truth {
-                found.append("status says \(what) \(seen?.jsonText ?? "nothing"), true is \(truth?.jsonText ?? "nothing")")
+                found.append(
+                    "status says \(what) \(seen?.jsonText ?? "nothing"), true is \(truth?.jsonText ?? "nothing")"
+                )
             }
         }
         let pods = mirror.all("pods").filter { pod in
@@ -146,7 +148,11 @@ struct Rest {
         let candidate = wanted.revision == serving.revision ? nil : JSONValue(wanted.revision)
         expect("candidate.revision", status.at("candidate", "revision"), candidate)
         expect("ready", status["ready"], .string("\(servingReady)/\(serving.wanted)"))
-        expect("selector", status["selector"], .string("\(FleetAPI.modelLabel)=\(model.name),\(FleetAPI.revisionLabel)=\(serving.revision)"))
+        expect(
+            "selector",
+            status["selector"],
+            .string("\(FleetAPI.modelLabel)=\(model.name),\(FleetAPI.revisionLabel)=\(serving.revision)")
+        )
         let conditions = ConditionSet(model)
         func expect(_ type: String, _ truth: Bool) {
             if conditions.isTrue(type) != truth {

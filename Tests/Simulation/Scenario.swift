@@ -60,13 +60,14 @@ public struct Scenario: Sendable {
     /// A world without faults.
     public static func calm(seed: UInt64) -> Scenario {
         var scenario = Scenario(seed: seed)
-        scenario.troubleTime = .seconds(150)
+        scenario.makeSmall()
         return scenario
     }
 
     /// A world with one kind of network fault, at a high rate.
     public static func only(_ fault: NetworkFault, seed: UInt64) -> Scenario {
         var scenario = Scenario(seed: seed)
+        scenario.makeSmall()
         scenario.network = [fault: fault.isAboutWatches ? 0.08 : 0.15]
         return scenario
     }
@@ -74,8 +75,9 @@ public struct Scenario: Sendable {
     /// A world with one kind of other fault.
     public static func only(_ fault: WorldFault, seed: UInt64) -> Scenario {
         var scenario = Scenario(seed: seed)
+        scenario.makeSmall()
         scenario.faults = [fault]
-        scenario.strikes = 4
+        scenario.strikes = 3
         if fault == .operatorPause || fault == .operatorCrash {
             scenario.elects = true
             scenario.operators = 2
@@ -104,6 +106,13 @@ public struct Scenario: Sendable {
     }
 
     private init(seed: UInt64) { self.seed = seed }
+
+    /// What a test without optimisation lives through in a few seconds.
+    private mutating func makeSmall() {
+        troubleTime = .seconds(80)
+        quietTime = .seconds(40)
+        userActions = 4
+    }
 
     /// One line about the world.
     public var summary: String {

@@ -91,7 +91,11 @@ struct User: Sendable {
             try await change(key, ["scaling": ["engine": "External"], "replicas": count])
         case 7:
             note("deletes \(key)")
-            _ = try await client.delete(.modelDeployments, key, options: DeleteOptions(propagation: pick([.background, .foreground, .background])))
+            _ = try await client.delete(
+                .modelDeployments,
+                key,
+                options: DeleteOptions(propagation: pick([.background, .foreground, .background]))
+            )
             try await sleep(random.unit() < 0.5 ? 0 : 20 * random.unit())
             while world.mirror.object("modeldeployments.modelfleet.dev", key) != nil { try await sleep(1) }
             try await create(key.name)

@@ -184,7 +184,8 @@ struct ObservedServer: HTTPExchange {
             target: object,
             subresource: target.subresource,
             precondition: method == .delete
-                ? sent?.at("preconditions", "resourceVersion")?.string : sent?.at("metadata", "resourceVersion")?.string,
+                ? sent?.at("preconditions", "resourceVersion")?.string
+                : sent?.at("metadata", "resourceVersion")?.string,
             before: world.mirror.object(object.resource, object.key),
             after: after,
             time: world.scheduler.now

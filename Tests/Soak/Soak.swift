@@ -20,7 +20,9 @@ struct Soak {
         if let seed = number("--seed") {
             let outcome = World.run(Scenario(drawing: seed))
             print(outcome.trace.joined(separator: "\n"))
-            print(outcome.violation.map { "FAILED: \($0.invariant): \($0.message)" } ?? "ok, at rest after \(outcome.end)")
+            print(
+                outcome.violation.map { "FAILED: \($0.invariant): \($0.message)" } ?? "ok, at rest after \(outcome.end)"
+            )
             exit(outcome.violation == nil ? 0 : 1)
         }
         let first = number("--first") ?? 1
