@@ -114,4 +114,96 @@ struct PodLifecycleTests {
         #expect(reason(life.status(of: pod, address: nil, now: later)) == "ImagePullBackOff")
         #expect(life.phase == "Pending")
     }
+
+    @Test("A crash loop names its wait and its pod as the kubelet does")
+    func crashLoopMessage() {
+        var life = life()
+        _ = life.handle(.begin, now: start)
+        for instance in 0..<2 {
+            _ = life.handle(.started(container: "main", instance: instance), now: start)
+            _ = life.handle(.exited(container: "main", instance: instance, .signal(11), message: ""), now: start)
+        }
+        let pod = KubeObject(.pods, namespace: "shop", name: "web")
+        let status = life.status(of: pod, address: nil, now: start)["containerStatuses"]?[0]
+        #expect(status?.at("state", "waiting", "reason") == "CrashLoopBackOff")
+        #expect(
+            status?.at("state", "waiting", "message")
+                == "back-off 10s restarting failed container=main pod=web_shop()"
+        )
+        #expect(status?.at("lastState", "terminated", "exitCode") == 139)
+        #expect(PodLifecycle.text(.seconds(80)) == "1m20s" && PodLifecycle.text(.seconds(300)) == "5m0s")
+    }
+
+    @Test("A pod that is active for too long is stopped and fails")
+    func activeDeadline() {
+        var pod = KubeObject(.pods, namespace: "shop", name: "web")
+        pod["spec"] = [
+            "activeDeadlineSeconds": 60, "terminationGracePeriodSeconds": 5,
+            "containers": [["name": "main", "image": "demo"]],
+        ]
+        var life = PodLifecycle(pod: pod, backoff: Backoff(), random: SeededRandom(seed: 1))
+        _ = life.handle(.begin, now: start)
+        _ = life.handle(.started(container: "main", instance: 0), now: start)
+        #expect(life.nextDeadline == start + .seconds(60))
+        let late = start + .seconds(60)
+        let actions = life.handle(.timePassed, now: late)
+        #expect(actions.contains(.signal(container: "main", instance: 0, .terminate)))
+        #expect(life.phase == "Running")
+        #expect(life.handle(.timePassed, now: late + .seconds(5)) == [.signal(container: "main", instance: 0, .kill)])
+        #expect(life.handle(.exited(container: "main", instance: 0, .signal(9), message: ""), now: late) == [])
+        #expect(life.phase == "Failed")
+        let status = life.status(of: pod, address: nil, now: late)
+        #expect(status["reason"] == "DeadlineExceeded")
+        #expect(life.nextDeadline == nil)
+    }
+
+    @Test("A container runs once its postStart hook has; one that fails gets it restarted")
+    func postStart() {
+        var life = life(["lifecycle": ["postStart": ["exec": ["command": ["x"]]]]])
+        _ = life.handle(.begin, now: start)
+        let actions = life.handle(.started(container: "main", instance: 0), now: start)
+        #expect(actions.last == .runPostStart(container: "main", instance: 0))
+        #expect(life.phase == "Pending")
+        _ = life.handle(.postStarted(container: "main", instance: 0, wrong: nil), now: start)
+        #expect(life.phase == "Running" && life.containers[0].isReady)
+        _ = life.handle(.exited(container: "main", instance: 0, .code(0), message: ""), now: start)
+        _ = life.handle(.started(container: "main", instance: 1), now: start)
+        let failed = life.handle(.postStarted(container: "main", instance: 1, wrong: "no"), now: start)
+        #expect(failed.contains(.signal(container: "main", instance: 1, .terminate)))
+        #expect(
+            failed.contains(.event(isWarning: true, reason: "FailedPostStartHook", message: "PostStartHook failed: no"))
+        )
+    }
+
+    @Test("A deletion doesn't wait for a postStart hook")
+    func deletionDuringPostStart() {
+        var life = life(["lifecycle": ["postStart": ["exec": ["command": ["x"]]]]])
+        _ = life.handle(.begin, now: start)
+        _ = life.handle(.started(container: "main", instance: 0), now: start)
+        let actions = life.handle(.delete(grace: 3), now: start)
+        #expect(actions.contains(.signal(container: "main", instance: 0, .terminate)))
+        _ = life.handle(.postStarted(container: "main", instance: 0, wrong: "late"), now: start)
+        let last = life.handle(.exited(container: "main", instance: 0, .signal(15), message: ""), now: start)
+        #expect(last == [.finished])
+    }
+
+    @Test("Sidecars end with the pod they serve")
+    func sidecars() {
+        var pod = KubeObject(.pods, namespace: "shop", name: "web")
+        pod["spec"] = [
+            "restartPolicy": "Never", "containers": [["name": "main", "image": "demo"]],
+            "initContainers": [["name": "side", "image": "demo", "restartPolicy": "Always"]],
+        ]
+        var life = PodLifecycle(pod: pod, backoff: Backoff(), random: SeededRandom(seed: 1))
+        #expect(life.handle(.begin, now: start) == [.start(container: "side", instance: 0)])
+        #expect(
+            life.handle(.started(container: "side", instance: 0), now: start).last
+                == .start(container: "main", instance: 0)
+        )
+        _ = life.handle(.started(container: "main", instance: 0), now: start)
+        let actions = life.handle(.exited(container: "main", instance: 0, .code(0), message: ""), now: start)
+        #expect(actions.contains(.signal(container: "side", instance: 0, .terminate)))
+        #expect(life.handle(.exited(container: "side", instance: 0, .code(0), message: ""), now: start) == [])
+        #expect(life.phase == "Succeeded" && life.nextDeadline == nil)
+    }
 }

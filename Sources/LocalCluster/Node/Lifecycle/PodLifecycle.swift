@@ -10,7 +10,7 @@ struct PodLifecycle: Sendable {
     static let forgiveness: Duration = .seconds(600)
 
     /// The containers in order, init containers first.
-    private(set) var containers: [ContainerRecord]
+    var containers: [ContainerRecord]
     /// `Always`, `OnFailure` or `Never`.
     let restartPolicy: String
     /// The seconds between a polite stop and a kill, as the pod says.
@@ -22,11 +22,12 @@ struct PodLifecycle: Sendable {
     /// How long the pod may be active; `nil` for as long as it likes.
     let activeLimit: Duration?
     /// Whether that time has passed: the pod fails.
-    private(set) var isExpired = false
+    var isExpired = false
     private let title: String
     private let backoff: Backoff
     private let random: any RandomSource
-    private var isFinished = false
+    /// Whether it was told that the pod can go.
+    var isFinished = false
 
     /// The waits between tries to set volumes up, as the kubelet's.
     private static let mountBackoff = Backoff(initial: .milliseconds(500), maximum: .seconds(122), factor: 2, jitter: 0)
@@ -108,7 +109,7 @@ struct PodLifecycle: Sendable {
 
     /// Whether the init containers have done their part.
     var isInitialized: Bool {
-        containers.filter(\.isInit).allSatisfy { $0.isSidecar ? $0.hasStarted : $0.end?.code == 0 }
+        containers.filter(\.isInit).allSatisfy { $0.isSidecar ? $0.hasStarted || $0.end != nil : $0.end?.code == 0 }
     }
 
     /// Whether an init container failed for good.
@@ -117,7 +118,8 @@ struct PodLifecycle: Sendable {
     /// Whether every container of the pod, but for sidecars, has ended for good.
     var isOver: Bool { hasFailedInit || containers.allSatisfy { $0.isInit || $0.end != nil } }
 
-    private var expiry: WallTime? {
+    /// When the pod fails because it has been active for too long.
+    var expiry: WallTime? {
         guard !isExpired, let startTime, let activeLimit else { return nil }
         return startTime + activeLimit
     }
@@ -168,7 +170,8 @@ struct PodLifecycle: Sendable {
         actions.append(.runPostStart(container: record.name, instance: record.instance))
     }
 
-    private static func noteRunning(_ record: inout ContainerRecord, now: WallTime) {
+    /// Notes that a container runs, its hook after the start behind it.
+    static func noteRunning(_ record: inout ContainerRecord, now: WallTime) {
         record.awaitsHook = false
         record.state = .running(since: now)
         record.probes = ProbeKind.allCases.compactMap { ProbeRecord($0, container: record.spec, start: now) }
@@ -323,7 +326,8 @@ struct PodLifecycle: Sendable {
         }
     }
 
-    private func stop(_ record: inout ContainerRecord, grace: Int, now: WallTime, _ actions: inout [PodAction]) {
+    /// Begins to stop a container: its hook before the stop, or the polite signal.
+    func stop(_ record: inout ContainerRecord, grace: Int, now: WallTime, _ actions: inout [PodAction]) {
         let hasHook = record.spec.at("lifecycle", "preStop")?.object != nil && grace > 0
         record.stop = ContainerRecord.Stop(killAt: now + .seconds(max(0, grace)), runsHook: hasHook)
         actions.append(
@@ -334,80 +338,7 @@ struct PodLifecycle: Sendable {
     }
 
     /// Whether a probe is to be asked now or later.
-    private func isDue(_ probe: ProbeRecord, _ record: ContainerRecord) -> Bool {
+    func isDue(_ probe: ProbeRecord, _ record: ContainerRecord) -> Bool {
         !probe.isAsked && (probe.kind == .startup ? !record.hasStarted : record.hasStarted)
-    }
-
-    // MARK: Time
-
-    private mutating func advance(now: WallTime, _ actions: inout [PodAction]) {
-        guard startTime != nil else { return }
-        if deadline == nil, !isOver, let expiry, expiry <= now {
-            isExpired = true
-            let text = "Pod was active on the node longer than the specified deadline"
-            actions.append(.event(isWarning: false, reason: "DeadlineExceeded", message: text))
-        }
-        if deadline != nil {
-            stopContainers(now: now, &actions)
-        } else if isExpired {
-            stopRunning(within: grace, now: now, &actions)
-        } else {
-            startContainers(now: now, &actions)
-            if isOver { stopRunning(within: grace, now: now, &actions) }
-        }
-        for index in containers.indices where containers[index].runningSince != nil {
-            var record = containers[index]
-            if var stop = record.stop {
-                if stop.killAt <= now && !stop.isKilled {
-                    stop.isKilled = true
-                    record.stop = stop
-                    actions.append(.signal(container: record.name, instance: record.instance, .kill))
-                }
-            } else {
-                for probe in record.probes.indices
-                where isDue(record.probes[probe], record) && record.probes[probe].next <= now {
-                    record.probes[probe].isAsked = true
-                    let kind = record.probes[probe].kind
-                    actions.append(.probe(container: record.name, instance: record.instance, kind))
-                }
-            }
-            containers[index] = record
-        }
-    }
-
-    private mutating func startContainers(now: WallTime, _ actions: inout [PodAction]) {
-        for index in containers.indices {
-            let record = containers[index]
-            if !record.isInit && !isInitialized { return }
-            if case .waiting(_, _, let until) = record.state, until ?? now <= now, !(record.isSidecar && isOver) {
-                containers[index].state = .starting
-                actions.append(.start(container: record.name, instance: record.instance))
-            }
-            guard record.isInit else { continue }
-            let isDone = record.isSidecar ? containers[index].hasStarted : record.end?.code == 0
-            if !isDone { return }
-        }
-    }
-
-    private mutating func stopContainers(now: WallTime, _ actions: inout [PodAction]) {
-        guard let deadline else { return }
-        let left = max(0, Int((deadline - now).inSeconds.rounded(.up)))
-        stopRunning(within: left, now: now, &actions)
-        if !isFinished && !containers.contains(where: \.isLive) {
-            isFinished = true
-            actions.append(.finished)
-        }
-    }
-
-    /// Stops what runs and isn't being stopped; a hook after the start isn't waited for.
-    private mutating func stopRunning(within grace: Int, now: WallTime, _ actions: inout [PodAction]) {
-        for index in containers.indices where containers[index].awaitsHook {
-            Self.noteRunning(&containers[index], now: now)
-        }
-        for index in containers.indices where containers[index].runningSince != nil && containers[index].stop == nil {
-            let name = containers[index].name
-            actions.append(.event(isWarning: false, reason: "Killing", message: "Stopping container \(name)"))
-            stop(&containers[index], grace: grace, now: now, &actions)
-        }
     }
 }
