@@ -68,5 +68,5 @@ format: ## Format the Swift sources in place
 lint: ## Check the format
 	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
 
-clean: ## Remove what was built (.build and .venv)
-	rm -rf $(BUILD) .venv
+clean: ## Remove what was built (.build, .venv and .venv-clients)
+	rm -rf $(BUILD) .venv .venv-clients

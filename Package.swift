@@ -233,7 +233,8 @@ let package = Package(
             [
                 "modelfleet", "modelfleet-server", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI",
                 "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
-            ]
+            ],
+            exclude: ["Python"]
         ),
     ],
     swiftLanguageModes: [.v6]
