@@ -4,6 +4,7 @@
 public import HTTPMessages
 import HTTPTypes
 import KubeModel
+import Synchronization
 
 /// The embedded Kubernetes API server: a function from request to response that keeps everything in memory.
 ///
@@ -14,6 +15,7 @@ public final class APIServer: HTTPExchange {
     private let state: StateBox
     private let openAPIDocuments = OpenAPIDocuments()
     private let requestCounts = RequestCounts()
+    private let inFlight = Mutex(0)
 
     /// A server with the namespaces and the Service that every cluster has at its start.
     public init(configuration: APIServerConfiguration = APIServerConfiguration()) {
@@ -40,6 +42,12 @@ public final class APIServer: HTTPExchange {
 
     /// Answers one request; failures are `Status` objects, never thrown.
     public func exchange(_ request: HTTPRequestMessage) async -> HTTPResponseMessage {
+        let isOneTooMany = inFlight.withLock { count in
+            count += 1
+            return count > configuration.maximumRequestsInFlight
+        }
+        defer { inFlight.withLock { $0 -= 1 } }
+        if isOneTooMany { return Self.tooManyRequests.response }
         do throws(APIStatus) {
             try authenticate(request)
             let body = try await read(request.body)
@@ -64,6 +72,13 @@ public final class APIServer: HTTPExchange {
 
     /// The number of watches that are open.
     public var watchCount: Int { state.with { $0.watcherCount } }
+
+    /// What a client gets that should wait: a text, as from the real server's filter.
+    private static let tooManyRequests: ServerAnswer = {
+        var answer = ServerAnswer(text: "Too many requests, please try again later.\n", status: .tooManyRequests)
+        answer.fields[.retryAfter] = "1"
+        return answer
+    }()
 
     private func authenticate(_ request: HTTPRequestMessage) throws(APIStatus) {
         guard let tokens = configuration.tokens else { return }

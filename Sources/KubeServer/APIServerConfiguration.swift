@@ -27,6 +27,9 @@ public struct APIServerConfiguration: Sendable {
     public var watchBufferLimit: Int
     /// The largest request body in bytes (3 MiB, as in the real server).
     public var maximumBodyBytes: Int
+    /// How many requests may be worked on at once; more are answered 429 (600, as in the real server: 400 reads and 200
+    /// writes). A watch counts until it has begun.
+    public var maximumRequestsInFlight: Int
     /// How often a watch that allows bookmarks gets one.
     public var bookmarkInterval: Duration
 
@@ -43,6 +46,7 @@ public struct APIServerConfiguration: Sendable {
         historyLimit: Int = 20_000,
         watchBufferLimit: Int = 4096,
         maximumBodyBytes: Int = 3 << 20,
+        maximumRequestsInFlight: Int = 600,
         bookmarkInterval: Duration = .seconds(60)
     ) {
         self.time = time
@@ -56,6 +60,7 @@ public struct APIServerConfiguration: Sendable {
         self.historyLimit = historyLimit
         self.watchBufferLimit = watchBufferLimit
         self.maximumBodyBytes = maximumBodyBytes
+        self.maximumRequestsInFlight = maximumRequestsInFlight
         self.bookmarkInterval = bookmarkInterval
     }
 }

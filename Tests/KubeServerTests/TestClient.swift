@@ -20,6 +20,13 @@ struct TestClient {
         server = APIServer(configuration: configuration)
     }
 
+    /// A client of a server that goes on from a snapshot.
+    init(restoring snapshot: ServerSnapshot) {
+        time = ManualTime()
+        let configuration = APIServerConfiguration(time: time, random: SeededRandom(seed: 2))
+        server = APIServer(configuration: configuration, restoring: snapshot)
+    }
+
     func send(
         _ method: HTTPRequest.Method,
         _ path: String,
@@ -72,5 +79,18 @@ struct TestClient {
             }
         }
         return found
+    }
+}
+
+/// Reads a watch to its end.
+struct StreamingBodyReader {
+    private let body: StreamingBody
+
+    init(_ body: StreamingBody) { self.body = body }
+
+    /// The type of each event with the name of its object, or the reason of its status.
+    func events() async throws -> [String] {
+        var iterator = body.makeAsyncIterator()
+        return try await TestClient.events(&iterator, .max)
     }
 }

@@ -21,6 +21,15 @@ struct WatchStream: AsyncSequence, Sendable {
     /// One event as a line.
     let encode: @Sendable (ServerEvent) -> [UInt8]
 
+    /// When the next bookmark is due: at its interval, and two seconds before the end, as the real server sends them, so
+    /// that the next watch resumes from a late version.
+    private func nextBookmark(after now: WallTime) -> WallTime? {
+        guard let bookmarkInterval else { return nil }
+        let regular = now + bookmarkInterval
+        guard let last = deadline.map({ $0 - .seconds(2) }), last > now else { return regular }
+        return last < regular ? last : regular
+    }
+
     /// Starts reading.
     func makeAsyncIterator() -> Iterator { Iterator(stream: self) }
 
@@ -32,7 +41,7 @@ struct WatchStream: AsyncSequence, Sendable {
 
         init(stream: WatchStream) {
             self.stream = stream
-            bookmarkDue = stream.bookmarkInterval.map { stream.time.now() + $0 }
+            bookmarkDue = stream.nextBookmark(after: stream.time.now())
         }
 
         /// The lines of the events that have come, at least one; `nil` at the end.
@@ -67,10 +76,10 @@ struct WatchStream: AsyncSequence, Sendable {
 
         /// A bookmark when one is due. Its revision is read before the queue is found empty, so nothing is missed.
         private mutating func bookmark(now: WallTime) -> [UInt8]? {
-            guard let due = bookmarkDue, let interval = stream.bookmarkInterval, now >= due else { return nil }
+            guard let due = bookmarkDue, now >= due else { return nil }
             let revision = stream.currentRevision()
             if let lines = takeWaiting() { return lines }
-            bookmarkDue = now + interval
+            bookmarkDue = stream.nextBookmark(after: now)
             return stream.encode(.bookmark(revision, endsInitialList: false))
         }
 

@@ -32,7 +32,7 @@ struct RecordedCommand: Sendable, CustomTestStringConvertible {
     var testDescription: String { name }
 
     /// The folder with the recordings, beside the project; absent on most machines.
-    static let folder = RecordedScenario.folder.deletingLastPathComponent().appending(path: "kubectl")
+    static let folder = RecordedScenario.shared.appending(path: "kubectl")
 
     static let isPresent = FileManager.default.fileExists(atPath: folder.path)
 

@@ -23,10 +23,17 @@ struct RecordedScenario: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    /// The folder with the recordings, beside the project; absent on most machines.
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    /// The folder with the recordings, beside the project and absent on most machines; or `MODELFLEET_RECORDED`, a folder
+    /// of one's own recordings in the same form.
+    static let folder: URL = {
+        if let own = ProcessInfo.processInfo.environment["MODELFLEET_RECORDED"] { return URL(filePath: own) }
+        return shared.appending(path: "api")
+    }()
+
+    /// The recordings beside the project.
+    static let shared = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-        .appending(path: "shared/kubernetes/recorded/api")
+        .appending(path: "shared/kubernetes/recorded")
 
     static let isPresent = FileManager.default.fileExists(atPath: folder.path)
 
@@ -36,7 +43,7 @@ struct RecordedScenario: Sendable, CustomTestStringConvertible {
         return names.filter { $0.hasSuffix(".json") }.sorted().compactMap { try? load($0) }
     }()
 
-    static func load(_ file: String) throws -> RecordedScenario {
+    static func load(_ file: String, in folder: URL = folder) throws -> RecordedScenario {
         let bytes = [UInt8](try Data(contentsOf: folder.appending(path: file)))
         let json = try JSONValue(parsing: bytes)
         return RecordedScenario(
@@ -59,7 +66,7 @@ struct RecordedScenario: Sendable, CustomTestStringConvertible {
 
     /// The definition of `widgets.record.example.com`, which most scenarios use.
     static func widgetDefinition() throws -> JSONValue {
-        let scenario = try load("crd-lifecycle.json")
+        let scenario = try load("crd-lifecycle.json", in: shared.appending(path: "api"))
         var definition = scenario.steps[1].body ?? .null
         definition.set("widgets.record.example.com", at: "metadata", "name")
         return definition
