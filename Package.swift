@@ -32,6 +32,11 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
+let http2: [Target.Dependency] = [
+    .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+    .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+    .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"),
+]
 
 let package = Package(
     name: "modelfleet",
@@ -53,6 +58,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio.git", from: "2.80.0"),
         // The HTTP server behind `HTTPServing`, its only importer.
         .package(url: "https://github.com/hummingbird-project/hummingbird.git", from: "2.15.0"),
+        // HTTP/2 for `HTTPServing`: frames and streams, and their messages in the currency types.
+        .package(url: "https://github.com/apple/swift-nio-http2.git", from: "1.46.0"),
+        .package(url: "https://github.com/apple/swift-nio-extras.git", from: "1.35.0"),
         // Long-lived parts start in order and stop in reverse.
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", from: "2.6.0"),
     ],
@@ -89,7 +97,10 @@ let package = Package(
         room("KubeServer", ["Ambient", "KubeModel", "HTTPMessages", "YAML", httpTypes, deque, logging]),
         // TLS and SHA-256 through the OpenSSL that libcurl brings: the packages that carry BoringSSL double the build time.
         room("TransportSecurity", ["Ambient"]),
-        room("HTTPServing", ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio),
+        room(
+            "HTTPServing",
+            ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
+        ),
         room("Telemetry", ["Ambient", "HTTPMessages", "Scaling", httpTypes]),
 
         // Floor 4: rooms.
@@ -191,7 +202,7 @@ let package = Package(
             [
                 "CurlHTTP", "HTTPServing", "LoadGeneration", "HTTPMessages", "TransportSecurity", "Ambient", httpTypes,
                 lifecycle, logging,
-            ]
+            ] + nio
         ),
         tests(
             "KubeServerTests",

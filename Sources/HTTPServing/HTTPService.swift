@@ -9,8 +9,9 @@ import NIOPosix
 public import ServiceLifecycle
 import TransportSecurity
 
-/// Puts an exchange on a socket: HTTP/1.1, over TLS where asked for.
+/// Puts an exchange on a socket: HTTP/1.1, and over TLS also HTTP/2 for clients that offer it.
 ///
+/// - Each HTTP/2 stream is a request of its own; a client that reads one slowly holds up no other.
 /// - Request bodies arrive as streams; the exchange bounds what it reads of them (`StreamingBody.collect(upTo:)`).
 /// - Response bodies that are streams are sent chunk by chunk, each at once.
 /// - When the client goes away (also when it only closes its sending side), the task of its exchange, or the one that
@@ -18,13 +19,14 @@ import TransportSecurity
 /// - An error that the exchange throws is answered with 500 and a text without details; the details are logged.
 /// - A graceful shutdown closes the listening socket and the idle connections, and lets requests in flight finish within
 ///   `limits.drain`. Bodies without a known length (watches) get `limits.streamDrain`; then their reading task is
-///   cancelled, and a source that ends on cancellation gives the client a proper end.
+///   cancelled, and a source that ends on cancellation gives the client a proper end. HTTP/2 clients get a GOAWAY first.
 public struct HTTPService: Service {
     private let exchange: any HTTPExchange
     private let host: String
     private let port: Int
     private let tls: TLSSettings?
     private let limits: HTTPServiceLimits
+    private let statistics: HTTPServiceStatistics
     private let logger: Logger
     private let onListening: @Sendable (Int) async -> Void
 
@@ -35,6 +37,7 @@ public struct HTTPService: Service {
     ///   - port: the port; 0 for any that is free.
     ///   - tls: certificate and private key; `nil` for plain HTTP.
     ///   - limits: time-outs.
+    ///   - statistics: counts connections and requests.
     ///   - logger: gets what goes wrong with single requests.
     ///   - onListening: called once with the real port, before the first request is answered.
     public init(
@@ -43,6 +46,7 @@ public struct HTTPService: Service {
         port: Int,
         tls: TLSSettings? = nil,
         limits: HTTPServiceLimits = HTTPServiceLimits(),
+        statistics: HTTPServiceStatistics = HTTPServiceStatistics(),
         logger: Logger,
         onListening: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
@@ -51,6 +55,7 @@ public struct HTTPService: Service {
         self.port = port
         self.tls = tls
         self.limits = limits
+        self.statistics = statistics
         self.logger = logger
         self.onListening = onListening
     }
@@ -95,47 +100,64 @@ public struct HTTPService: Service {
             exchange: exchange,
             isSecure: tls != nil,
             connections: connections,
+            statistics: statistics,
             logger: logger
         )
-        let nanoseconds = Int64(clamping: limits.idleConnection.components.seconds) * 1_000_000_000
-        let http = HTTP1Channel(
+        let idle = TimeAmount.nanoseconds(Int64(clamping: limits.idleConnection.components.seconds) * 1_000_000_000)
+        let http1 = HTTP1Channel(
             responder: { request, writer, channel in
                 try await answering.answer(request, writer, channel)
             },
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [ClientConnectionHandler(connections)],
-                idleTimeout: .nanoseconds(nanoseconds)
+                idleTimeout: idle
             )
         )
-        let configuration = ServerConfiguration(address: .hostname(host, port: port), backlog: 1024)
-        let running: @Sendable (any Channel) async -> Void = { channel in
-            await onListening(channel.localAddress?.port ?? port)
-        }
-        var quiet = logger
-        quiet.logLevel = max(logger.logLevel, .warning)
-        let group = MultiThreadedEventLoopGroup.singleton
-        guard let tls else {
-            return http.server(
-                configuration: configuration,
-                onServerRunning: running,
-                eventLoopGroup: group,
-                logger: quiet
-            )
-        }
+        guard let tls else { return server(CountingChannel(base: http1, statistics: statistics)) }
         guard let certificate = tls.certificate, let key = tls.privateKey else {
             throw HTTPServiceError("TLS on \(host):\(port) needs a certificate and a private key")
         }
-        let context = try ServerTLSContext(certificatePEM: certificate, privateKeyPEM: key)
-        return TLSChannel(context: context, base: http).server(
-            configuration: configuration,
-            onServerRunning: running,
-            eventLoopGroup: group,
+        let context = try ServerTLSContext(
+            certificatePEM: certificate,
+            privateKeyPEM: key,
+            offersHTTP2: limits.maximumStreams != nil
+        )
+        var streaming = answering
+        streaming.isMultiplexed = true
+        let http2 = MultiplexedChannel(
+            stream: StreamChannel(
+                responder: { [streaming] request, writer, channel in
+                    try await streaming.answer(request, writer, channel)
+                },
+                connections: connections
+            ),
+            maximumStreams: max(1, limits.maximumStreams ?? 1),
+            idleTimeout: idle,
+            drain: .nanoseconds(Int64(clamping: limits.drain.components.seconds) * 1_000_000_000)
+        )
+        return server(
+            CountingChannel(
+                base: SecureChannel(context: context, http1: http1, http2: http2),
+                statistics: statistics
+            )
+        )
+    }
+
+    private func server(_ channel: some ServerChildChannel) -> any Service {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return channel.server(
+            configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1024),
+            onServerRunning: { channel in
+                await onListening(channel.localAddress?.port ?? port)
+            },
+            eventLoopGroup: MultiThreadedEventLoopGroup.singleton,
             logger: quiet
         )
     }
 }
 
-/// The time-outs of an `HTTPService`.
+/// The limits of an `HTTPService`.
 public struct HTTPServiceLimits: Sendable, Hashable {
     /// A connection without a request is closed after this long; longer than our client keeps one for reuse. Whole seconds.
     public var idleConnection: Duration
@@ -143,16 +165,20 @@ public struct HTTPServiceLimits: Sendable, Hashable {
     public var drain: Duration
     /// How long bodies without a known length may go on once a graceful shutdown has begun; not above `drain`.
     public var streamDrain: Duration
+    /// The most HTTP/2 streams at once on one connection; `nil` for no HTTP/2. Go's server, and so Kubernetes', takes 250.
+    public var maximumStreams: Int?
 
     /// Limits; the defaults fit an API server and an inference server.
     public init(
         idleConnection: Duration = .seconds(120),
         drain: Duration = .seconds(30),
-        streamDrain: Duration = .seconds(1)
+        streamDrain: Duration = .seconds(1),
+        maximumStreams: Int? = 250
     ) {
         self.idleConnection = idleConnection
         self.drain = drain
         self.streamDrain = min(streamDrain, drain)
+        self.maximumStreams = maximumStreams
     }
 }
 

@@ -14,8 +14,12 @@ struct RequestAnswering: Sendable {
     var exchange: any HTTPExchange
     /// Whether the requests came over TLS.
     var isSecure: Bool
+    /// Whether each request has a stream of its own (HTTP/2).
+    var isMultiplexed = false
     /// Tells whether a client is still there.
     var connections: ClientConnections
+    /// Counts the requests.
+    var statistics: HTTPServiceStatistics
     /// Gets what went wrong.
     var logger: Logger
 
@@ -24,6 +28,7 @@ struct RequestAnswering: Sendable {
     @concurrent
     func answer(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let connection = connections.connection(on: channel)
+        statistics.requestArrived()
         if request.headers[.expect]?.lowercased() == "100-continue" {
             try await writer.writeInformationalHead(HTTPResponse(status: .continue))
         }
@@ -35,6 +40,15 @@ struct RequestAnswering: Sendable {
         var head = response.head
         if let bytes = response.body.wholeBytes {
             if response.head.status != .noContent { head.headerFields[.contentLength] = String(bytes.count) }
+            if !hasNoBody && bytes.count > Self.fairShare {
+                var sink = try await writer.writeHead(head)
+                for start in stride(from: 0, to: bytes.count, by: Self.fairShare) {
+                    let piece = bytes[start..<min(start + Self.fairShare, bytes.count)]
+                    try await sink.write(ByteBuffer(bytes: piece))
+                    try await Self.letOthers(channel)
+                }
+                return try await sink.finish(nil)
+            }
             return try await writer.write(
                 response: head,
                 body: hasNoBody ? ResponseBody() : ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
@@ -51,8 +65,14 @@ struct RequestAnswering: Sendable {
         let sink = ExclusiveAccess(try await writer.writeHead(head))
         try await connection.whileOpen(isStreaming: isEndless) {
             var sink = sink.value
+            var sent = 0
             for try await chunk in response.body where !chunk.isEmpty {
                 try await sink.write(ByteBuffer(bytes: chunk))
+                sent += chunk.count
+                if sent >= Self.fairShare {
+                    sent = 0
+                    try await Self.letOthers(channel)
+                }
             }
         }
         // Here and not in the child: a source that ends on cancellation still gets a proper end, and a cancelled task
@@ -61,11 +81,22 @@ struct RequestAnswering: Sendable {
         try await end.finish(nil)
     }
 
+    /// After this many bytes of one response the event loop turns to its other work.
+    private static let fairShare = 128 << 10
+
+    /// Waits until the event loop has looked at its sockets: it runs what is handed to it before that, and a source as fast
+    /// as its client would keep it from ever reading, a client's wish to end the stream included.
+    private static func letOthers(_ channel: any Channel) async throws {
+        try await channel.eventLoop.scheduleTask(in: .microseconds(10)) {}.futureResult.get()
+    }
+
     private func message(for request: Request) -> HTTPRequestMessage {
         var head = request.head
         head.scheme = isSecure ? "https" : "http"
         let fields = head.headerFields
-        let hasBody = fields[.transferEncoding] != nil || (fields[.contentLength].map { $0 != "0" } ?? false)
+        // HTTP/2 needs no word for a body without a length; only what can't have one is known to be empty.
+        let mayStream = isMultiplexed ? head.method != .get && head.method != .head : fields[.transferEncoding] != nil
+        let hasBody = fields[.contentLength].map { $0 != "0" } ?? mayStream
         let body = hasBody ? StreamingBody(RequestBodySequence(request.body)) : .empty
         return HTTPRequestMessage(head: head, body: body, timeout: nil)
     }

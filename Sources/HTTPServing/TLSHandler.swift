@@ -1,32 +1,13 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import HummingbirdCore
-import Logging
 import NIOCore
+import NIOTLS
 import TransportSecurity
 
-/// Encrypts a server's connections below their HTTP.
-struct TLSChannel: ServerChildChannel {
-    typealias Value = HTTP1Channel.Value
-
-    /// Certificate and key.
-    let context: ServerTLSContext
-    /// What speaks above TLS.
-    let base: HTTP1Channel
-
-    func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
-        channel.eventLoop.makeCompletedFuture {
-            try channel.pipeline.syncOperations.addHandler(TLSHandler(ServerTLSSession(context)))
-        }.flatMap {
-            base.setup(channel: channel, logger: logger)
-        }
-    }
-
-    func handle(value: Value, logger: Logger) async { await base.handle(value: value, logger: logger) }
-}
-
 /// One connection's TLS: ciphertext to and from the socket, plaintext to and from the handlers above.
+///
+/// Says by `TLSUserEvent.handshakeCompleted` which protocol was agreed on, before the first plaintext.
 final class TLSHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -38,6 +19,7 @@ final class TLSHandler: ChannelDuplexHandler {
 
     private let session: ServerTLSSession
     private var isClosed = false
+    private var isAnnounced = false
 
     /// A handler for a fresh session.
     init(_ session: ServerTLSSession) { self.session = session }
@@ -49,6 +31,11 @@ final class TLSHandler: ChannelDuplexHandler {
             if !received.ciphertext.isEmpty {
                 context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: received.ciphertext)), promise: nil)
             }
+            if session.hasHandshaken && !isAnnounced {
+                isAnnounced = true
+                let event = TLSUserEvent.handshakeCompleted(negotiatedProtocol: session.negotiatedProtocol)
+                context.fireUserInboundEventTriggered(event)
+            }
             if !received.plaintext.isEmpty {
                 context.fireChannelRead(wrapInboundOut(ByteBuffer(bytes: received.plaintext)))
             }
@@ -58,6 +45,12 @@ final class TLSHandler: ChannelDuplexHandler {
             context.fireErrorCaught(error)
             context.close(promise: nil)
         }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        context.fireUserInboundEventTriggered(event)
+        // TLS has no half-closed connections: a socket without an end of its own has lost its client.
+        if case ChannelEvent.inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {

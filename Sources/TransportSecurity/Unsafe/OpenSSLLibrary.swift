@@ -87,6 +87,16 @@
     let sessionError: @convention(c) (Pointer, Int32) -> Int32
     let sessionShutdown: @convention(c) (Pointer) -> Int32
 
+    // The protocol above TLS (ALPN).
+    typealias ProtocolSelection =
+        @convention(c) (
+            Pointer, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, MutableBytes, Bytes, UInt32,
+            UnsafeMutableRawPointer?
+        ) -> Int32
+    let contextSelectProtocol: @convention(c) (Pointer, ProtocolSelection?, UnsafeMutableRawPointer?) -> Void
+    let sessionProtocol:
+        @convention(c) (Pointer, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt32>?) -> Void
+
     // Errors.
     let errorNext: @convention(c) () -> UInt
     let errorText: @convention(c) (UInt, UnsafeMutablePointer<CChar>?, Int) -> Void
@@ -148,6 +158,8 @@
         unsafe sessionWrite = try unsafe symbols.function("SSL_write")
         unsafe sessionError = try unsafe symbols.function("SSL_get_error")
         unsafe sessionShutdown = try unsafe symbols.function("SSL_shutdown")
+        unsafe contextSelectProtocol = try unsafe symbols.function("SSL_CTX_set_alpn_select_cb")
+        unsafe sessionProtocol = try unsafe symbols.function("SSL_get0_alpn_selected")
         errorNext = try symbols.function("ERR_get_error")
         unsafe errorText = try unsafe symbols.function("ERR_error_string_n")
     }

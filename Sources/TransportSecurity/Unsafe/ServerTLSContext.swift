@@ -8,8 +8,11 @@
     nonisolated(unsafe) let pointer: OpaquePointer
 
     /// Reads certificate and key from PEM text.
+    ///
+    /// With `offersHTTP2`, `h2` is agreed on (ALPN, RFC 7301) with clients that name it, and `http/1.1` with others that
+    /// name that; without, and with clients that name neither, no protocol is.
     /// - Throws: `SecurityError` when one can't be read or they don't belong together.
-    public init(certificatePEM: String, privateKeyPEM: String) throws(SecurityError) {
+    public init(certificatePEM: String, privateKeyPEM: String, offersHTTP2: Bool = false) throws(SecurityError) {
         let library = try OpenSSLLibrary.shared.get()
         guard let context = unsafe library.contextNew(library.serverMethod()) else {
             throw SecurityError("TLS can't be set up: \(library.takeError())")
@@ -17,6 +20,7 @@
         self.library = library
         unsafe pointer = context
         unsafe try Self.configure(library, context, certificatePEM: certificatePEM, privateKeyPEM: privateKeyPEM)
+        if offersHTTP2 { unsafe library.contextSelectProtocol(context, selectProtocol, nil) }
     }
 
     deinit { unsafe library.contextFree(pointer) }
@@ -47,4 +51,37 @@
             unsafe library.contextCheckKey(context) == 1
         else { throw SecurityError("certificate and private key don't belong together: \(library.takeError())") }
     }
+}
+
+/// Picks `h2`, or else `http/1.1`, from the client's list: names with a byte of length before each.
+private func selectProtocol(
+    _: OpaquePointer?,
+    _ chosen: UnsafeMutablePointer<UnsafePointer<UInt8>?>?,
+    _ chosenLength: UnsafeMutablePointer<UInt8>?,
+    _ offered: UnsafePointer<UInt8>?,
+    _ offeredLength: UInt32,
+    _: UnsafeMutableRawPointer?
+) -> Int32 {
+    let accepted: Int32 = 0  // SSL_TLSEXT_ERR_OK
+    let passedOver: Int32 = 3  // SSL_TLSEXT_ERR_NOACK
+    guard let chosen = unsafe chosen, let chosenLength = unsafe chosenLength, let offered = unsafe offered else {
+        return passedOver
+    }
+    let list = unsafe UnsafeBufferPointer(start: offered, count: Int(offeredLength))
+    for wanted in ["h2", "http/1.1"] {
+        var start = 0
+        while start < list.count {
+            let length = unsafe Int(list[start])
+            let end = start + 1 + length
+            guard end <= list.count else { return passedOver }
+            if unsafe list[(start + 1)..<end].elementsEqual(wanted.utf8) {
+                // OpenSSL copies the name right after this call.
+                unsafe chosen.pointee = unsafe offered + start + 1
+                unsafe chosenLength.pointee = UInt8(length)
+                return accepted
+            }
+            start = end
+        }
+    }
+    return passedOver
 }

@@ -19,7 +19,8 @@
     private let session: OpaquePointer
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
-    private var hasHandshaken = false
+    /// Whether the handshake is over; bytes can flow.
+    public private(set) var hasHandshaken = false
     private var unsent: [UInt8] = []
 
     /// A session that waits for the peer's first message.
@@ -40,6 +41,16 @@
     }
 
     deinit { unsafe context.library.sessionFree(session) }
+
+    /// The protocol that was agreed on for the bytes within TLS, such as `h2`; `nil` for none, or before the handshake.
+    public var negotiatedProtocol: String? {
+        guard hasHandshaken else { return nil }
+        var name: UnsafePointer<UInt8>?
+        var length: UInt32 = 0
+        unsafe context.library.sessionProtocol(session, &name, &length)
+        guard let name = unsafe name, length > 0 else { return nil }
+        return unsafe String(decoding: UnsafeBufferPointer(start: name, count: Int(length)), as: UTF8.self)
+    }
 
     /// Takes bytes from the peer.
     /// - Throws: `SecurityError` when they break the protocol; the connection must then be closed.
