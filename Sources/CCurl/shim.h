@@ -39,6 +39,12 @@ static inline CURLcode ccurl_set_sink(CURL *handle, CURLoption option, ccurl_sin
     return curl_easy_setopt(handle, option, value);
 }
 
+typedef int (*ccurl_socket_setup)(void *context, curl_socket_t socket, curlsocktype purpose);
+
+static inline CURLcode ccurl_set_socket_setup(CURL *handle, ccurl_socket_setup value) {
+    return curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, value);
+}
+
 static inline CURLcode ccurl_get_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }

@@ -25,12 +25,20 @@ public struct CurlConfiguration: Sendable, Hashable {
     public var connectionLifetime: Duration?
     /// A connection that was idle for longer than this isn't reused. Whole seconds, rounded up.
     public var connectionIdleLifetime: Duration
-    /// Whether HTTP/2 is offered over TLS.
+    /// Whether HTTP/2 is offered over TLS; all requests to one host then share a connection.
     public var http2: Bool
+    /// The longest time that sent bytes may go unacknowledged before the connection counts as dead (Linux only).
+    ///
+    /// Quiet connections are probed in half that time. As in client-go, which gives HTTP/2 connections 30 s and 15 s.
+    public var peerTimeout: Duration
     /// Whether compressed responses are asked for and decompressed.
     public var decompresses: Bool
-    /// The most bytes of one response's body that wait for their reader; then the transfer is paused.
+    /// The most bytes of one HTTP/1.1 response's body that wait for their reader; then the transfer is paused.
     public var responseBufferBytes: Int
+    /// The most bytes of an endless HTTP/2 response that wait for their reader; then it ends with `readerTooSlow`.
+    ///
+    /// It isn't paused, since that would hold up every other response on the connection (libcurl before 8.1).
+    public var streamBufferBytes: Int
     /// The largest request body that is sent; streamed bodies are collected before they are sent.
     public var maximumRequestBytes: Int
 
@@ -54,8 +62,10 @@ public struct CurlConfiguration: Sendable, Hashable {
         self.connectionLifetime = connectionLifetime
         self.connectionIdleLifetime = .seconds(60)
         self.http2 = http2
+        self.peerTimeout = .seconds(30)
         self.decompresses = false
         self.responseBufferBytes = 256 << 10
+        self.streamBufferBytes = 32 << 20
         self.maximumRequestBytes = 64 << 20
     }
 }

@@ -27,14 +27,14 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
     /// | code | retry |
     /// |---|---|
     /// | dns, connect, connectionLost, proxy | yes |
-    /// | timeout, idleTimeout | yes |
+    /// | timeout, idleTimeout, readerTooSlow | yes |
     /// | tls, protocol, tooLarge | no |
     /// | cancelled, shutdown, invalidRequest, other | no |
     ///
     /// After `connectionLost`, `timeout` and `idleTimeout` the server may have acted on the request.
     public var isRetryable: Bool {
         switch code.kind {
-        case .dns, .connect, .connectionLost, .proxy, .timeout, .idleTimeout: true
+        case .dns, .connect, .connectionLost, .proxy, .timeout, .idleTimeout, .readerTooSlow: true
         case .tls, .protocolViolation, .tooLarge, .cancelled, .shutdown, .invalidRequest, .other: false
         }
     }
@@ -44,7 +44,7 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
         enum Kind: String, Sendable, CaseIterable {
             case dns, connect, connectionLost, tls, timeout, idleTimeout, cancelled, proxy
             case protocolViolation = "protocol"
-            case tooLarge, shutdown, invalidRequest, other
+            case tooLarge, readerTooSlow, shutdown, invalidRequest, other
         }
 
         let kind: Kind
@@ -69,6 +69,8 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
         public static let `protocol` = Code(kind: .protocolViolation)
         /// The response, or the request's body, is larger than its limit.
         public static let tooLarge = Code(kind: .tooLarge)
+        /// An endless response's reader fell so far behind that what waits for it is beyond its limit.
+        public static let readerTooSlow = Code(kind: .readerTooSlow)
         /// The exchange was shut down.
         public static let shutdown = Code(kind: .shutdown)
         /// The request can't be sent as it is: no host, a scheme that isn't HTTP.

@@ -18,6 +18,9 @@ struct ResponseHeadParser: Sendable {
     /// The largest head in bytes; Go's server, and so Kubernetes', accepts as much in a request.
     static let maximumBytes = 1 << 20
 
+    /// Whether the response came over HTTP/2, and its connection may carry others.
+    private(set) var isMultiplexed = false
+
     private var response: HTTPResponse?
     private var isDone = false
     private var size = 0
@@ -31,6 +34,7 @@ struct ResponseHeadParser: Sendable {
         if text.starts(with: "HTTP/".utf8) {
             guard let status = Self.status(text) else { return .invalid }
             response = HTTPResponse(status: status)
+            isMultiplexed = text.starts(with: "HTTP/2".utf8)
             return .more
         }
         guard response != nil else { return .invalid }

@@ -27,6 +27,8 @@ struct TransferRequest: Sendable {
     var idleTimeout: Duration?
     /// The largest body; `nil` for a stream.
     var maximumBytes: Int?
+    /// Whether HTTP/2 is offered.
+    var usesHTTP2: Bool
 
     /// Checks `message` and reads its body.
     /// - Throws: `CurlError` with the code `invalidRequest` or `tooLarge`; what reading the body throws.
@@ -46,6 +48,7 @@ struct TransferRequest: Sendable {
                     + "the request needs the scheme http or https and a host"
             )
         }
+        usesHTTP2 = configuration.http2 && scheme == "https"
         let place = try HostAndPort(authority, scheme: scheme)
         address = place.description
         var path = head.path ?? "/"

@@ -39,7 +39,9 @@ struct RunningServer: Sendable {
 func withServer(
     _ exchange: any HTTPExchange,
     tls: TLSSettings? = nil,
+    port: Int = 0,
     limits: HTTPServiceLimits = HTTPServiceLimits(drain: .seconds(10), streamDrain: .zero),
+    statistics: HTTPServiceStatistics = HTTPServiceStatistics(),
     _ body: @escaping @Sendable (RunningServer) async throws -> Void
 ) async throws {
     let (ports, continuation) = AsyncStream<Int>.makeStream()
@@ -47,9 +49,10 @@ func withServer(
     let service = HTTPService(
         exchange: exchange,
         host: "127.0.0.1",
-        port: 0,
+        port: port,
         tls: tls,
         limits: limits,
+        statistics: statistics,
         logger: logger
     ) { port in
         continuation.yield(port)

@@ -12,13 +12,24 @@ import CCurl
     /// The longest sleep; only a safety net, commands and sockets end it.
     private static let longestWait = Duration.seconds(60)
 
+    /// How often transfers that wait for a head are looked after; see `EasyHandle.nudge()`.
+    private static let nudgeInterval = Duration.milliseconds(250)
+
+    /// A connection on which nothing arrives for this long, while a request waits, is given up with that request.
+    private static let silenceLimit = Duration.seconds(5)
+
     private let multi: MultiHandle
     private let configuration: CurlConfiguration
     private let time: any TimeSource
     private let touched = TouchedTransfers()
+    private let sockets = ConnectionSockets()
     private var transfers: [UInt64: Transfer] = [:]
     private var ids: [UnsafeMutableRawPointer: UInt64] = unsafe [:]
     private var nextCheck: WallTime?
+    private var nextNudge: WallTime?
+    /// Connections on which a transfer was given up, by their local ports.
+    private var connectionsToSee: Set<Int> = []
+    private var gates: [String: StreamGate] = [:]
 
     /// Rounds on `multi`.
     init(multi: consuming MultiHandle, configuration: CurlConfiguration, time: any TimeSource) {
@@ -32,13 +43,14 @@ import CCurl
         for command in commands {
             switch command {
             case .start(let request, let feed): start(request, feed)
-            case .cancel(let id): remove(id)
+            case .cancel(let id): remove(id, isDone: false)
             case .resume(let id):
                 // The reader asks for more when half of its buffer is free; what we knew of it is older.
                 transfers[id]?.unread = configuration.responseBufferBytes / 2
                 transfers[id]?.unpause(now: time.now())
             }
         }
+        nudge()
         multi.perform()
         finishDone()
         flush()
@@ -48,7 +60,10 @@ import CCurl
     /// Sleeps until there is something to do.
     func wait() {
         var wait = Self.longestWait
-        if let nextCheck { wait = min(wait, max(.zero, nextCheck - time.now())) }
+        if let next = [nextCheck, nextNudge].compactMap({ $0 }).min() {
+            wait = min(wait, max(.zero, next - time.now()))
+        }
+        if !connectionsToSee.isEmpty { wait = .zero }
         let milliseconds = Int32(clamping: (wait.wholeNanoseconds + 999_999) / 1_000_000)
         if !multi.poll(milliseconds: touched.list.isEmpty ? milliseconds : 0) { LoopThread.pause(milliseconds: 10) }
     }
@@ -65,17 +80,41 @@ import CCurl
                 feed: feed,
                 configuration: configuration,
                 touched: touched,
+                sockets: sockets,
                 now: time.now()
             )
-            guard unsafe multi.add(transfer.easy.raw) else {
-                throw CurlError(code: .other, message: "libcurl took no more requests", address: request.address)
-            }
             transfers[transfer.id] = transfer
             unsafe ids[transfer.easy.raw] = transfer.id
             plan(transfer)
+            guard request.usesHTTP2 else { return add(transfer) }
+            if nextNudge == nil { nextNudge = transfer.started + Self.nudgeInterval }
+            gates[request.address, default: StreamGate()]
+                .arrived(transfer.id, request.deadline == nil ? .stream : .request)
+            letBegin(request.address)
         } catch {
             _ = feed.deliver(head: nil, bytes: [], ending: .failed(error), isPaused: false)
         }
+    }
+
+    /// Hands over to libcurl what may begin at `address`.
+    private func letBegin(_ address: String) {
+        while let id = gates[address]?.next() {
+            if let transfer = transfers[id] { add(transfer) } else { gates[address]?.ended(id) }
+        }
+        if gates[address]?.isEmpty ?? false { gates[address] = nil }
+    }
+
+    private func add(_ transfer: Transfer) {
+        transfer.isAdded = unsafe multi.add(transfer.easy.raw)
+        guard !transfer.isAdded else { return }
+        end(
+            transfer,
+            CurlError(
+                code: .other,
+                message: "libcurl took no more requests",
+                address: transfer.request.address
+            )
+        )
     }
 
     private func finishDone() {
@@ -92,7 +131,7 @@ import CCurl
 
     private func end(_ transfer: Transfer, _ error: CurlError?) {
         let rest = transfer.takeArrived()
-        remove(transfer.id)
+        remove(transfer.id, isDone: error == nil)
         _ = transfer.feed.deliver(
             head: rest.head,
             bytes: rest.bytes,
@@ -101,10 +140,15 @@ import CCurl
         )
     }
 
-    private func remove(_ id: UInt64) {
+    private func remove(_ id: UInt64, isDone: Bool) {
         guard let transfer = transfers.removeValue(forKey: id) else { return }
+        let left = isDone || !transfer.mayBeStuck ? nil : transfer.connection
         unsafe ids[transfer.easy.raw] = nil
-        unsafe multi.remove(transfer.easy.raw)
+        if transfer.isAdded { unsafe multi.remove(transfer.easy.raw) }
+        if let left { connectionsToSee.insert(left) }
+        guard transfer.request.usesHTTP2 else { return }
+        gates[transfer.request.address]?.ended(id)
+        letBegin(transfer.request.address)
     }
 
     /// Hands over what arrived, and lets go on what was paused while its reader was faster than we.
@@ -114,6 +158,7 @@ import CCurl
         touched.list = []
         for transfer in list where transfers[transfer.id] != nil {
             transfer.lastActivity = now
+            if transfer.request.usesHTTP2 { gates[transfer.request.address]?.begun(transfer.id) }
             let arrived = transfer.takeArrived()
             let receipt = transfer.feed.deliver(
                 head: arrived.head,
@@ -125,6 +170,28 @@ import CCurl
             // This may call the callbacks, which touch the transfer again; `wait` then doesn't sleep.
             if receipt.mayResume { transfer.unpause(now: now) }
         }
+    }
+
+    /// Sees to it that nothing stays in libcurl that should be sent or handed out; see `EasyHandle.nudge()`.
+    ///
+    /// On a connection on which a transfer was given up, its reset waits to be sent until another transfer sends; so the
+    /// others are nudged, and with no other the connection is closed. Besides, transfers that wait for a head are nudged
+    /// now and then.
+    private func nudge() {
+        let now = time.now()
+        let isDue = nextNudge.map { $0 <= now } ?? false
+        guard isDue || !connectionsToSee.isEmpty else { return }
+        var waits = false
+        var lonely = connectionsToSee
+        for transfer in transfers.values where transfer.mayBeStuck {
+            let isAffected = transfer.connection.map { connectionsToSee.contains($0) } ?? false
+            if isAffected, let connection = transfer.connection { lonely.remove(connection) }
+            if !transfer.hasBegun { waits = true }
+            if isAffected || (isDue && !transfer.hasBegun) { transfer.easy.nudge() }
+        }
+        for connection in lonely { sockets.end(localPort: connection) }
+        connectionsToSee = []
+        if isDue { nextNudge = waits ? now + Self.nudgeInterval : nil }
     }
 
     // MARK: Time-outs
@@ -155,9 +222,21 @@ import CCurl
                 nextCheck = min(nextCheck ?? due, due)
             } else {
                 let isTotal = transfer.request.deadline.map { $0 <= now } ?? false
-                end(transfer, isTotal ? transfer.timeoutError() : transfer.idleTimeoutError())
+                let error = isTotal ? transfer.timeoutError() : transfer.idleTimeoutError()
+                giveUpSilentConnection(of: transfer, now: now)
+                end(transfer, error)
             }
         }
+    }
+
+    /// A request got no byte in its time: if its connection got none either, what comes later takes another one.
+    private func giveUpSilentConnection(of transfer: Transfer, now: WallTime) {
+        let waited = now - transfer.started
+        guard transfer.mayBeStuck, !transfer.hasBegun, waited >= Self.silenceLimit else { return }
+        guard let connection = transfer.connection, let silence = sockets.silence(localPort: connection),
+            silence >= min(waited, Self.silenceLimit)
+        else { return }
+        sockets.end(localPort: connection)
     }
 }
 

@@ -84,6 +84,21 @@ import CCurl
         return unsafe String(cString: value)
     }
 
+    /// Sets what is called with each new socket before it connects.
+    func set(socketSetup: ccurl_socket_setup) throws(CurlError) {
+        try check(unsafe ccurl_set_socket_setup(raw, socketSetup))
+    }
+
+    /// Makes libcurl send what waits in the connection to be sent, and look for what it has received for this transfer.
+    ///
+    /// libcurl before 8.1 does the first only when some transfer sends, and the second only when more arrives: the reset
+    /// of a given-up stream, a request that the kernel didn't take at once, or what was received behind a given-up
+    /// stream's bytes could wait for ever. Changing what is paused makes it do both at once.
+    func nudge() {
+        _ = unsafe curl_easy_pause(raw, CURLPAUSE_SEND)
+        _ = unsafe curl_easy_pause(raw, CURLPAUSE_CONT)
+    }
+
     /// Lets a paused transfer go on; may call the transfer's callbacks.
     func unpause() { _ = unsafe curl_easy_pause(raw, CURLPAUSE_CONT) }
 

@@ -18,6 +18,10 @@ enum CurlLibrary {
         guard CurlLibrary.isReady, let raw = unsafe curl_multi_init() else { return nil }
         unsafe self.raw = raw
         _ = unsafe ccurl_multi_set_long(raw, CURLMOPT_PIPELINING, Int(CURLPIPE_MULTIPLEX))
+        // Not more until the server has said how many it takes: HTTP/2 advises servers to take 100 at least (RFC 9113,
+        // 6.5.2), and requests beyond a server's limit would wait inside of nghttp2 for a stream to end. With that many
+        // streams another connection is opened.
+        _ = unsafe ccurl_multi_set_long(raw, CURLMOPT_MAX_CONCURRENT_STREAMS, StreamGate.streamsPerConnection)
         _ = unsafe ccurl_multi_set_long(raw, CURLMOPT_MAX_TOTAL_CONNECTIONS, max(1, maximumConnections))
         _ = unsafe ccurl_multi_set_long(raw, CURLMOPT_MAXCONNECTS, max(1, maximumConnections))
     }

@@ -21,7 +21,7 @@ extension Transfer {
                 "could not reach \(request.address) through the proxy \(configuration.proxy ?? "(none)"): \(words)"
             case .connectionLost: "the connection to \(address) ended before the response did: \(words)"
             case .protocolViolation: "\(address) broke the rules of HTTP: \(words)"
-            case .idleTimeout, .cancelled, .tooLarge, .shutdown, .invalidRequest, .other:
+            case .idleTimeout, .cancelled, .tooLarge, .readerTooSlow, .shutdown, .invalidRequest, .other:
                 "the request to \(address) failed: \(words)"
             }
         return CurlError(code: kind, message: message, address: request.address)

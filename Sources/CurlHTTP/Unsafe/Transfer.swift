@@ -26,12 +26,22 @@ import HTTPTypes
     var isPaused = false
     /// Why a callback stopped the transfer.
     private(set) var refusal: CurlError?
+    /// Whether any byte of the response has arrived.
+    private(set) var hasBegun = false
+    /// Whether libcurl has it; it may have to wait for a place on a connection.
+    var isAdded = false
+    /// When it came to the loop.
+    let started: WallTime
+    /// How long the connection's sent bytes may go unacknowledged.
+    let peerTimeout: Duration
 
     private let headers: HeaderList
     private let connections: HeaderList
     private let errorText: UnsafeMutablePointer<CChar>
     private let touched: TouchedTransfers
+    private let sockets: ConnectionSockets
     private let capacity: Int
+    private let streamCapacity: Int
     private var isTouched = false
     private var parser = ResponseHeadParser()
     private var arrivedHead: HTTPResponse?
@@ -45,6 +55,7 @@ import HTTPTypes
         feed: ResponseFeed,
         configuration: CurlConfiguration,
         touched: TouchedTransfers,
+        sockets: ConnectionSockets,
         now: WallTime
     ) throws(CurlError) {
         guard let easy = EasyHandle() else {
@@ -57,7 +68,11 @@ import HTTPTypes
         self.feed = feed
         self.easy = easy
         self.touched = touched
+        self.sockets = sockets
         capacity = max(1, configuration.responseBufferBytes)
+        streamCapacity = max(1, configuration.streamBufferBytes)
+        peerTimeout = configuration.peerTimeout
+        started = now
         lastActivity = now
         unsafe errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
@@ -74,6 +89,18 @@ import HTTPTypes
             isTouched = false
         }
         return (arrivedHead, arrived)
+    }
+
+    /// Whether the connection may carry other transfers too; known once the head's first line is there.
+    var isMultiplexed: Bool { parser.isMultiplexed }
+
+    /// Whether libcurl may hold bytes for it that it hasn't handed out; see `EasyHandle.nudge()`.
+    var mayBeStuck: Bool { request.usesHTTP2 && isAdded && !isPaused && (isMultiplexed || !hasBegun) }
+
+    /// What tells its connection from others while both are open: the local port; `nil` before there is one.
+    var connection: Int? {
+        let port = easy.number(CURLINFO_LOCAL_PORT)
+        return port == 0 ? nil : port
     }
 
     /// libcurl's own words for the failure; empty when it has none.
@@ -112,7 +139,13 @@ import HTTPTypes
 
     fileprivate func received(body bytes: UnsafeBufferPointer<UInt8>) -> Int {
         touch()
-        if unread + arrived.count >= capacity {
+        if isMultiplexed {
+            // Not paused, whatever the reader does: libcurl before 8.1 then holds up the connection's other streams.
+            if request.maximumBytes == nil, unread + arrived.count > streamCapacity {
+                refuseSlowReader()
+                return 0
+            }
+        } else if unread + arrived.count >= capacity {
             isPaused = true
             return Int(CURL_WRITEFUNC_PAUSE)
         }
@@ -125,6 +158,17 @@ import HTTPTypes
         return bytes.count
     }
 
+    fileprivate func prepared(_ socket: curl_socket_t) { sockets.prepare(socket, peerTimeout: peerTimeout) }
+
+    private func refuseSlowReader() {
+        refusal = CurlError(
+            code: .readerTooSlow,
+            message: "the stream from \(request.address) was read too slowly: "
+                + "more than \(streamCapacity) bytes of it were waiting",
+            address: request.address
+        )
+    }
+
     private func refuseTooLarge(_ limit: Int) {
         refusal = CurlError(
             code: .tooLarge,
@@ -134,6 +178,7 @@ import HTTPTypes
     }
 
     private func touch() {
+        hasBegun = true
         if isTouched { return }
         isTouched = true
         touched.list.append(self)
@@ -163,6 +208,8 @@ extension Transfer {
         unsafe try easy.set(CURLOPT_HEADERDATA, pointer: context)
         unsafe try easy.set(CURLOPT_WRITEFUNCTION, sink: bodySink)
         unsafe try easy.set(CURLOPT_HEADERFUNCTION, sink: headerSink)
+        unsafe try easy.set(CURLOPT_SOCKOPTDATA, pointer: context)
+        unsafe try easy.set(socketSetup: socketSetup)
         unsafe try easy.set(CURLOPT_ERRORBUFFER, pointer: UnsafeMutableRawPointer(errorText))
     }
 
@@ -178,23 +225,25 @@ extension Transfer {
         try easy.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, true)
         try easy.set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Self.milliseconds(configuration.connectTimeout)))
         // Dead peers of quiet watches are found by the kernel.
+        let probe = max(1, Self.wholeSeconds(configuration.peerTimeout) / 2)
         try easy.set(CURLOPT_TCP_KEEPALIVE, true)
-        try easy.set(CURLOPT_TCP_KEEPIDLE, 30)
-        try easy.set(CURLOPT_TCP_KEEPINTVL, 15)
+        try easy.set(CURLOPT_TCP_KEEPIDLE, probe)
+        try easy.set(CURLOPT_TCP_KEEPINTVL, max(1, probe / 2))
         try easy.set(CURLOPT_MAXAGE_CONN, Self.wholeSeconds(configuration.connectionIdleLifetime))
         if let lifetime = configuration.connectionLifetime {
             try easy.set(CURLOPT_MAXLIFETIME_CONN, Self.wholeSeconds(lifetime))
         }
         try easy.set(CURLOPT_USERAGENT, configuration.userAgent)
         if configuration.decompresses { try easy.set(CURLOPT_ACCEPT_ENCODING, "") }
-        let isTLS = request.url.hasPrefix("https:")
-        let usesHTTP2 = configuration.http2 && isTLS
         try easy.set(
             CURLOPT_HTTP_VERSION,
-            usesHTTP2 ? Int(CURL_HTTP_VERSION_2TLS) : Int(CURL_HTTP_VERSION_1_1)
+            request.usesHTTP2 ? Int(CURL_HTTP_VERSION_2TLS) : Int(CURL_HTTP_VERSION_1_1)
         )
+        guard request.usesHTTP2 else { return }
         // Better to wait for a connection that can carry many requests than to open one for each.
-        try easy.set(CURLOPT_PIPEWAIT, usesHTTP2)
+        try easy.set(CURLOPT_PIPEWAIT, true)
+        // What is read from the socket for several streams at once (32 KiB) has to fit, or libcurl holds all of them up.
+        try easy.set(CURLOPT_BUFFERSIZE, 64 << 10)
     }
 
     private func setRequest() throws(CurlError) {
@@ -254,6 +303,13 @@ private func bodySink(
     return unsafe bytes.withMemoryRebound(to: UInt8.self, capacity: length) {
         unsafe transfer.received(body: UnsafeBufferPointer(start: $0, count: length))
     }
+}
+
+private func socketSetup(_ context: UnsafeMutableRawPointer?, _ socket: curl_socket_t, _: curlsocktype) -> Int32 {
+    if let context = unsafe context {
+        unsafe Unmanaged<Transfer>.fromOpaque(context).takeUnretainedValue().prepared(socket)
+    }
+    return 0  // CURL_SOCKOPT_OK
 }
 
 private func headerSink(
