@@ -91,7 +91,7 @@ let package = Package(
         room("Templates", ["KubeModel", "YAML"], resources: [.embedInCode("Resources")]),
 
         // Floor 3: machines.
-        room("KubeAPI", ["Ambient", "KubeModel", "HTTPMessages", "YAML", logging, httpTypes]),
+        room("KubeAPI", ["Ambient", "KubeModel", "HTTPMessages", "YAML", deque, logging, httpTypes]),
         room("CurlHTTP", ["Ambient", "CCurl", "HTTPMessages", deque, httpTypes]),
         room("KubeRuntime", ["Ambient", "KubeModel", "KubeAPI", "HTTPMessages", lifecycle, logging, deque, heap]),
         room("KubeServer", ["Ambient", "KubeModel", "HTTPMessages", "YAML", httpTypes, deque, logging]),

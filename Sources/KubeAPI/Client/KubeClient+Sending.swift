@@ -7,41 +7,13 @@ internal import HTTPTypes
 public import KubeModel
 
 extension KubeClient {
+    /// The most often that a request is repeated which the server was too busy for; the deadline ends it before, mostly.
+    private static var mostPushBacks: Int { 10 }
+
     /// Sends a request and reads the answer; reads are repeated after failures in passing.
     /// - Throws: `KubeError`, for every status from 400 on too.
     public func send(_ request: KubeRequest) async throws(KubeError) -> JSONValue {
-        var attempt = 0
-        while true {
-            let failure: KubeError
-            do {
-                return try await sendOnce(request)
-            } catch {
-                failure = error
-            }
-            attempt += 1
-            guard attempt <= retries, let wait = wait(after: failure, request: request, attempt: attempt) else {
-                throw failure
-            }
-            do { try await time.sleep(for: wait) } catch { throw failure }
-        }
-    }
-
-    /// How long to wait before sending again; `nil` where it makes no sense or the wait would be longer than a call.
-    private func wait(after error: KubeError, request: KubeRequest, attempt: Int) -> Duration? {
-        guard error.code != .cancelled, case .retryCall(let after) = error.disposition else { return nil }
-        guard request.isRead || error.httpStatus == 429 else { return nil }
-        guard error.httpStatus != 500 else { return nil }
-        let wait = max(after ?? .zero, backoff.delay(attempt: attempt, random: random))
-        return wait <= timeout ? wait : nil
-    }
-
-    private func sendOnce(_ request: KubeRequest) async throws(KubeError) -> JSONValue {
-        let message = try message(request, timeout: timeout)
-        let (response, bytes) = try await withinDeadline(request) {
-            let response = try await exchange(message, for: request)
-            return (response, try await self.bytes(of: response, for: request))
-        }
-        guard response.head.status.code < 400 else { throw Self.refusal(response, bytes, request) }
+        let bytes = try await sendForBytes(request)
         guard !bytes.isEmpty else { return .null }
         do {
             return try JSONValue(parsing: bytes)
@@ -50,17 +22,81 @@ extension KubeClient {
         }
     }
 
-    /// Does `work` within the client's deadline; transports keep to it too, but not each of them has a clock.
+    /// Sends a request as `send` does; answers the body as it came.
+    func sendForBytes(_ request: KubeRequest) async throws(KubeError) -> [UInt8] {
+        let deadline = time.now() + callTimeout
+        var attempt = 0
+        while true {
+            let failure: KubeError
+            do {
+                return try await sendOnce(request, within: min(timeout, max(.zero, deadline - time.now())))
+            } catch {
+                failure = error
+            }
+            attempt += 1
+            let left = deadline - time.now()
+            guard let wait = wait(after: failure, request: request, attempt: attempt), wait < left else {
+                throw failure
+            }
+            do { try await time.sleep(for: wait) } catch { throw failure }
+        }
+    }
+
+    /// How long to wait before sending again; `nil` where it makes no sense.
+    private func wait(after error: KubeError, request: KubeRequest, attempt: Int) -> Duration? {
+        guard error.code != .cancelled, case .retryCall(let after) = error.disposition else { return nil }
+        if error.isPushBack {
+            guard attempt <= (retries == 0 ? 0 : max(retries, Self.mostPushBacks)) else { return nil }
+        } else {
+            guard request.isRead, attempt <= retries, error.httpStatus != 500 else { return nil }
+        }
+        return max(after ?? .zero, backoff.delay(attempt: attempt, random: random))
+    }
+
+    private func sendOnce(_ request: KubeRequest, within limit: Duration) async throws(KubeError) -> [UInt8] {
+        let message = try message(request, timeout: limit)
+        let (response, bytes) = try await withinDeadline(request, limit) {
+            try await self.inTurn(request) {
+                let response = try await exchange(message, for: request)
+                return (response, try await self.bytes(of: response, for: request))
+            }
+        }
+        guard response.head.status.code < 400 else { throw Self.refusal(response, bytes, request) }
+        return bytes
+    }
+
+    /// Does `work` when the limiter lets it, and tells the limiter how the server took it.
+    private func inTurn(
+        _ request: KubeRequest,
+        _ work: () async throws -> (HTTPResponseMessage, [UInt8])
+    ) async throws -> (HTTPResponseMessage, [UInt8]) {
+        // Leases are few, and late ones cost the leadership: no other request may hold them up.
+        guard let limiter, request.resource != "leases.coordination.k8s.io" else { return try await work() }
+        try await limiter.acquire(flow: request.resource.isEmpty ? request.path : request.resource, time: time)
+        var outcome = FlowStateMachine.Outcome.answered
+        defer { limiter.release(outcome, now: time.now()) }
+        let answer = try await work()
+        let head = answer.0.head
+        let after = head.headerFields[.retryAfter].flatMap { Int($0) }
+        if head.status.code == 429 || (head.status.code == 503 && after != nil) {
+            outcome = .pushedBack(retryAfter: after.map { .seconds($0) })
+        }
+        return answer
+    }
+
+    /// Does `work` within a deadline; transports keep to it too, but not each of them has a clock.
     func withinDeadline<Answer: Sendable>(
         _ request: KubeRequest,
+        _ limit: Duration? = nil,
         _ work: @escaping @Sendable () async throws -> Answer
     ) async throws(KubeError) -> Answer {
+        let limit = limit ?? timeout
         do {
-            return try await time.withDeadline(timeout, work)
+            return try await time.withDeadline(limit, work)
         } catch let error as KubeError {
             throw error
         } catch let error as DeadlinePassed {
-            throw KubeError(.timedOut, request, "no answer from \(baseURL) within \(timeout)", cause: error)
+            throw KubeError(.timedOut, request, "no answer from \(baseURL) within \(limit)", cause: error)
         } catch {
             throw transportFailure(error, request)
         }
@@ -121,7 +157,14 @@ extension KubeClient {
         if status.retryAfterSeconds == nil {
             status.retryAfterSeconds = response.head.headerFields[.retryAfter].flatMap { Int($0) }
         }
-        return KubeError(.refused, request, status.description, status: status)
+        var error = KubeError(.refused, request, status.description, status: status)
+        error.priorityLevel = response.head.headerFields[priorityLevelField]
+        return error
+    }
+
+    /// Which priority level of the server's flow control took a request, by its uid.
+    private static var priorityLevelField: HTTPField.Name {
+        HTTPField.Name(parsed: "x-kubernetes-pf-prioritylevel-uid") ?? .retryAfter
     }
 
     /// The reason that the API server has for a status code (`k8s.io/apimachinery` `metav1.StatusReason`).

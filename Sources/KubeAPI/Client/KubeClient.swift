@@ -8,9 +8,10 @@ internal import KubeModel
 
 /// Speaks the Kubernetes API over any `HTTPExchange`. A value: copies share the exchange.
 ///
-/// Every call has a deadline. Reads that fail in passing (no connection, 429, 502, 503, 504) are sent again a few times,
-/// with backoff; writes never are, the caller decides by `KubeError.disposition`. Only 429 is repeated for writes too,
-/// since the server refused them before doing anything.
+/// Every call has a deadline, its repetitions and waits included. Reads that fail in passing (no connection, 502, 503, 504)
+/// are sent again a few times, with backoff; writes never are, the caller decides by `KubeError.disposition`. What the
+/// server refused because it has too much to do (429, or 503 with `Retry-After`) is repeated for writes too, when the
+/// server wants it, since nothing was done; and all other requests are held back with it (`RequestLimiter`).
 public struct KubeClient: Sendable {
     /// What carries the requests.
     public var exchange: any HTTPExchange
@@ -20,8 +21,12 @@ public struct KubeClient: Sendable {
     public var fieldManager: String
     /// The `User-Agent` of every request.
     public var userAgent: String
-    /// The deadline of every call but watches.
+    /// The deadline of one request and its answer.
     public var timeout: Duration
+    /// The deadline of every call but watches: waiting for its turn, all its requests and the waits between them.
+    public var callTimeout: Duration
+    /// How many requests go at once, and when none does; shared by copies. `nil` for no limit.
+    public var limiter: RequestLimiter?
     /// How often a read is sent again after a failure in passing; 0 for never.
     public var retries: Int
     /// The waits between them.
@@ -43,6 +48,8 @@ public struct KubeClient: Sendable {
         fieldManager: String = "modelfleet",
         userAgent: String = "modelfleet/\(KubeClient.version)",
         timeout: Duration = .seconds(30),
+        callTimeout: Duration = .seconds(60),
+        limiter: RequestLimiter? = RequestLimiter(),
         retries: Int = 3,
         backoff: Backoff = Backoff(initial: .milliseconds(100), maximum: .seconds(5)),
         maximumResponseBytes: Int = 64 << 20,
@@ -54,6 +61,8 @@ public struct KubeClient: Sendable {
         self.fieldManager = fieldManager
         self.userAgent = userAgent
         self.timeout = timeout
+        self.callTimeout = max(timeout, callTimeout)
+        self.limiter = limiter
         self.retries = max(0, retries)
         self.backoff = backoff
         self.maximumResponseBytes = maximumResponseBytes

@@ -46,6 +46,8 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
     public var status: APIStatus?
     /// What the transport threw, where it did.
     public var cause: (any Error)?
+    /// The uid of the priority level in which the server's flow control put the request; `nil` where it has none.
+    public var priorityLevel: String?
 
     /// An error.
     public init(
@@ -99,6 +101,8 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
     public var isUnauthorized: Bool { httpStatus == 401 }
     /// Whether the object breaks a rule of its schema.
     public var isInvalid: Bool { httpStatus == 422 }
+    /// Whether the server refused because it has too much to do; nothing was done, and it wants the request later.
+    public var isPushBack: Bool { httpStatus == 429 || (httpStatus == 503 && status?.retryAfterSeconds != nil) }
     /// Whether the task was cancelled.
     public var isCancelled: Bool { code == .cancelled }
 
