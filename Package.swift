@@ -182,7 +182,7 @@ let package = Package(
         tests("AmbientTests", ["Ambient"]),
         tests("TransportSecurityTests", ["TransportSecurity", "Ambient"]),
         tests("YAMLTests", ["YAML", "KubeModel", "Ambient"]),
-        tests("KubeModelTests", ["KubeModel", "KubeTesting"]),
+        tests("KubeModelTests", ["KubeModel", "KubeTesting", "Ambient"]),
         tests("FleetAPITests", ["FleetAPI", "KubeModel", "YAML", "KubeTesting"]),
         tests("ScalingTests", ["Scaling", "Rollouts", "Ambient"]),
         tests("TemplatesTests", ["Templates", "KubeModel", "YAML"], exclude: ["Golden"]),

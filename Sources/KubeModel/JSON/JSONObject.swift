@@ -54,6 +54,12 @@ public struct JSONObject: Sendable, Hashable {
         }
     }
 
+    /// An object of members that are sorted and unique already.
+    init(sortedKeys: [String], values: [JSONValue]) {
+        keys = sortedKeys
+        self.values = values
+    }
+
     /// The number of members.
     public var count: Int { keys.count }
 

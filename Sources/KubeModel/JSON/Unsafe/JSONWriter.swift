@@ -53,34 +53,35 @@ struct JSONWriter {
 
     private mutating func write(_ elements: [JSONValue]) {
         guard !elements.isEmpty else { return append("[]") }
-        append("[")
+        bytes.append(UInt8(ascii: "["))
         level += 1
         for (index, element) in elements.enumerated() {
-            if index > 0 { append(",") }
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
             breakLine()
             write(element)
         }
         level -= 1
         breakLine()
-        append("]")
+        bytes.append(UInt8(ascii: "]"))
     }
 
     private mutating func write(_ members: JSONObject) {
         guard !members.isEmpty else { return append("{}") }
-        append("{")
+        bytes.append(UInt8(ascii: "{"))
         level += 1
         var isFirst = true
         for (key, value) in members {
-            if !isFirst { append(",") }
+            if !isFirst { bytes.append(UInt8(ascii: ",")) }
             isFirst = false
             breakLine()
             write(key)
-            append(indent == nil ? ":" : ": ")
+            bytes.append(UInt8(ascii: ":"))
+            if indent != nil { bytes.append(UInt8(ascii: " ")) }
             write(value)
         }
         level -= 1
         breakLine()
-        append("}")
+        bytes.append(UInt8(ascii: "}"))
     }
 
     private mutating func breakLine() {
@@ -90,20 +91,31 @@ struct JSONWriter {
     }
 
     private mutating func write(_ text: String) {
-        append("\"")
-        for byte in text.utf8 {
+        bytes.append(UInt8(ascii: "\""))
+        var text = text
+        text.withUTF8 { unsafe writeEscaped($0) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Copies runs of bytes that need no escape as they are.
+    private mutating func writeEscaped(_ text: UnsafeBufferPointer<UInt8>) {
+        var start = 0
+        for index in text.indices {
+            let byte = unsafe text[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+            unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
+            start = index + 1
             switch byte {
             case UInt8(ascii: "\""): append("\\\"")
             case UInt8(ascii: "\\"): append("\\\\")
             case 0x0a: append("\\n")
             case 0x0d: append("\\r")
             case 0x09: append("\\t")
-            case 0..<0x20:
+            default:
                 let digits = String(byte, radix: 16)
                 append("\\u" + String(repeating: "0", count: 4 - digits.utf8.count) + digits)
-            default: bytes.append(byte)
             }
         }
-        append("\"")
+        unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
     }
 }

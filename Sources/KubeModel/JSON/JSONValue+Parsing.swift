@@ -1,0 +1,50 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+extension JSONValue {
+    /// Parses one JSON text (RFC 8259).
+    ///
+    /// Of members with one name the last wins; `duplicates` receives their paths (`spec.replicas`), as the API server's
+    /// field validation reports them.
+    /// - Throws: `JSONError` with the offset.
+    public init(
+        parsing bytes: [UInt8],
+        limits: JSONLimits = JSONLimits(),
+        duplicates: inout [String]
+    ) throws(JSONError) {
+        (self, duplicates) = try JSONReader.read(bytes, limits: limits, projection: .everything)
+    }
+
+    /// Parses one JSON text (RFC 8259); of members with one name the last wins.
+    ///
+    /// What `projection` drops is passed over without being built, or checked for more than its brackets and strings.
+    /// - Throws: `JSONError` with the offset.
+    public init(
+        parsing bytes: [UInt8],
+        limits: JSONLimits = JSONLimits(),
+        projection: JSONProjection = .everything
+    ) throws(JSONError) {
+        self = try JSONReader.read(bytes, limits: limits, projection: projection).0
+    }
+
+    /// Parses one JSON text (RFC 8259); of members with one name the last wins.
+    /// - Throws: `JSONError` with the offset.
+    public init(parsing text: String, limits: JSONLimits = JSONLimits()) throws(JSONError) {
+        try self.init(parsing: Array(text.utf8), limits: limits)
+    }
+
+    /// Parses an object and hands over the elements of its array `member` one by one, so that only one of them is held at
+    /// a time; answers the object without them.
+    ///
+    /// `projection` names the elements' members below `member`, as for the whole text.
+    /// - Throws: `JSONError` with the offset; the elements before it have been handed over.
+    public static func parse(
+        _ bytes: [UInt8],
+        handingOver member: String,
+        limits: JSONLimits = JSONLimits(),
+        projection: JSONProjection = .everything,
+        to body: (JSONValue) -> Void
+    ) throws(JSONError) -> JSONValue {
+        try JSONReader.read(bytes, limits: limits, projection: projection, handingOver: member, to: body)
+    }
+}
