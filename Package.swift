@@ -101,7 +101,7 @@ let package = Package(
             "HTTPServing",
             ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
         ),
-        room("Telemetry", ["Ambient", "HTTPMessages", "Scaling", httpTypes]),
+        room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, heap]),
 
         // Floor 4: rooms.
         room(
@@ -208,7 +208,13 @@ let package = Package(
             "KubeServerTests",
             ["KubeServer", "KubeModel", "HTTPMessages", "KubeTesting", "YAML", "Ambient", httpTypes]
         ),
-        tests("TelemetryTests", ["Telemetry", "Scaling", "HTTPMessages", "KubeTesting", "Ambient", httpTypes]),
+        tests(
+            "TelemetryTests",
+            [
+                "Telemetry", "CurlHTTP", "Scaling", "HTTPMessages", "FleetAPI", "KubeModel", "KubeTesting", "YAML",
+                "Ambient", httpTypes,
+            ]
+        ),
         tests(
             "ControllersTests",
             [

@@ -2,10 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
-import HTTPMessages
-import HTTPTypes
 import Scaling
-import Synchronization
 import Testing
 
 @testable import Telemetry
@@ -13,18 +10,29 @@ import Testing
 @Suite("Signals")
 struct SignalsTests {
     private static let mapping = MetricsMapping(
-        queueLength: MetricSelector("q"),
-        inFlight: MetricSelector("f"),
-        latency: MetricSelector("d"),
-        requests: MetricSelector("r_total")
+        queueLength: [MetricSource("q")],
+        inFlight: [MetricSource("f")],
+        latency: [MetricSource("d")],
+        requests: [MetricSource("r")]
     )
 
-    private func scrape(_ text: String, at second: Double) throws -> ReplicaScrape {
+    private func scrape(
+        _ text: String,
+        at second: Double,
+        mapping: MetricsMapping = Self.mapping
+    ) throws -> ReplicaScrape {
         ReplicaScrape(
-            page: try PrometheusText.parse(Array(text.utf8)),
-            mapping: Self.mapping,
+            page: try ExpositionParser.parse(Array(text.utf8), selection: mapping.selection),
+            mapping: mapping,
             time: WallTime(seconds: second)
         )
+    }
+
+    /// The signals ten seconds after an earlier page.
+    private func signals(_ before: String, _ now: String, _ mapping: MetricsMapping = Self.mapping) throws
+        -> ReplicaSignals
+    {
+        ReplicaSignals(try scrape(now, at: 110, mapping: mapping), since: try scrape(before, at: 100, mapping: mapping))
     }
 
     private func page(queue: Int, fast: Int, slow: Int, errors: Int = 0) -> String {
@@ -45,30 +53,158 @@ struct SignalsTests {
         let first = try scrape(page(queue: 3, fast: 1000, slow: 0), at: 100)
         let second = try scrape(page(queue: 5, fast: 1080, slow: 20, errors: 10), at: 110)
         let signals = ReplicaSignals(second, since: first)
-        #expect(signals.queueLength == 5)
-        #expect(signals.requestRate == 10)
-        #expect(signals.errorRate == 1)
-        let latency = try #require(signals.latency)
+        #expect(signals.queueLength.value == 5)
+        #expect(signals.requestRate.value == 10)
+        #expect(signals.errorRate.value == 1)
+        let latency = try #require(signals.latency.value)
         #expect(latency.total == 100)
         #expect(abs((latency.percentile(95) ?? 0) - 0.175) < 1e-9)
-        #expect(ReplicaSignals(first, since: nil).requestRate == nil)
+        #expect(!latency.isEstimate(95))
+        let alone = ReplicaSignals(first, since: nil)
+        #expect(alone.requestRate.missing?.cause == .firstReading)
+        #expect(alone.latency.missing?.cause == .firstReading)
+        #expect(alone.queueLength.value == 3)
     }
 
-    @Test("a counter that fell was reset: what it counts happened since")
+    @Test("a series that fell was reset, and a new one began since: what they count happened since")
     func reset() throws {
-        let first = try scrape(page(queue: 0, fast: 1000, slow: 0), at: 100)
-        let second = try scrape(page(queue: 0, fast: 30, slow: 0), at: 110)
-        let signals = ReplicaSignals(second, since: first)
-        #expect(signals.requestRate == 3)
-        #expect(signals.latency?.total == 30)
+        let signals = try signals(page(queue: 0, fast: 1000, slow: 0), page(queue: 0, fast: 30, slow: 0))
+        #expect(signals.requestRate.value == 3)
+        #expect(signals.latency.value?.total == 30)
+        // Only one series is reset: the other's growth stays what it is.
+        let mapping = MetricsMapping(requests: [MetricSource("r")])
+        let two = try self.signals(
+            "r{m=\"a\"} 100\nr{m=\"b\"} 50\n",
+            "r{m=\"a\"} 110\nr{m=\"b\"} 5\nr{m=\"c\"} 5\n",
+            mapping
+        )
+        #expect(two.requestRate.value == 2)
     }
 
-    @Test("NaN and missing metrics are missing, not zero")
-    func missing() throws {
-        let scrape = try scrape("q NaN\nother 3\n", at: 1)
-        #expect(scrape.queueLength == nil)
-        #expect(scrape.inFlight == nil)
-        #expect(scrape.requests == nil)
+    @Test("percentiles follow histogram_quantile's rule")
+    func quantileRule() {
+        func percentile(_ p: Double, _ buckets: [(bound: Double, count: Double)]) -> Double? {
+            LatencyHistogram(buckets: buckets).percentile(p)
+        }
+        // Linear within the bucket; the lowest one starts at 0.
+        #expect(percentile(50, [(1, 10), (2, 20), (.infinity, 20)]) == 1)
+        #expect(percentile(25, [(1, 10), (2, 20), (.infinity, 20)]) == 0.5)
+        #expect(percentile(90, [(1, 10), (2, 20), (.infinity, 20)]) == 1.8)
+        // In the infinite bucket: the largest finite bound.
+        #expect(percentile(99, [(1, 10), (2, 20), (.infinity, 40)]) == 2)
+        // A lowest bound that isn't positive is the answer of its bucket.
+        #expect(percentile(10, [(-1, 10), (2, 20), (.infinity, 20)]) == -1)
+        // Only the infinite bucket, or no observation: nothing is known.
+        #expect(percentile(50, [(.infinity, 20)]) == nil)
+        #expect(percentile(50, [(1, 0), (.infinity, 0)]) == nil)
+        // An empty bucket in the middle doesn't count.
+        #expect(percentile(50, [(1, 5), (2, 5), (3, 10), (.infinity, 10)]) == 1)
+    }
+
+    @Test(
+        "what can't be true is missing with its reason, never zero",
+        arguments: [
+            ("q NaN\n", MissingSignal.Cause.unusable(metric: "q", value: .nan)),
+            ("q -1\n", .unusable(metric: "q", value: -1)), ("q +Inf\n", .unusable(metric: "q", value: .infinity)),
+            ("q 1 1000\n", .stale(metric: "q", age: .seconds(99))),
+            ("q{a=\"1\"} 1\nq{a=\"1\"} 2\n", .contradictory(metric: "q", "a series is there twice")),
+            ("# TYPE q gauge\n", .noSeries(metric: "q")), ("other 3\n", .notOnPage(offered: ["other"])),
+            ("", .notOnPage(offered: [])),
+        ]
+    )
+    func missingLevels(text: String, cause: MissingSignal.Cause) throws {
+        let missing = try #require(try scrape(text, at: 100).queueLength.missing)
+        #expect("\(missing.cause)" == "\(cause)")
+        #expect(missing.lookedFor == ["q"])
+        #expect(missing.description.hasPrefix("no queue length: "))
+    }
+
+    @Test(
+        "a histogram that contradicts itself is missing",
+        arguments: [
+            ("d_bucket{le=\"1\"} 5\nd_bucket{le=\"+Inf\"} 4\n", "fewer than the one below"),
+            ("d_bucket{le=\"1\"} 5\n", "no bucket for all"),
+            ("d_bucket{le=\"x\"} 5\nd_bucket{le=\"+Inf\"} 5\n", "is no number"),
+            ("d_bucket{le=\"1\"} -5\nd_bucket{le=\"+Inf\"} 5\n", "counts -5"), ("d_bucket 5\n", "is no number"),
+            ("d_bucket{le=\"1\"} NaN\nd_bucket{le=\"+Inf\"} 5\n", "counts NaN"),
+            ("d_bucket{le=\"1\"} 5\nd_bucket{le=\"1.0\"} 5\nd_bucket{le=\"+Inf\"} 5\n", "there twice"),
+        ]
+    )
+    func missingHistograms(text: String, reason: String) throws {
+        let missing = try #require(try scrape(text, at: 100).latency.missing)
+        guard case .contradictory = missing.cause else {
+            Issue.record("\(missing)")
+            return
+        }
+        #expect(missing.description.contains(reason))
+    }
+
+    @Test("labels select; a declared counter without a series is at zero, a gauge isn't")
+    func labelsAndDeclarations() throws {
+        let mapping = MetricsMapping(
+            queueLength: [MetricSource(MetricSelector("q", labels: ["model": "a"]))],
+            requests: [MetricSource("r")],
+            errors: [MetricSource(MetricSelector("e", labels: ["class": "5xx"]))]
+        )
+        let text = "q{model=\"a\"} 1\nq{model=\"b\"} 9\n# TYPE r counter\ne_total{class=\"2xx\"} 7\n"
+        let scrape = try scrape(text, at: 1, mapping: mapping)
+        #expect(scrape.queueLength.value == .now(1))
+        #expect(scrape.requests.value == [:])
+        #expect(scrape.errors.value == [:])
+        let other = try self.scrape("q{model=\"b\"} 9\n", at: 1, mapping: mapping)
+        #expect(other.queueLength.missing?.cause == .noSuchLabels(metric: "q", labels: ["model": "a"]))
+    }
+
+    @Test("the first name on the page counts; one that is there and wrong is not passed over")
+    func alternatives() throws {
+        let mapping = MetricsMapping(queueLength: [MetricSource("new"), MetricSource("old")])
+        #expect(try scrape("old 4\n", at: 1, mapping: mapping).queueLength.value == .now(4))
+        #expect(try scrape("old 4\nnew 5\n", at: 1, mapping: mapping).queueLength.value == .now(5))
+        #expect(try scrape("old 4\nnew NaN\n", at: 1, mapping: mapping).queueLength.value == nil)
+        let missing = try #require(try scrape("queue_new_size 4\nx 1\n", at: 1, mapping: mapping).queueLength.missing)
+        #expect(missing.description == "no queue length: looked for new, old; the page offers queue_new_size, x")
+    }
+
+    @Test("numbers come from time counters by Little's law")
+    func littlesLaw() throws {
+        let mapping = MetricsMapping(inFlight: [MetricSource("busy_us", kind: .time, scale: 1e-6)])
+        let signals = try signals("busy_us{m=\"a\"} 5000000\n", "busy_us{m=\"a\"} 35000000\n", mapping)
+        #expect(abs((signals.inFlight.value ?? 0) - 3) < 1e-9)
+    }
+
+    @Test("durations come from summaries and from sums")
+    func summaries() throws {
+        let summary = MetricsMapping(latency: [MetricSource("s", scale: 1e-3)])
+        let before = "s{quantile=\"0.5\"} 100\ns{quantile=\"0.95\"} 400\ns_sum 1000\ns_count 10\n"
+        let now = "s{quantile=\"0.5\"} 120\ns{quantile=\"0.95\"} 500\ns_sum 3000\ns_count 20\n"
+        let found = try #require(try signals(before, now, summary).latency.value)
+        #expect(found.percentile(95) == 0.5)
+        #expect(found.mean == 0.2)
+        #expect(found.total == 10)
+        #expect(found.isEstimate(99))
+        let sums = MetricsMapping(latency: [MetricSource("t_us", scale: 1e-6, count: "n")])
+        let mean = try #require(try signals("t_us 0\nn 0\n", "t_us 2000000\nn 10\n", sums).latency.value)
+        #expect(abs((mean.percentile(95) ?? 0) - 0.2 * 2.9957322735539909) < 1e-12)
+        #expect(mean.isEstimate(95))
+        #expect(try signals("t_us 5\nn 1\n", "t_us 5\nn 1\n", sums).latency.value?.percentile(95) == nil)
+    }
+
+    @Test("any two of requests, successes and errors give the third")
+    func counts() throws {
+        let good = MetricsMapping(successes: [MetricSource("ok")], errors: [MetricSource("bad")])
+        let first = try signals("ok 0\nbad 0\n", "ok 90\nbad 10\n", good)
+        #expect(first.requestRate.value == 10)
+        #expect(first.errorRate.value == 1)
+        let all = MetricsMapping(requests: [MetricSource("all")], successes: [MetricSource("ok")])
+        let second = try signals("all 0\nok 0\n", "all 100\nok 90\n", all)
+        #expect(second.requestRate.value == 10)
+        #expect(second.errorRate.value == 1)
+        let wrong = try signals(
+            "ok 0\nall 0\n",
+            "ok 0\nall 10\nbad 5\n",
+            MetricsMapping(requests: [MetricSource("all")], errors: [MetricSource("ok")])
+        )
+        #expect(wrong.errorRate.value == 0)
     }
 
     @Test("a track sums its replicas, and says which are missing and why")
@@ -76,8 +212,9 @@ struct SignalsTests {
         let now = WallTime(seconds: 200)
         let fresh = ReplicaSignals(try scrape(page(queue: 4, fast: 10, slow: 0), at: 199), since: nil)
         let old = ReplicaSignals(try scrape(page(queue: 9, fast: 10, slow: 0), at: 100), since: nil)
+        let other = ReplicaSignals(try scrape("x 1\n", at: 199), since: nil)
         let track = TrackSignals(
-            parts: ["a": .reported(fresh), "b": .reported(old), "c": .missing("no answer")],
+            parts: ["a": .reported(fresh), "b": .reported(old), "c": .missing("no answer"), "d": .reported(other)],
             now: now,
             staleAfter: .seconds(30)
         )
@@ -85,6 +222,20 @@ struct SignalsTests {
         #expect(track.missing.map(\.pod) == ["b", "c"])
         #expect(track.missing.first?.reason == "the last metrics are 100 s old")
         #expect(track.latencyReading(percentile: 95) == nil)
+        #expect(track.missingSignals[.queueLength]?.cause == .notOnPage(offered: ["x"]))
+        let partial = try #require(track.partial[.queueLength])
+        #expect(partial.missing == 3 && partial.lowest == 4)
+        #expect(partial.highest(target: 6) == 22)
+        #expect(partial.highest(target: 2) == 16)
+    }
+
+    @Test("a percentile of a part of the replicas has bounds, and maybe no upper one")
+    func bounds() {
+        let evidence = LatencyEvidence(histogram: LatencyHistogram(buckets: [(0.1, 50), (1, 100), (.infinity, 100)]))
+        let one = evidence.bounds(95, missing: 1, reporting: 99)
+        #expect((one.lowest ?? 9) < 0.95 && (one.highest ?? 0) > 0.9)
+        #expect(evidence.bounds(95, missing: 1, reporting: 4).highest == nil)
+        #expect(evidence.bounds(95, missing: 0, reporting: 4).highest == evidence.percentile(95))
     }
 
     @Test("histograms of several replicas merge, and percentiles stay within the bounds")
@@ -96,44 +247,5 @@ struct SignalsTests {
         #expect(both.percentile(99) == 1)
         #expect(both.percentile(45) == 0.1)
         #expect(LatencyHistogram(buckets: []).percentile(50) == nil)
-    }
-
-    @Test("scrapes all targets with a bound on how many at a time", .timeLimit(.minutes(1)))
-    func scrapes() async {
-        let running = Mutex((now: 0, most: 0))
-        let text = page(queue: 2, fast: 1, slow: 0)
-        let exchange = ClosureExchange { request in
-            running.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
-            await Task.yield()
-            running.withLock { $0.now -= 1 }
-            if request.head.authority == "p3:1" { return HTTPResponseMessage(status: .serviceUnavailable, text: "no") }
-            if request.head.authority == "p4:1" { return HTTPResponseMessage(status: .ok, text: "broken") }
-            return HTTPResponseMessage(status: .ok, text: text)
-        }
-        let scraper = Scraper(exchange: exchange, time: SystemTime(), concurrency: 3, timeout: .seconds(20))
-        let targets = (0..<10).map { ScrapeTarget(pod: "p\($0)", authority: "p\($0):1") }
-        let results = await scraper.scrape(targets, mapping: Self.mapping)
-        #expect(results.count == 10)
-        #expect(results["p3"] == .failed("/metrics answered status 503"))
-        guard case .failed(let reason) = results["p4"] else {
-            Issue.record("a malformed page must fail")
-            return
-        }
-        #expect(reason.contains("line 1"))
-        #expect(running.withLock { $0.most } <= 3)
-    }
-
-    @Test("a server that doesn't answer is given up after the time limit", .timeLimit(.minutes(1)))
-    func timesOut() async {
-        let time = ManualTime()
-        let exchange = ClosureExchange { _ in
-            try await time.sleep(for: .seconds(1000))
-            return HTTPResponseMessage(status: .ok, text: "")
-        }
-        let scraper = Scraper(exchange: exchange, time: time, timeout: .seconds(1))
-        async let result = scraper.scrape(ScrapeTarget(pod: "p", authority: "p:1"), mapping: Self.mapping)
-        while time.sleeperCount < 2 { await Task.yield() }
-        time.advance(by: .seconds(1))
-        #expect(await result == .failed("no answer within 1.0 s"))
     }
 }

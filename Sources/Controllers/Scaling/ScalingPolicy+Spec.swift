@@ -44,29 +44,10 @@ extension ModelDeployment {
 
 extension ServingRuntime {
     /// What the server's metrics mean.
-    var mapping: MetricsMapping {
-        let scales = ["Milliseconds": 1e-3, "Microseconds": 1e-6]
-        var mapping = MetricsMapping(
-            queueLength: Self.selector(metrics["queueLength"]),
-            inFlight: Self.selector(metrics["inFlight"]),
-            latency: Self.selector(metrics["latency"]),
-            latencyScale: metrics.at("latency", "unit")?.string.flatMap { scales[$0] } ?? 1,
-            requests: Self.selector(metrics["requests"])
-        )
-        if let label = metrics.at("requests", "codeLabel")?.string { mapping.codeLabel = label }
-        if let codes = metrics.at("requests", "errorCodes")?.array { mapping.errorCodes = codes.compactMap(\.string) }
-        return mapping
-    }
+    var mapping: MetricsMapping { MetricsMapping(metrics) }
 
     /// The path and port of the metrics page.
     var metricsEndpoint: (path: String, port: Int) {
         (metrics["path"]?.string ?? "/metrics", metrics["port"]?.int ?? port)
-    }
-
-    private static func selector(_ json: JSONValue?) -> MetricSelector? {
-        guard let name = json?["name"]?.string else { return nil }
-        var labels: [String: String] = [:]
-        for (key, value) in json?["labels"]?.object ?? JSONObject() { labels[key] = value.string }
-        return MetricSelector(name, labels: labels)
     }
 }

@@ -21,6 +21,36 @@ public struct LatencyHistogram: Sendable, Hashable {
         for index in counts.indices.dropFirst() { counts[index] = max(counts[index], counts[index - 1]) }
     }
 
+    /// A histogram of one series' buckets, in any order.
+    /// - Throws: what can't be true of the buckets, as a clause.
+    init(checking buckets: [(bound: Double, count: Double)]) throws(Contradiction) {
+        let buckets = buckets.sorted { $0.bound < $1.bound }
+        guard let last = buckets.last, last.bound == .infinity else {
+            throw Contradiction(reason: "there is no bucket for all, with le=\"+Inf\"")
+        }
+        for bucket in buckets {
+            guard bucket.count.isFinite, bucket.count >= 0 else {
+                throw Contradiction(reason: "a bucket counts \(PrometheusTextWriter.number(bucket.count))")
+            }
+            if let previous = bounds.last, previous == bucket.bound {
+                throw Contradiction(reason: "the bucket \(PrometheusTextWriter.number(previous)) is there twice")
+            }
+            // Servers that scale counts by floats are off by a last digit; Prometheus forgives as much.
+            if let previous = counts.last, bucket.count < previous * (1 - 1e-12) {
+                let bound = PrometheusTextWriter.number(bucket.bound)
+                throw Contradiction(reason: "the bucket \(bound) counts fewer than the one below it")
+            }
+            bounds.append(bucket.bound)
+            counts.append(max(bucket.count, counts.last ?? 0))
+        }
+    }
+
+    /// What can't be true of a histogram.
+    struct Contradiction: Error {
+        /// The clause.
+        var reason: String
+    }
+
     /// All observations.
     public var total: Double { counts.last ?? 0 }
 
@@ -29,6 +59,10 @@ public struct LatencyHistogram: Sendable, Hashable {
         guard bounds == earlier.bounds, zip(counts, earlier.counts).allSatisfy({ $0 >= $1 }) else { return self }
         var difference = self
         for index in counts.indices { difference.counts[index] -= earlier.counts[index] }
+        // Buckets are read one after the other while requests end: a later one may have grown by less.
+        for index in counts.indices.dropFirst() {
+            difference.counts[index] = max(difference.counts[index], difference.counts[index - 1])
+        }
         return difference
     }
 
@@ -45,10 +79,26 @@ public struct LatencyHistogram: Sendable, Hashable {
         return merged
     }
 
+    /// The histogram with `count` further observations above every finite bound.
+    func addingSlowest(_ count: Double) -> LatencyHistogram {
+        var more = self
+        guard !more.counts.isEmpty else { return more }
+        more.counts[more.counts.count - 1] += max(0, count)
+        return more
+    }
+
+    /// The histogram with `count` further observations in the lowest bucket.
+    func addingFastest(_ count: Double) -> LatencyHistogram {
+        var more = self
+        for index in more.counts.indices { more.counts[index] += max(0, count) }
+        return more
+    }
+
     /// The value that `percentile` percent of the observations keep below, in seconds; `nil` without an observation.
     ///
-    /// Within a bucket the observations are taken as evenly spread (as PromQL's `histogram_quantile`); in the infinite
-    /// bucket the answer is the largest finite bound, the least that is certain.
+    /// The rule is PromQL's `histogram_quantile`: within a bucket the observations are taken as evenly spread, the lowest
+    /// bucket starts at 0 (or is its bound, where that isn't positive), and in the infinite bucket the answer is the
+    /// largest finite bound, the least that is certain.
     public func percentile(_ percentile: Double) -> Double? {
         guard total > 0, percentile > 0, percentile <= 100 else { return nil }
         let rank = total * percentile / 100
@@ -58,5 +108,11 @@ public struct LatencyHistogram: Sendable, Hashable {
         let below = index > 0 ? counts[index - 1] : 0
         let inside = counts[index] - below
         return inside > 0 ? lower + (bounds[index] - lower) * (rank - below) / inside : bounds[index]
+    }
+
+    /// Whether the percentile is beyond the largest finite bound, so that `percentile(_:)` only says the least.
+    public func isBeyondBounds(_ percentile: Double) -> Bool {
+        guard counts.count > 1 else { return total > 0 }
+        return total * percentile / 100 > counts[counts.count - 2]
     }
 }

@@ -3,7 +3,7 @@
 
 /// A choice of samples: by name and by labels.
 public struct MetricSelector: Sendable, Hashable {
-    /// The metric's name.
+    /// The metric's name, as its `# TYPE` line has it.
     public var name: String
     /// Labels that a sample must have.
     public var labels: [String: String]
@@ -13,52 +13,94 @@ public struct MetricSelector: Sendable, Hashable {
         self.name = name
         self.labels = labels
     }
+}
 
-    /// Whether a sample with this name, up to a suffix, is chosen.
-    func matches(_ sample: PrometheusSample, suffix: String = "") -> Bool {
-        sample.name == name + suffix && labels.allSatisfy { sample[label: $0.key] == $0.value }
+/// One way in which a server exports a signal.
+public struct MetricSource: Sendable, Hashable {
+    /// What the metric's value is.
+    public enum Kind: Sendable, Hashable {
+        /// The signal itself: a gauge, a counter of requests, a histogram or summary of durations.
+        case direct
+        /// A counter of time that requests spend so; how fast it grows is how many there are on average (Little's law).
+        case time
+    }
+
+    /// The samples.
+    public var selector: MetricSelector
+    /// What the value is.
+    public var kind: Kind
+    /// What a time is multiplied by to get seconds (1, 0.001, 0.000001), or a ratio to get 0 to 1.
+    public var scale: Double
+    /// For durations that are only summed up: the counter of what was summed.
+    public var count: MetricSelector?
+
+    /// A source.
+    public init(_ selector: MetricSelector, kind: Kind = .direct, scale: Double = 1, count: MetricSelector? = nil) {
+        self.selector = selector
+        self.kind = kind
+        self.scale = scale
+        self.count = count
+    }
+
+    /// A source without labels.
+    public init(_ name: String, kind: Kind = .direct, scale: Double = 1, count: String? = nil) {
+        self.init(MetricSelector(name), kind: kind, scale: scale, count: count.map { MetricSelector($0) })
     }
 }
 
 /// Which of a server's metrics mean what; a ServingRuntime's `metrics`.
+///
+/// Each signal has an ordered list of sources, since servers rename their metrics: the first one that is on the page counts.
 public struct MetricsMapping: Sendable, Hashable {
-    /// The gauge of requests that wait.
-    public var queueLength: MetricSelector?
-    /// The gauge of requests that were accepted and not yet answered.
-    public var inFlight: MetricSelector?
-    /// The histogram of request durations.
-    public var latency: MetricSelector?
-    /// What a latency bound is multiplied by to get seconds: 1, 0.001, 0.000001.
-    public var latencyScale: Double
-    /// The counter of requests.
-    public var requests: MetricSelector?
+    /// Requests that wait.
+    public let queueLength: [MetricSource]
+    /// Requests that were accepted and not yet answered.
+    public let inFlight: [MetricSource]
+    /// How full the key-value cache is.
+    public let cacheUsage: [MetricSource]
+    /// Request durations.
+    public let latency: [MetricSource]
+    /// The counter of requests, however they ended.
+    public let requests: [MetricSource]
+    /// The counter of requests that ended well.
+    public let successes: [MetricSource]
+    /// The counter of requests that ended in an error.
+    public let errors: [MetricSource]
     /// The label of the requests counter that holds the answer's code.
-    public var codeLabel: String
+    public let codeLabel: String
     /// The beginnings of codes that count as errors.
-    public var errorCodes: [String]
+    public let errorCodes: [String]
+    /// The samples of a page that are needed.
+    public let selection: MetricSelection
 
     /// A mapping.
     public init(
-        queueLength: MetricSelector? = nil,
-        inFlight: MetricSelector? = nil,
-        latency: MetricSelector? = nil,
-        latencyScale: Double = 1,
-        requests: MetricSelector? = nil,
+        queueLength: [MetricSource] = [],
+        inFlight: [MetricSource] = [],
+        cacheUsage: [MetricSource] = [],
+        latency: [MetricSource] = [],
+        requests: [MetricSource] = [],
+        successes: [MetricSource] = [],
+        errors: [MetricSource] = [],
         codeLabel: String = "code",
         errorCodes: [String] = ["5"]
     ) {
         self.queueLength = queueLength
         self.inFlight = inFlight
+        self.cacheUsage = cacheUsage
         self.latency = latency
-        self.latencyScale = latencyScale
         self.requests = requests
+        self.successes = successes
+        self.errors = errors
         self.codeLabel = codeLabel
         self.errorCodes = errorCodes
+        let all = queueLength + inFlight + cacheUsage + latency + requests + successes + errors
+        let names = all.flatMap { [$0.selector.name] + ($0.count.map { [$0.name] } ?? []) }
+        selection = MetricSelection(names: Set(names.flatMap(Self.samples)))
     }
 
-    /// Whether a page's sample with this name is needed.
-    func needs(_ name: String) -> Bool {
-        name == queueLength?.name || name == inFlight?.name || name == requests?.name
-            || latency.map { name == $0.name + "_bucket" || name == $0.name + "_count" } ?? false
+    /// The names that samples of a metric may have: a counter gets `_total` in OpenMetrics, a histogram has three parts.
+    private static func samples(of name: String) -> [String] {
+        [name, name + "_total", name + "_bucket", name + "_sum", name + "_count"]
     }
 }

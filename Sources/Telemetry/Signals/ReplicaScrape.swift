@@ -3,104 +3,90 @@
 
 public import Ambient
 
-/// What one scrape of one replica showed. A `nil` is missing, which is not zero.
+/// Counters by series: the key holds the labels.
+typealias CounterSeries = [[UInt8]: Double]
+
+/// What one scrape of one replica showed.
 public struct ReplicaScrape: Sendable, Hashable {
+    /// A level as the page has it.
+    enum Level: Sendable, Hashable {
+        /// The level at the time of the scrape.
+        case now(Double)
+        /// The seconds that requests spent so since the server's start, by series.
+        case time(CounterSeries)
+    }
+
+    /// Request durations since the server's start, as the page has them.
+    enum Durations: Sendable, Hashable {
+        /// Histograms by series.
+        case histograms([[UInt8]: LatencyHistogram])
+        /// A summary: quantiles in seconds over the server's own window, sums and counts since its start.
+        case summary(quantiles: [Double: Double], sum: CounterSeries, count: CounterSeries)
+        /// Only the sum of durations in seconds, and how many were summed.
+        case sums(sum: CounterSeries, count: CounterSeries)
+    }
+
     /// When the page arrived.
     public var time: WallTime
     /// Requests that wait.
-    public var queueLength: Double?
+    var queueLength: SignalValue<Level>
     /// Requests that were accepted and not yet answered.
-    public var inFlight: Double?
+    var inFlight: SignalValue<Level>
+    /// How full the cache is, 0 to 1.
+    var cacheUsage: SignalValue<Level>
     /// Request durations since the server's start.
-    public var latency: LatencyHistogram?
+    var latency: SignalValue<Durations>
     /// Requests since the server's start.
-    public var requests: Double?
+    var requests: SignalValue<CounterSeries>
     /// Requests that ended in an error since the server's start.
-    public var errors: Double?
+    var errors: SignalValue<CounterSeries>
 
-    /// A scrape.
-    public init(
-        time: WallTime,
-        queueLength: Double? = nil,
-        inFlight: Double? = nil,
-        latency: LatencyHistogram? = nil,
-        requests: Double? = nil,
-        errors: Double? = nil
-    ) {
+    /// Picks from a page what `mapping` names.
+    /// - Parameter staleAfter: how old a sample may be that has a time of its own.
+    public init(page: MetricsPage, mapping: MetricsMapping, time: WallTime, staleAfter: Duration = .seconds(30)) {
+        let reader = SignalReader(page: page, time: time, staleAfter: staleAfter)
         self.time = time
-        self.queueLength = queueLength
-        self.inFlight = inFlight
-        self.latency = latency
-        self.requests = requests
-        self.errors = errors
-    }
-
-    /// Picks from a page what `mapping` names; NaN and infinite values count as missing.
-    public init(page: PrometheusPage, mapping: MetricsMapping, time: WallTime) {
-        self.init(time: time)
-        queueLength = Self.sum(page, mapping.queueLength)
-        inFlight = Self.sum(page, mapping.inFlight)
-        requests = Self.sum(page, mapping.requests)
-        if let selector = mapping.requests, requests != nil {
-            errors = page.samples.lazy
-                .filter { sample in
-                    selector.matches(sample)
-                        && mapping.errorCodes.contains { sample[label: mapping.codeLabel]?.hasPrefix($0) ?? false }
-                }
-                .reduce(0.0) { $0 + ($1.value.isFinite ? $1.value : 0) }
-        }
-        if let selector = mapping.latency {
-            let buckets = page.samples.filter { selector.matches($0, suffix: "_bucket") }
-                .compactMap { sample -> (bound: Double, count: Double)? in
-                    guard let bound = sample[label: "le"].flatMap(PrometheusText.number) else { return nil }
-                    return (bound * mapping.latencyScale, sample.value)
-                }
-            if !buckets.isEmpty { latency = LatencyHistogram(buckets: buckets) }
-        }
+        queueLength = reader.level(.queueLength, mapping.queueLength)
+        inFlight = reader.level(.inFlight, mapping.inFlight)
+        cacheUsage = reader.ratio(.cacheUsage, mapping.cacheUsage)
+        latency = reader.durations(mapping.latency)
+        let counts = RequestCounts(reader: reader, mapping: mapping)
+        requests = counts.requests
+        errors = counts.errors
         // A server that counts requests by code has no series before its first request: the histogram says it started.
-        if requests == nil, let latency { requests = latency.total }
-    }
-
-    private static func sum(_ page: PrometheusPage, _ selector: MetricSelector?) -> Double? {
-        guard let selector else { return nil }
-        let values = page.samples.filter { selector.matches($0) }.map(\.value)
-        guard !values.isEmpty, values.allSatisfy(\.isFinite) else { return nil }
-        return values.reduce(0, +)
+        if case .missing(let missing) = requests, case .notOnPage = missing.cause,
+            case .value(.histograms(let series)) = latency
+        {
+            requests = .value(series.mapValues(\.total))
+        }
     }
 }
 
-/// What one replica did between two scrapes.
-public struct ReplicaSignals: Sendable, Hashable {
-    /// When the later page arrived.
-    public var time: WallTime
-    /// Requests that wait.
-    public var queueLength: Double?
-    /// Requests that were accepted and not yet answered.
-    public var inFlight: Double?
-    /// Requests a second; `nil` before the second scrape.
-    public var requestRate: Double?
-    /// Errors a second; `nil` before the second scrape.
-    public var errorRate: Double?
-    /// The durations of the requests that ended in between; `nil` before the second scrape.
-    public var latency: LatencyHistogram?
+/// Requests and errors, from whichever two of requests, successes and errors a server counts.
+private struct RequestCounts {
+    var requests: SignalValue<CounterSeries>
+    var errors: SignalValue<CounterSeries>
 
-    /// The signals at `scrape`, with rates since `earlier`.
-    ///
-    /// A counter that fell was reset by a restart: what it counts now happened since.
-    public init(_ scrape: ReplicaScrape, since earlier: ReplicaScrape?) {
-        time = scrape.time
-        queueLength = scrape.queueLength
-        inFlight = scrape.inFlight
-        guard let earlier, scrape.time > earlier.time else { return }
-        let seconds = (scrape.time - earlier.time).inSeconds
-        requestRate = Self.growth(scrape.requests, earlier.requests).map { $0 / seconds }
-        errorRate = Self.growth(scrape.errors, earlier.errors).map { $0 / seconds }
-        if let now = scrape.latency, let before = earlier.latency { latency = now.since(before) }
+    init(reader: SignalReader, mapping: MetricsMapping) {
+        let successes = reader.counter(.requestRate, mapping.successes)
+        requests = reader.counter(.requestRate, mapping.requests)
+        errors = reader.counter(.errorRate, mapping.errors)
+        if mapping.requests.isEmpty, let good = successes.value {
+            // Keys of different metrics must not meet: their labels may be equal.
+            let bad = errors.value ?? [:]
+            requests = .value(Self.keyed(good, 0).merging(Self.keyed(bad, 1)) { $0 + $1 })
+        }
+        guard mapping.errors.isEmpty else { return }
+        if let all = requests.value, let good = successes.value {
+            let difference = all.values.reduce(0, +) - good.values.reduce(0, +)
+            // The two are counted one after the other: one may run ahead by what is ending right now.
+            errors = .value([[]: max(0, difference)])
+        } else if mapping.successes.isEmpty, !mapping.requests.isEmpty {
+            errors = requests.value.map { _ in reader.errors(mapping) } ?? requests
+        }
     }
 
-    private static func growth(_ now: Double?, _ before: Double?) -> Double? {
-        guard let now else { return nil }
-        guard let before else { return nil }
-        return now >= before ? now - before : now
+    private static func keyed(_ series: CounterSeries, _ mark: UInt8) -> CounterSeries {
+        CounterSeries(uniqueKeysWithValues: series.map { ([mark] + $0.key, $0.value) })
     }
 }

@@ -4,7 +4,7 @@
 public import Ambient
 public import Scaling
 
-/// The signals of all ready replicas of a track, folded: sums, and one merged latency histogram.
+/// The signals of all ready replicas of a track, folded: sums, and one merged view of the durations.
 public struct TrackSignals: Sendable, Hashable {
     /// One replica's part: its signals, or why there are none.
     public enum Part: Sendable, Hashable {
@@ -16,14 +16,20 @@ public struct TrackSignals: Sendable, Hashable {
 
     /// The sums by signal; a signal that no replica reports is left out.
     public private(set) var readings: [Signal: SignalReading] = [:]
+    /// The same with what is known of the replicas that didn't report; every signal has an entry.
+    public private(set) var partial: [SignalKind: PartialReading] = [:]
     /// The durations of the requests that ended in the interval; `nil` when no replica reports it.
-    public private(set) var latency: LatencyHistogram?
+    public private(set) var latency: LatencyEvidence?
     /// How many replicas are in `latency`.
     public private(set) var latencyReporting = 0
+    /// The fullest cache of a replica, 0 to 1; `nil` when no replica reports it.
+    public private(set) var cacheUsage: Double?
     /// Errors per request, 0 to 1; `nil` without a request or without a reading.
     public private(set) var errorRatio: Double?
     /// The replicas without a page, in the order of their names.
     public private(set) var missing: [MissingReplica] = []
+    /// Of each signal that some page doesn't have: why, on the first such replica in the order of their names.
+    public private(set) var missingSignals: [SignalKind: MissingSignal] = [:]
     /// The age of the oldest page.
     public private(set) var age: Duration = .zero
 
@@ -44,13 +50,16 @@ public struct TrackSignals: Sendable, Hashable {
                 fresh.append(signals)
             }
         }
-        fold(.queueLength, fresh.compactMap(\.queueLength))
-        fold(.inFlight, fresh.compactMap(\.inFlight))
-        fold(.requestRate, fresh.compactMap(\.requestRate))
-        let histograms = fresh.compactMap(\.latency)
-        latencyReporting = histograms.count
-        if let first = histograms.first { latency = histograms.dropFirst().reduce(first) { $0.merging($1) } }
-        let errors = fresh.compactMap(\.errorRate)
+        let count = parts.count
+        fold(.queueLength, .queueLength, fresh.map(\.queueLength), of: count)
+        fold(.inFlight, .inFlight, fresh.map(\.inFlight), of: count)
+        fold(.requestRate, .requestRate, fresh.map(\.requestRate), of: count)
+        let errors = fold(.errorRate, nil, fresh.map(\.errorRate), of: count)
+        cacheUsage = fold(.cacheUsage, nil, fresh.map(\.cacheUsage), of: count).max()
+        let durations = note(.latency, fresh.map(\.latency))
+        latencyReporting = durations.count
+        if let first = durations.first { latency = durations.dropFirst().reduce(first) { $0.merging($1) } }
+        partial[.latency] = PartialReading(values: durations.map(\.total), missing: count - durations.count)
         if !errors.isEmpty, let rate = readings[.requestRate]?.total, rate > 0 {
             errorRatio = min(1, errors.reduce(0, +) / rate)
         }
@@ -59,16 +68,63 @@ public struct TrackSignals: Sendable, Hashable {
     /// The reading of a latency objective's percentile.
     public func latencyReading(percentile: Double) -> LatencyReading? {
         guard let latency else { return nil }
+        let rate = readings[.requestRate]?.total ?? 0
         return LatencyReading(
             milliseconds: latency.percentile(percentile).map { $0 * 1000 },
-            requestRate: latency.total > 0 ? max(readings[.requestRate]?.total ?? 0, .leastNormalMagnitude) : 0,
+            requestRate: latency.observations == 0 ? 0 : max(rate, .leastNormalMagnitude),
             reporting: latencyReporting,
             age: age
         )
     }
 
-    private mutating func fold(_ signal: Signal, _ values: [Double]) {
+    @discardableResult
+    private mutating func fold(
+        _ kind: SignalKind,
+        _ signal: Signal?,
+        _ all: [SignalValue<Double>],
+        of replicas: Int
+    ) -> [Double] {
+        let values = note(kind, all)
+        partial[kind] = PartialReading(values: values, missing: replicas - values.count)
+        if let signal, !values.isEmpty {
+            readings[signal] = SignalReading(total: values.reduce(0, +), reporting: values.count, age: age)
+        }
+        return values
+    }
+
+    /// The values that are there; the first reason why one isn't is noted.
+    private mutating func note<Value>(_ kind: SignalKind, _ all: [SignalValue<Value>]) -> [Value] {
+        if let first = all.lazy.compactMap(\.missing).first { missingSignals[kind] = first }
+        return all.compactMap(\.value)
+    }
+
+    /// Sets a signal that was read by other means than from pages.
+    mutating func set(
+        _ kind: SignalKind,
+        values: [Double],
+        reporting: Int? = nil,
+        missing: Int,
+        reason: MissingSignal? = nil,
+        percentile: Double
+    ) {
+        var reading = PartialReading(values: values, missing: missing)
+        let count = reporting ?? values.count
+        reading.reporting = count
+        if let reporting, reporting > 0 { reading.largest = reading.total / Double(reporting) }
+        partial[kind] = reading
+        missingSignals[kind] = reason
         guard !values.isEmpty else { return }
-        readings[signal] = SignalReading(total: values.reduce(0, +), reporting: values.count, age: age)
+        let sum = SignalReading(total: reading.total, reporting: count, age: age)
+        switch kind {
+        case .queueLength: readings[.queueLength] = sum
+        case .inFlight: readings[.inFlight] = sum
+        case .requestRate: readings[.requestRate] = sum
+        case .cacheUsage: cacheUsage = values.max()
+        case .latency:
+            latency = LatencyEvidence(quantiles: [percentile / 100: values.max() ?? 0])
+            latencyReporting = count
+        case .errorRate:
+            if let rate = readings[.requestRate]?.total, rate > 0 { errorRatio = min(1, reading.total / rate) }
+        }
     }
 }

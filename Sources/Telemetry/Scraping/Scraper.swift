@@ -37,11 +37,11 @@ public struct Scraper: Sendable {
     private let time: any TimeSource
     private let concurrency: Int
     private let timeout: Duration
-    private let limits: PrometheusLimits
+    private let limits: ExpositionLimits
 
     /// A scraper.
     /// - Parameters:
-    ///   - concurrency: the most scrapes at one time.
+    ///   - concurrency: the most scrapes at one time of one call.
     ///   - timeout: the longest time for one page.
     ///   - limits: the largest page.
     public init(
@@ -49,7 +49,7 @@ public struct Scraper: Sendable {
         time: any TimeSource,
         concurrency: Int = 16,
         timeout: Duration = .seconds(1),
-        limits: PrometheusLimits = PrometheusLimits()
+        limits: ExpositionLimits = ExpositionLimits()
     ) {
         self.exchange = exchange
         self.time = time
@@ -77,7 +77,7 @@ public struct Scraper: Sendable {
         }
     }
 
-    /// Scrapes one target within the time limit.
+    /// Scrapes one target within the time limit, also where the exchange doesn't keep to it.
     public func scrape(_ target: ScrapeTarget, mapping: MetricsMapping) async -> ScrapeResult {
         await withTaskGroup(of: ScrapeResult?.self) { group in
             group.addTask { await fetch(target, mapping: mapping) }
@@ -91,23 +91,36 @@ public struct Scraper: Sendable {
         }
     }
 
+    /// Reads one page, and parses it while it arrives.
     private func fetch(_ target: ScrapeTarget, mapping: MetricsMapping) async -> ScrapeResult {
-        let head = HTTPRequest(method: .get, scheme: "http", authority: target.authority, path: target.path)
-        let request = HTTPRequestMessage(head: head, timeout: timeout, maximumResponseBytes: limits.bytes)
         do {
-            let response = try await exchange.exchange(request)
+            let response = try await exchange.exchange(request(target))
             guard response.head.status.code == 200 else {
                 return .failed("\(target.path) answered status \(response.head.status.code)")
             }
-            let bytes = try await response.body.collect(upTo: limits.bytes)
-            let page = try PrometheusText.parse(bytes, limits: limits, keeping: mapping.needs)
-            return .scraped(ReplicaScrape(page: page, mapping: mapping, time: time.now()))
-        } catch let error as PrometheusTextError {
+            let type = response.head.headerFields[.contentType]
+            guard let format = ExpositionFormat(contentType: type) else {
+                return .failed("\(target.path) is no metrics page: its content type is \(type ?? "")")
+            }
+            var parser = ExpositionParser(format: format, limits: limits, selection: mapping.selection)
+            for try await chunk in response.body { try parser.feed(chunk) }
+            return .scraped(ReplicaScrape(page: try parser.finish(), mapping: mapping, time: time.now()))
+        } catch let error as ExpositionError {
             return .failed("the metrics page is malformed: \(error)")
         } catch is CancellationError {
             return .failed("the scrape was cancelled")
         } catch {
             return .failed("the metrics can't be read: \(error)")
         }
+    }
+
+    private func request(_ target: ScrapeTarget) -> HTTPRequestMessage {
+        var head = HTTPRequest(method: .get, scheme: "http", authority: target.authority, path: target.path)
+        head.headerFields[.accept] = ExpositionFormat.accept
+        head.headerFields[.userAgent] = "modelfleet"
+        if let name = HTTPField.Name("X-Prometheus-Scrape-Timeout-Seconds") {
+            head.headerFields[name] = PrometheusTextWriter.number(timeout.inSeconds)
+        }
+        return HTTPRequestMessage(head: head, timeout: timeout, maximumResponseBytes: limits.bytes)
     }
 }

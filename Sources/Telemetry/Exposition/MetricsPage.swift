@@ -1,0 +1,241 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a metrics page says: the samples that were kept, in columns over one store of bytes.
+///
+/// Keeping a sample copies its line once; names and labels stay bytes until somebody asks for them as text.
+public struct MetricsPage: Sendable {
+    /// A text in `bytes`.
+    struct TextRange: Sendable {
+        /// The first byte.
+        var start: UInt32
+        /// After the last byte.
+        var end: UInt32
+        /// Whether there is a backslash in it.
+        var isEscaped = false
+    }
+
+    /// Where a sample's parts are in the page.
+    struct Row: Sendable {
+        /// The index of its name in `names`.
+        var name: UInt32
+        /// The index of its first label in `labels`.
+        var firstLabel: UInt32
+        /// The number of its labels.
+        var labelCount: UInt32
+        /// Whether the page says a time.
+        var hasTimestamp: Bool
+        /// Milliseconds since the epoch.
+        var timestamp: Int64
+        /// The value.
+        var value: Double
+    }
+
+    /// Where a label's name and value are in `bytes`, without quotes.
+    struct LabelRange: Sendable {
+        /// The name's first byte.
+        var nameStart: UInt32
+        /// After the name's last byte.
+        var nameEnd: UInt32
+        /// The value's first byte.
+        var valueStart: UInt32
+        /// After the value's last byte.
+        var valueEnd: UInt32
+        /// Whether the name or the value has a backslash.
+        var isEscaped: Bool
+    }
+
+    /// What one line says of a family.
+    struct FamilyRow: Sendable {
+        /// The family's name.
+        var name: TextRange
+        /// What the line says.
+        var fact: Fact
+    }
+
+    /// What a line may say of a family.
+    enum Fact: Sendable {
+        case type(MetricType)
+        case help(TextRange)
+        case unit(TextRange)
+    }
+
+    /// What a page says of one family.
+    public struct Family: Sendable, Hashable {
+        /// The type; `nil` when the page doesn't say it.
+        public var type: MetricType?
+        /// The help text; `nil` when there is none.
+        public var help: String?
+        /// The unit, in OpenMetrics.
+        public var unit: String?
+    }
+
+    /// The most names that `offeredNames` lists.
+    static let offeredLimit = 1000
+
+    /// The lines that were kept, one after the other.
+    var bytes: [UInt8] = []
+    /// The samples.
+    var rows: [Row] = []
+    /// The labels of all samples.
+    var labels: [LabelRange] = []
+    /// The names of runs of samples; where runs alternate, a name occurs several times.
+    var names: [TextRange] = []
+    /// What the page says of the families that were kept, in its order.
+    var familyRows: [FamilyRow] = []
+    /// Names of families on the page, kept or not, separated by line feeds.
+    var offered: [UInt8] = []
+    /// How many names are in `offered`.
+    var offeredCount = 0
+
+    /// A page without a sample.
+    public init() {}
+
+    /// How many samples were kept.
+    public var count: Int { rows.count }
+
+    /// The sample at `index`, from 0 to `count`.
+    public subscript(index: Int) -> MetricSample {
+        let row = rows[index]
+        let range = Int(row.firstLabel)..<Int(row.firstLabel + row.labelCount)
+        return MetricSample(
+            name: text(names[Int(row.name)]),
+            labels: range.map { MetricSample.Label(name: labelName($0), value: labelValue($0)) },
+            value: row.value,
+            timestampMilliseconds: row.hasTimestamp ? row.timestamp : nil
+        )
+    }
+
+    /// All kept samples in the page's order.
+    public var samples: [MetricSample] { rows.indices.map { self[$0] } }
+
+    /// What the page says of the families that were kept, by name. Of two lines that say the same kind of thing, the last counts.
+    public var families: [String: Family] {
+        var families: [String: Family] = [:]
+        for row in familyRows {
+            let name = text(row.name)
+            switch row.fact {
+            case .type(let type): families[name, default: Family()].type = type
+            case .help(let range): families[name, default: Family()].help = text(range)
+            case .unit(let range): families[name, default: Family()].unit = text(range)
+            }
+        }
+        return families
+    }
+
+    /// The distinct names of families on the page, kept or not, in its order; of a very long page, the first 1,000.
+    public var offeredNames: [String] {
+        var seen: Set<String> = []
+        return offered.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
+            .filter { seen.insert($0).inserted }
+    }
+
+    // MARK: Picking samples
+
+    /// Whether a comment on the page declares a family of this name.
+    func declares(_ name: String) -> Bool { familyRows.contains { isText(name, $0.name) } }
+
+    /// The indices of the samples with this name.
+    func indices(named name: String) -> [Int] {
+        let runs = names.indices.filter { isText(name, names[$0]) }
+        guard let first = runs.first else { return [] }
+        if runs.count == 1 { return rows.indices.filter { rows[$0].name == UInt32(first) } }
+        return rows.indices.filter { runs.contains(Int(rows[$0].name)) }
+    }
+
+    /// The value of one label of one sample; `nil` when it hasn't got the label.
+    func label(_ name: String, of index: Int) -> String? { position(of: name, in: index).map { labelValue($0) } }
+
+    /// Whether a sample has all of these labels with these values; an empty value stands for no label, as in Prometheus.
+    func sample(_ index: Int, has wanted: [String: String]) -> Bool {
+        wanted.allSatisfy { name, value in
+            guard let position = position(of: name, in: index) else { return value.isEmpty }
+            let range = labels[position]
+            return isText(
+                value,
+                TextRange(start: range.valueStart, end: range.valueEnd, isEscaped: range.isEscaped)
+            )
+        }
+    }
+
+    /// The number in a label's value (`le`, `quantile`); `nil` where the label is missing or is no number.
+    func number(ofLabel name: String, in index: Int) -> Double? {
+        guard let position = position(of: name, in: index) else { return nil }
+        return ExpositionNumber.parse(bytes.span, Int(labels[position].valueStart), Int(labels[position].valueEnd))
+    }
+
+    /// The labels of a sample but for one, as a key that is equal for equal label sets in the same order.
+    func labelKey(of index: Int, without name: String) -> [UInt8] {
+        let row = rows[index]
+        var key: [UInt8] = []
+        for position in Int(row.firstLabel)..<Int(row.firstLabel + row.labelCount) {
+            let range = labels[position]
+            if isText(name, TextRange(start: range.nameStart, end: range.nameEnd)) { continue }
+            key += bytes[Int(range.nameStart)..<Int(range.valueEnd)] + [UInt8(ascii: ",")]
+        }
+        return key
+    }
+
+    private func position(of name: String, in index: Int) -> Int? {
+        let row = rows[index]
+        return (Int(row.firstLabel)..<Int(row.firstLabel + row.labelCount))
+            .first { position in
+                let range = labels[position]
+                return isText(
+                    name,
+                    TextRange(start: range.nameStart, end: range.nameEnd, isEscaped: range.isEscaped)
+                )
+            }
+    }
+
+    // MARK: Text
+
+    private func isText(_ text: String, _ range: TextRange) -> Bool {
+        if range.isEscaped { return self.text(range) == text }
+        guard text.utf8.count == Int(range.end - range.start) else { return false }
+        var position = Int(range.start)
+        for byte in text.utf8 {
+            guard bytes[position] == byte else { return false }
+            position += 1
+        }
+        return true
+    }
+
+    private func labelName(_ position: Int) -> String {
+        let range = labels[position]
+        return text(TextRange(start: range.nameStart, end: range.nameEnd, isEscaped: range.isEscaped))
+    }
+
+    private func labelValue(_ position: Int) -> String {
+        let range = labels[position]
+        return text(TextRange(start: range.valueStart, end: range.valueEnd, isEscaped: range.isEscaped))
+    }
+
+    private func text(_ range: TextRange) -> String {
+        Self.text(bytes[Int(range.start)..<Int(range.end)], isEscaped: range.isEscaped)
+    }
+
+    /// The text of `slice` with `\\`, `\"` and `\n` replaced; another backslash stands for itself, as in Prometheus.
+    static func text(_ slice: ArraySlice<UInt8>, isEscaped: Bool) -> String {
+        guard isEscaped else { return String(decoding: slice, as: UTF8.self) }
+        var plain: [UInt8] = []
+        plain.reserveCapacity(slice.count)
+        var isAfterBackslash = false
+        for byte in slice {
+            if isAfterBackslash {
+                isAfterBackslash = false
+                switch byte {
+                case UInt8(ascii: "\\"), UInt8(ascii: "\""): plain.append(byte)
+                case UInt8(ascii: "n"): plain.append(UInt8(ascii: "\n"))
+                default: plain += [UInt8(ascii: "\\"), byte]
+                }
+            } else if byte == UInt8(ascii: "\\") {
+                isAfterBackslash = true
+            } else {
+                plain.append(byte)
+            }
+        }
+        if isAfterBackslash { plain.append(UInt8(ascii: "\\")) }
+        return String(decoding: plain, as: UTF8.self)
+    }
+}

@@ -1,0 +1,125 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Ambient
+
+/// What one replica did between two scrapes.
+public struct ReplicaSignals: Sendable, Hashable {
+    /// When the later page arrived.
+    public let time: WallTime
+    /// Requests that wait.
+    public let queueLength: SignalValue<Double>
+    /// Requests that were accepted and not yet answered.
+    public let inFlight: SignalValue<Double>
+    /// How full the cache is, 0 to 1.
+    public let cacheUsage: SignalValue<Double>
+    /// Requests a second; missing before the second scrape.
+    public let requestRate: SignalValue<Double>
+    /// Errors a second; missing before the second scrape.
+    public let errorRate: SignalValue<Double>
+    /// The durations of the requests that ended in between; missing before the second scrape.
+    public let latency: SignalValue<LatencyEvidence>
+
+    /// The signals at `scrape`, with rates since `earlier`.
+    ///
+    /// A series that fell was reset by a restart, and a series that is new began since: what it counts now happened since.
+    public init(_ scrape: ReplicaScrape, since earlier: ReplicaScrape?) {
+        time = scrape.time
+        let interval = Interval(now: scrape, before: earlier)
+        queueLength = interval.level(.queueLength, \.queueLength)
+        inFlight = interval.level(.inFlight, \.inFlight)
+        cacheUsage = interval.level(.cacheUsage, \.cacheUsage)
+        requestRate = interval.rate(.requestRate, \.requests)
+        let errors = interval.rate(.errorRate, \.errors)
+        if let requests = requestRate.value, let failed = errors.value, failed > requests * 1.001 + 1e-9 {
+            let reason = "\(failed) errors a second of \(requests) requests a second"
+            errorRate = .missing(MissingSignal(.errorRate, cause: .contradictory(metric: "the error counter", reason)))
+        } else {
+            errorRate = errors
+        }
+        latency = interval.durations()
+    }
+}
+
+/// The time between two scrapes of one replica.
+private struct Interval {
+    var now: ReplicaScrape
+    /// `nil` before the second scrape.
+    var before: ReplicaScrape?
+    var seconds: Double
+
+    init(now: ReplicaScrape, before: ReplicaScrape?) {
+        self.now = now
+        let seconds = before.map { (now.time - $0.time).inSeconds } ?? 0
+        self.seconds = seconds
+        self.before = seconds > 0 ? before : nil
+    }
+
+    func level(
+        _ signal: SignalKind,
+        _ part: KeyPath<ReplicaScrape, SignalValue<ReplicaScrape.Level>>
+    ) -> SignalValue<Double> {
+        switch now[keyPath: part] {
+        case .missing(let missing): return .missing(missing)
+        case .value(.now(let value)): return .value(value)
+        case .value(.time(let series)):
+            guard case .value(.time(let earlier))? = before?[keyPath: part] else { return first(signal) }
+            return .value(Self.growth(series, earlier) / seconds)
+        }
+    }
+
+    func rate(
+        _ signal: SignalKind,
+        _ part: KeyPath<ReplicaScrape, SignalValue<CounterSeries>>
+    ) -> SignalValue<Double> {
+        switch now[keyPath: part] {
+        case .missing(let missing): return .missing(missing)
+        case .value(let series):
+            guard let earlier = before?[keyPath: part].value else { return first(signal) }
+            return .value(Self.growth(series, earlier) / seconds)
+        }
+    }
+
+    func durations() -> SignalValue<LatencyEvidence> {
+        switch now.latency {
+        case .missing(let missing): return .missing(missing)
+        case .value(let durations):
+            guard let earlier = before?.latency.value else { return first(.latency) }
+            return Self.evidence(durations, since: earlier).map { .value($0) } ?? first(.latency)
+        }
+    }
+
+    private func first<Value>(_ signal: SignalKind) -> SignalValue<Value> {
+        .missing(MissingSignal(signal, cause: .firstReading))
+    }
+
+    /// What happened in between; `nil` when the server changed how it exports durations.
+    private static func evidence(
+        _ now: ReplicaScrape.Durations,
+        since before: ReplicaScrape.Durations
+    ) -> LatencyEvidence? {
+        switch (now, before) {
+        case (.histograms(let now), .histograms(let before)):
+            let parts = now.map { key, histogram in before[key].map { histogram.since($0) } ?? histogram }
+            guard let first = parts.first else { return nil }
+            return LatencyEvidence(histogram: parts.dropFirst().reduce(first) { $0.merging($1) })
+        case (.summary(let quantiles, let sum, let count), .summary(_, let sumBefore, let countBefore)):
+            let ended = growth(count, countBefore)
+            let mean = ended > 0 ? growth(sum, sumBefore) / ended : nil
+            // The quantiles are over the server's own window, which may reach back behind the interval.
+            return LatencyEvidence(quantiles: ended > 0 ? quantiles : [:], mean: mean, observations: ended)
+        case (.sums(let sum, let count), .sums(let sumBefore, let countBefore)):
+            let ended = growth(count, countBefore)
+            return LatencyEvidence(mean: ended > 0 ? growth(sum, sumBefore) / ended : nil, observations: ended)
+        case (.histograms, _), (.summary, _), (.sums, _): return nil
+        }
+    }
+
+    /// How much a counter grew, over its series.
+    private static func growth(_ now: CounterSeries, _ before: CounterSeries) -> Double {
+        now.reduce(0) { sum, series in
+            guard let earlier = before[series.key], series.value >= earlier else { return sum + series.value }
+            return sum + series.value - earlier
+        }
+    }
+}

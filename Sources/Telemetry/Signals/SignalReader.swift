@@ -1,0 +1,228 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+
+/// Reads signals off a page; whatever can't be right is missing, with the reason.
+struct SignalReader {
+    /// The page.
+    let page: MetricsPage
+    /// When it arrived.
+    let time: WallTime
+    /// How old a sample may be that has a time of its own.
+    let staleAfter: Duration
+
+    /// A level: the sum over the series of the first source that is on the page.
+    func level(_ signal: SignalKind, _ sources: [MetricSource]) -> SignalValue<ReplicaScrape.Level> {
+        first(signal, sources) { source throws(MissingSignal) in
+            switch source.kind {
+            case .time:
+                let (name, rows) = try rows(signal, source.selector, suffixes: ["", "_total", "_sum"])
+                return .time(try series(signal, name, rows).mapValues { $0 * source.scale })
+            case .direct:
+                let (name, rows) = try rows(signal, source.selector, suffixes: [""])
+                return .now(try series(signal, name, rows).values.reduce(0, +) * source.scale)
+            }
+        }
+    }
+
+    /// A ratio: the largest over the series of the first source that is on the page.
+    func ratio(_ signal: SignalKind, _ sources: [MetricSource]) -> SignalValue<ReplicaScrape.Level> {
+        first(signal, sources) { source throws(MissingSignal) in
+            let (name, rows) = try rows(signal, source.selector, suffixes: [""])
+            let values = try series(signal, name, rows).values.map { $0 * source.scale }
+            let largest = values.max() ?? 0
+            guard largest <= 1.0001 else {
+                let found = PrometheusTextWriter.number(largest)
+                throw MissingSignal(signal, cause: .contradictory(metric: name, "a ratio of \(found)"))
+            }
+            return .now(min(1, largest))
+        }
+    }
+
+    /// A counter by series; one that is declared and has no series counts nothing yet.
+    func counter(_ signal: SignalKind, _ sources: [MetricSource]) -> SignalValue<CounterSeries> {
+        first(signal, sources) { source throws(MissingSignal) in
+            do throws(MissingSignal) {
+                let (name, rows) = try rows(signal, source.selector, suffixes: ["", "_total", "_count"])
+                return try series(signal, name, rows)
+            } catch {
+                switch error.cause {
+                case .noSeries, .noSuchLabels: return [:]
+                case .notMapped, .notOnPage, .unusable, .contradictory, .stale, .firstReading, .unreadable: throw error
+                }
+            }
+        }
+    }
+
+    /// The part of the requests counter whose code says that it was an error.
+    func errors(_ mapping: MetricsMapping) -> SignalValue<CounterSeries> {
+        first(.errorRate, mapping.requests) { source throws(MissingSignal) in
+            let found: (name: String, rows: [Int])
+            do throws(MissingSignal) {
+                found = try rows(.errorRate, source.selector, suffixes: ["", "_total", "_count"])
+            } catch {
+                guard case .noSeries = error.cause else { throw error }
+                return [:]
+            }
+            // Without the label, a counter of all requests says nothing of errors.
+            guard found.rows.contains(where: { page.label(mapping.codeLabel, of: $0) != nil }) else {
+                throw MissingSignal(
+                    .errorRate,
+                    cause: .noSuchLabels(metric: found.name, labels: [mapping.codeLabel: "…"])
+                )
+            }
+            let failed = found.rows.filter { row in
+                let code = page.label(mapping.codeLabel, of: row) ?? ""
+                return mapping.errorCodes.contains { code.hasPrefix($0) }
+            }
+            return try series(.errorRate, found.name, failed)
+        }
+    }
+
+    // MARK: Durations
+
+    /// Request durations, in the shape in which the page has them.
+    func durations(_ sources: [MetricSource]) -> SignalValue<ReplicaScrape.Durations> {
+        first(.latency, sources) { source throws(MissingSignal) in
+            let name = source.selector.name
+            if let buckets = try? rows(.latency, source.selector, suffixes: ["_bucket"]) {
+                return .histograms(try histograms(name, buckets.rows, scale: source.scale))
+            }
+            if let count = source.count {
+                let sums = try rows(.latency, source.selector, suffixes: ["", "_total", "_sum"])
+                let counts = try rows(.latency, count, suffixes: ["", "_total", "_count"])
+                return .sums(
+                    sum: try series(.latency, sums.name, sums.rows).mapValues { $0 * source.scale },
+                    count: try series(.latency, counts.name, counts.rows)
+                )
+            }
+            let sum = try? rows(.latency, source.selector, suffixes: ["_sum"])
+            guard let sum, let count = try? rows(.latency, source.selector, suffixes: ["_count"]) else {
+                // Says that the metric isn't there at all, or that it has no series.
+                _ = try rows(.latency, source.selector, suffixes: ["_bucket"])
+                throw MissingSignal(.latency, cause: .noSeries(metric: name))
+            }
+            return .summary(
+                quantiles: try quantiles(source),
+                sum: try series(.latency, sum.name, sum.rows).mapValues { $0 * source.scale },
+                count: try series(.latency, count.name, count.rows)
+            )
+        }
+    }
+
+    private func histograms(
+        _ name: String,
+        _ rows: [Int],
+        scale: Double
+    ) throws(MissingSignal) -> [[UInt8]: LatencyHistogram] {
+        var buckets: [[UInt8]: [(bound: Double, count: Double)]] = [:]
+        for row in rows {
+            guard let bound = page.number(ofLabel: "le", in: row), !bound.isNaN else {
+                let text = page.label("le", of: row) ?? ""
+                throw MissingSignal(.latency, cause: .contradictory(metric: name, "the bound \"\(text)\" is no number"))
+            }
+            let key = page.labelKey(of: row, without: "le")
+            buckets[key, default: []].append((bound * scale, page.rows[row].value))
+        }
+        var histograms: [[UInt8]: LatencyHistogram] = [:]
+        for (key, series) in buckets {
+            do {
+                histograms[key] = try LatencyHistogram(checking: series)
+            } catch {
+                throw MissingSignal(.latency, cause: .contradictory(metric: name, error.reason))
+            }
+        }
+        return histograms
+    }
+
+    /// The quantiles of a summary in seconds, the largest over its series; NaN is what a summary has without requests.
+    private func quantiles(_ source: MetricSource) throws(MissingSignal) -> [Double: Double] {
+        let name = source.selector.name
+        var quantiles: [Double: Double] = [:]
+        for row in page.indices(named: name) where page.sample(row, has: source.selector.labels) {
+            let value = page.rows[row].value
+            guard let quantile = page.number(ofLabel: "quantile", in: row), !value.isNaN else { continue }
+            guard (0...1).contains(quantile), value.isFinite, value >= 0 else {
+                throw MissingSignal(.latency, cause: .unusable(metric: name, value: value))
+            }
+            quantiles[quantile] = max(quantiles[quantile] ?? 0, value * source.scale)
+        }
+        let sorted = quantiles.sorted { $0.key < $1.key }.map(\.value)
+        guard zip(sorted, sorted.dropFirst()).allSatisfy({ $0 <= $1 }) else {
+            throw MissingSignal(.latency, cause: .contradictory(metric: name, "a higher quantile has a lower value"))
+        }
+        return quantiles
+    }
+
+    // MARK: Series
+
+    /// The rows of a selector's metric, under the first of the suffixes that has any.
+    private func rows(
+        _ signal: SignalKind,
+        _ selector: MetricSelector,
+        suffixes: [String]
+    ) throws(MissingSignal) -> (name: String, rows: [Int]) {
+        var isThere = false
+        for suffix in suffixes {
+            let name = selector.name + suffix
+            let all = page.indices(named: name)
+            isThere = isThere || !all.isEmpty
+            let rows = selector.labels.isEmpty ? all : all.filter { page.sample($0, has: selector.labels) }
+            if !rows.isEmpty { return (name, rows) }
+        }
+        if isThere {
+            throw MissingSignal(signal, cause: .noSuchLabels(metric: selector.name, labels: selector.labels))
+        }
+        if page.declares(selector.name) || page.declares(selector.name + "_total") {
+            throw MissingSignal(signal, cause: .noSeries(metric: selector.name))
+        }
+        throw MissingSignal(signal, cause: .notOnPage(offered: page.offeredNames))
+    }
+
+    /// The values by series, each checked: finite, not negative, not too old, there once.
+    private func series(_ signal: SignalKind, _ name: String, _ rows: [Int]) throws(MissingSignal) -> CounterSeries {
+        var series: CounterSeries = [:]
+        for index in rows {
+            let row = page.rows[index]
+            guard row.value.isFinite, row.value >= 0 else {
+                throw MissingSignal(signal, cause: .unusable(metric: name, value: row.value))
+            }
+            if row.hasTimestamp {
+                let age = time - WallTime(seconds: Double(row.timestamp) / 1000)
+                guard age <= staleAfter else { throw MissingSignal(signal, cause: .stale(metric: name, age: age)) }
+            }
+            let key = page.labelKey(of: index, without: "")
+            guard series.updateValue(row.value, forKey: key) == nil else {
+                throw MissingSignal(signal, cause: .contradictory(metric: name, "a series is there twice"))
+            }
+        }
+        return series
+    }
+
+    /// The first source that is on the page; a source that is there and wrong is not passed over.
+    private func first<Value>(
+        _ signal: SignalKind,
+        _ sources: [MetricSource],
+        _ read: (MetricSource) throws(MissingSignal) -> Value
+    ) -> SignalValue<Value> {
+        guard !sources.isEmpty else { return .missing(MissingSignal(signal, cause: .notMapped)) }
+        let lookedFor = sources.map(\.selector.name)
+        var found: MissingSignal?
+        for source in sources {
+            do throws(MissingSignal) {
+                return .value(try read(source))
+            } catch {
+                let missing = MissingSignal(signal, lookedFor: lookedFor, cause: error.cause)
+                switch error.cause {
+                case .notOnPage: found = found ?? missing
+                case .noSeries, .noSuchLabels:
+                    if case .notOnPage = found?.cause { found = missing }
+                    found = found ?? missing
+                case .notMapped, .unusable, .contradictory, .stale, .firstReading, .unreadable: return .missing(missing)
+                }
+            }
+        }
+        return .missing(found ?? MissingSignal(signal, lookedFor: lookedFor, cause: .notMapped))
+    }
+}
