@@ -4,44 +4,6 @@
 public import KubeModel
 
 extension ServingRuntime {
-    private static let metric = StructuralSchema.object(
-        "One metric of the server.",
-        required: ["name"],
-        ["name": .string("The metric's name.", minLength: 1), "labels": .strings("Labels that a sample must have.")]
-    )
-
-    private static let latencyMetric: StructuralSchema = {
-        var schema = metric
-        schema.description = "The histogram of request durations."
-        schema.properties["unit"] = .string(
-            "The unit of its bounds.",
-            default: "Seconds",
-            of: ["Seconds", "Milliseconds", "Microseconds"]
-        )
-        return schema
-    }()
-
-    private static let requestsMetric: StructuralSchema = {
-        var schema = metric
-        schema.description = "The counter of requests."
-        schema.properties["codeLabel"] = .string("The label with the answer's code.", default: "code")
-        schema.properties["errorCodes"] = .list(
-            "The beginnings of codes that count as errors; 5 by default.",
-            of: .string("A beginning."),
-            limit: 20
-        )
-        return schema
-    }()
-
-    private static let metricsSchema = StructuralSchema.object(
-        "Where the server exports its metrics, and what they mean.",
-        [
-            "path": .string("The path of the page in the Prometheus text format.", pattern: "^/", default: "/metrics"),
-            "port": .integer("The port of the page; by default the one for inference.", from: 1, to: 65_535),
-            "queueLength": metric, "inFlight": metric, "latency": latencyMetric, "requests": requestsMetric,
-        ]
-    )
-
     private static let containerSchema = StructuralSchema.object(
         "The container. In texts, ${model.name}, ${model.uri}, ${model.format}, ${model.sha256} and ${model.version} "
             + "stand for the model's; a list item that is one reference without a value goes with the flag before it.",
