@@ -1,0 +1,136 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Ambient
+import Synchronization
+
+/// Scrapes the replicas of all groups, each at its own time, and holds what came of it for everyone who decides.
+///
+/// A group is a track of a model. One scrape serves scaling, the judging of canaries, and status: they read the board and
+/// wait for nobody's page.
+public final class ScrapeBoard: Sendable {
+    /// What is known of one replica.
+    private struct Notice {
+        /// The job that it is about.
+        var generation: UInt64
+        /// The last page that could be read.
+        var scrape: ReplicaScrape?
+        /// What came of the last scrape.
+        var part: TrackSignals.Part
+    }
+
+    private struct State {
+        var schedule: ScrapeSchedule
+        var mappings: [String: MetricsMapping] = [:]
+        var notices: [String: [String: Notice]] = [:]
+        var scraped: UInt64 = 0
+        var failed: UInt64 = 0
+    }
+
+    /// How long the board rests at most before it looks again who is due.
+    private static let longestRest = Duration.milliseconds(100)
+    /// How long it rests at least, so that turns are taken in batches.
+    private static let shortestRest = Duration.milliseconds(5)
+
+    private let scraper: Scraper
+    private let time: any TimeSource
+    private let random: any RandomSource
+    private let state: Mutex<State>
+
+    /// A board without a group.
+    /// - Parameter concurrency: the most scrapes at one time over all groups.
+    public init(scraper: Scraper, time: any TimeSource, random: any RandomSource, concurrency: Int = 256) {
+        self.scraper = scraper
+        self.time = time
+        self.random = random
+        state = Mutex(State(schedule: ScrapeSchedule(concurrency: concurrency)))
+    }
+
+    /// Sets which replicas a group has; those that stay keep their history and their turns.
+    /// - Parameter interval: the time between two scrapes of a replica; at least 1 s.
+    public func watch(_ group: String, targets: [ScrapeTarget], mapping: MetricsMapping, interval: Duration) {
+        let now = time.now()
+        state.withLock { state in
+            if state.mappings[group] != mapping {
+                state.mappings[group] = mapping
+                state.notices[group] = nil
+            }
+            state.schedule.replace(group, targets: targets, interval: interval, now: now) { random.unit() }
+            let pods = Set(targets.map(\.pod))
+            state.notices[group] = state.notices[group]?.filter { pods.contains($0.key) }
+        }
+    }
+
+    /// Forgets a group.
+    public func forget(_ group: String) {
+        state.withLock { state in
+            state.schedule.replace(group, targets: [], interval: .zero, now: time.now()) { 0 }
+            state.mappings[group] = nil
+            state.notices[group] = nil
+        }
+    }
+
+    /// What is known of each replica of a group, by pod.
+    public func parts(of group: String) -> [String: TrackSignals.Part] {
+        state.withLock { state in
+            let notices = state.notices[group] ?? [:]
+            let pods = state.schedule.pods(of: group)
+            return Dictionary(uniqueKeysWithValues: pods.map { ($0, notices[$0]?.part ?? .missing("not scraped yet")) })
+        }
+    }
+
+    /// The signals of a group.
+    /// - Parameter staleAfter: how old a page may be.
+    public func signals(of group: String, staleAfter: Duration) -> TrackSignals {
+        TrackSignals(parts: parts(of: group), now: time.now(), staleAfter: staleAfter)
+    }
+
+    /// How many scrapes ended well and how many failed.
+    public var counts: (scraped: UInt64, failed: UInt64) { state.withLock { ($0.scraped, $0.failed) } }
+
+    /// Scrapes until the task is cancelled.
+    public func run() async {
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                let now = time.now()
+                let (work, next) = state.withLock { state in
+                    let jobs = state.schedule.take(now: now)
+                    let work = jobs.compactMap { job in
+                        state.mappings[job.group].map { ($0, job, state.schedule.isFailing(job)) }
+                    }
+                    return (work, state.schedule.nextDue)
+                }
+                for (mapping, job, isFailing) in work {
+                    group.addTask { await self.scrape(job, mapping: mapping, isFailing: isFailing) }
+                }
+                let rest = next.map { min(max($0 - now, Self.shortestRest), Self.longestRest) } ?? Self.longestRest
+                guard (try? await time.sleep(for: rest)) != nil else { break }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private func scrape(_ job: ScrapeSchedule.Job, mapping: MetricsMapping, isFailing: Bool) async {
+        let result = await scraper.scrape(job.target, mapping: mapping)
+        let now = time.now()
+        state.withLock { state in
+            var failed = false
+            if case .failed = result { failed = true }
+            let isWanted = state.schedule.finish(job, wasFailing: isFailing, failed: failed, now: now)
+            if failed { state.failed += 1 } else { state.scraped += 1 }
+            guard isWanted, state.mappings[job.group] == mapping else { return }
+            let pod = job.target.pod
+            let known = state.notices[job.group]?[pod]
+            let before = known?.generation == job.generation ? known?.scrape : nil
+            let notice: Notice
+            switch result {
+            case .failed(let reason):
+                notice = Notice(generation: job.generation, scrape: before, part: .missing(reason))
+            case .scraped(let scrape):
+                let signals = ReplicaSignals(scrape, since: before)
+                notice = Notice(generation: job.generation, scrape: scrape, part: .reported(signals))
+            }
+            state.notices[job.group, default: [:]][pod] = notice
+        }
+    }
+}
