@@ -6,7 +6,7 @@ SWIFT ?= swift
 BUILD := .build
 RELEASE := $(BUILD)/release/modelfleet
 
-.PHONY: help setup build release test soak demo bench bench-build bench-kopf generate format lint clean
+.PHONY: help setup build release test soak demo bench bench-build bench-kopf bench-metrics bench-scrape generate format lint clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,14 @@ benchmarks/kopf/.venv/installed: benchmarks/kopf/requirements.txt
 	python3 -m venv benchmarks/kopf/.venv
 	benchmarks/kopf/.venv/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
+
+bench-metrics: ## Measure how fast metrics pages are read (PAGES="a.prom b.prom" adds recorded ones)
+	MODELFLEET_ROOMS=telemetry-bench $(SWIFT) build -c release --scratch-path $(BUILD)/telemetry-bench --product telemetry-bench
+	@$(BUILD)/telemetry-bench/release/telemetry-bench parse $(PAGES)
+
+bench-scrape: ## Scrape 10,000 local pages every 5 s and say what that costs (SCRAPE_OPTIONS="--pods 1000")
+	MODELFLEET_ROOMS=telemetry-bench $(SWIFT) build -c release --scratch-path $(BUILD)/telemetry-bench --product telemetry-bench
+	@$(BUILD)/telemetry-bench/release/telemetry-bench scrape $(SCRAPE_OPTIONS)
 
 generate: ## Write crds/ and the chart's copy of it from the Swift definitions
 	$(SWIFT) run modelfleet crds --output crds

@@ -154,6 +154,12 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // Measures Telemetry: `make bench-metrics`, `make bench-scrape`.
+        .executableTarget(
+            name: "telemetry-bench",
+            dependencies: ["Ambient", "CurlHTTP", "Telemetry", arguments] + nio,
+            swiftSettings: strict
+        ),
 
         // Test kit and tests.
         .target(
