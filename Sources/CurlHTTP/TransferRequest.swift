@@ -29,6 +29,8 @@ struct TransferRequest: Sendable {
     var maximumBytes: Int?
     /// Whether HTTP/2 is offered.
     var usesHTTP2: Bool
+    /// Whether the host is an IP address, which no name service has to be asked for.
+    var isAddress: Bool
 
     /// Checks `message` and reads its body.
     /// - Throws: `CurlError` with the code `invalidRequest` or `tooLarge`; what reading the body throws.
@@ -51,6 +53,7 @@ struct TransferRequest: Sendable {
         usesHTTP2 = configuration.http2 && scheme == "https"
         let place = try HostAndPort(authority, scheme: scheme)
         address = place.description
+        isAddress = place.isAddress
         var path = head.path ?? "/"
         if !path.hasPrefix("/") { path = "/" + path }
         headerLines = []
@@ -112,6 +115,11 @@ struct HostAndPort: Sendable, Hashable, CustomStringConvertible {
         }
         host = String(hostText)
         self.port = port
+    }
+
+    /// Whether the host is an IP address: only an IPv6 address has a colon, and no name has only digits and dots.
+    var isAddress: Bool {
+        host.contains(":") || host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (48...57).contains($0) }
     }
 
     /// The host, in brackets when it is an IPv6 address.

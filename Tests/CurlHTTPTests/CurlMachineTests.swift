@@ -133,4 +133,14 @@ struct HostAndPortTests {
     func refuses(authority: String) {
         #expect(throws: CurlError.self) { try HostAndPort(authority, scheme: "http") }
     }
+
+    @Test(
+        "knows addresses from names",
+        arguments: [
+            ("10.1.2.3:80", true), ("[::1]:80", true), ("localhost", false), ("10.example.com", false), ("a1", false),
+        ]
+    )
+    func addresses(authority: String, expected: Bool) throws {
+        #expect(try HostAndPort(authority, scheme: "http").isAddress == expected)
+    }
 }

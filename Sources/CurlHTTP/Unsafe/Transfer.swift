@@ -248,6 +248,9 @@ extension Transfer {
 
     private func setRequest() throws(CurlError) {
         try easy.set(CURLOPT_URL, request.url)
+        // libcurl keeps addresses in its cache of names too, and walks the whole cache at the end of each transfer: with
+        // thousands of pods that took most of the time.
+        if request.isAddress { try easy.set(CURLOPT_DNS_CACHE_TIMEOUT, 0) }
         try easy.set(CURLOPT_HTTPHEADER, list: headers)
         if let body = request.body {
             try easy.set(CURLOPT_POST, true)
