@@ -30,8 +30,8 @@ struct ScrapeBench: AsyncParsableCommand {
     @Option(help: "The most scrapes at one time.")
     var concurrency = 256
 
-    @Option(help: "The most connections that are kept open.")
-    var connections = 12_000
+    @Option(help: "How many HTTP clients share the pods; each has a thread and connections of its own.")
+    var clients = 8
 
     @Option(help: "How many child processes stand in for the pods.")
     var exporters = 4
@@ -52,7 +52,10 @@ struct ScrapeBench: AsyncParsableCommand {
             ports += found
         }
         let time = SystemTime()
-        let exchange = CurlExchange(configuration: CurlConfiguration(maximumConnections: connections), time: time)
+        let parts = (0..<max(1, clients)).map { _ in
+            CurlExchange(configuration: CurlConfiguration(maximumConnections: pods), time: time)
+        }
+        guard let exchange = PartitionedExchange(parts) else { return }
         let scraper = Scraper(exchange: exchange, time: time)
         let board = ScrapeBoard(scraper: scraper, time: time, random: SystemRandom(), concurrency: concurrency)
         for (index, group) in stride(from: 0, to: ports.count, by: 20).map({ ports[$0..<min($0 + 20, ports.count)] })
@@ -67,7 +70,7 @@ struct ScrapeBench: AsyncParsableCommand {
             try await report(board, time: time, models: (ports.count + 19) / 20)
             group.cancelAll()
         }
-        exchange.shutdown()
+        for part in parts { part.shutdown() }
     }
 
     private func report(_ board: ScrapeBoard, time: any TimeSource, models: Int) async throws {

@@ -134,7 +134,9 @@ struct ExpositionParserTests {
 
     @Test("refuses label values that are no UTF-8, also behind a backslash")
     func invalidUTF8() {
-        for middle: [UInt8] in [[0xff], [0x5c, 0xff], [0xc3], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xc0, 0x80]] {
+        for middle: [UInt8] in [
+            [0xff], [0x5c, 0xff], [0xc3], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0xc0, 0x80],
+        ] {
             let page = Array("a{b=\"".utf8) + middle + Array("\"} 1\n".utf8)
             #expect(throws: ExpositionError.self) { try ExpositionParser.parse(page) }
         }

@@ -109,6 +109,10 @@ struct ScrapeScheduleTests {
 struct ScrapeBoardTests {
     private static let mapping = MetricsMapping(queueLength: [MetricSource("q")], requests: [MetricSource("r")])
 
+    private struct TimedOut: Error, CustomStringConvertible {
+        var description: String { "no answer" }
+    }
+
     /// Moves the time in small steps until `isDone`.
     private func run(_ time: ManualTime, until isDone: () -> Bool) async {
         while !isDone() {
@@ -122,7 +126,11 @@ struct ScrapeBoardTests {
         let time = ManualTime()
         let count = Mutex(0)
         let exchange = ClosureExchange { request in
-            if request.head.authority == "hangs:1" { try await time.sleep(for: .seconds(10_000)) }
+            if request.head.authority == "hangs:1" {
+                // As a client does that gives up at the request's time limit.
+                try await time.sleep(for: request.timeout ?? .seconds(10_000))
+                throw TimedOut()
+            }
             let n = count.withLock { count in
                 count += 10
                 return count
@@ -147,10 +155,30 @@ struct ScrapeBoardTests {
         #expect(signals.readings[.queueLength]?.total == 3)
         #expect(signals.readings[.requestRate]?.reporting == 1)
         #expect(signals.missing.map(\.pod) == ["b"])
-        #expect(signals.missing.first?.reason == "no answer within 1.0 s")
+        #expect(signals.missing.first?.reason == "the metrics can't be read: no answer")
         board.watch("m", targets: [], mapping: Self.mapping, interval: .seconds(2))
         #expect(board.parts(of: "m").isEmpty)
         board.forget("m")
         #expect(board.signals(of: "m", staleAfter: .seconds(30)).readings.isEmpty)
+    }
+
+    @Test("one host and port always belongs to the same part, and the parts share the load", .timeLimit(.minutes(1)))
+    func partitions() async throws {
+        let seen = Mutex([String: Set<Int>]())
+        let parts = (0..<4).map { part in
+            ClosureExchange { request in
+                seen.withLock { _ = $0[request.head.authority ?? "", default: []].insert(part) }
+                return HTTPResponseMessage(status: .ok, text: "")
+            }
+        }
+        let exchange = try #require(PartitionedExchange(parts))
+        for turn in 0..<400 {
+            let head = HTTPRequest(method: .get, scheme: "http", authority: "10.0.0.\(turn % 200):80", path: "/")
+            _ = try await exchange.exchange(HTTPRequestMessage(head: head))
+        }
+        let found = seen.withLock { $0 }
+        #expect(found.values.allSatisfy { $0.count == 1 })
+        for part in 0..<4 { #expect(found.values.count { $0.contains(part) } > 20) }
+        #expect(PartitionedExchange([]) == nil)
     }
 }

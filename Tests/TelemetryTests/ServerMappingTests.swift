@@ -67,6 +67,48 @@ struct ServerMappingTests {
         #expect(files.sorted() == RuntimeManifests.names.map { $0 + ".yaml" })
     }
 
+    @Test("an object written before there were alternatives means the same")
+    func olderObjects() throws {
+        let object = KubeObject([
+            "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ServingRuntime", "metadata": ["name": "old"],
+            "spec": [
+                "supportedModelFormats": [["name": "x"]], "container": ["image": "x"],
+                "metrics": [
+                    "path": "/m", "port": 9, "queueLength": ["name": "q", "labels": ["a": "b"]],
+                    "inFlight": ["name": "f"], "latency": ["name": "d", "unit": "Milliseconds"],
+                    "requests": ["name": "r", "codeLabel": "status", "errorCodes": ["5", "429"]],
+                ],
+            ],
+        ])
+        #expect(ServingRuntimeValidation.validate(object.json).errors.isEmpty)
+        let expected = MetricsMapping(
+            queueLength: [MetricSource(MetricSelector("q", labels: ["a": "b"]))],
+            inFlight: [MetricSource("f")],
+            latency: [MetricSource("d", scale: 1e-3)],
+            requests: [MetricSource("r")],
+            codeLabel: "status",
+            errorCodes: ["5", "429"]
+        )
+        #expect(MetricsMapping(ServingRuntime(object).metrics) == expected)
+    }
+
+    @Test(
+        "what a mapping can't mean is refused",
+        arguments: [
+            (["queueLength": ["labels": [:]]], "queueLength"), (["queueLength": ["name": "q", "type": "Sum"]], "type"),
+            (["latency": ["name": "d", "unit": "Hours"]], "unit"),
+            (["cacheUsage": ["name": "c", "unit": "Seconds"]], "unit"),
+            (["errors": ["name": "e", "alternatives": [["labels": [:]]]]], "alternatives"),
+        ] as [(JSONValue, String)]
+    )
+    func refusedMappings(metrics: JSONValue, field: String) {
+        let object: JSONValue = [
+            "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ServingRuntime", "metadata": ["name": "x"],
+            "spec": ["supportedModelFormats": [["name": "x"]], "container": ["image": "x"], "metrics": metrics],
+        ]
+        #expect(ServingRuntimeValidation.validate(object).errors.contains { "\($0)".contains(field) })
+    }
+
     @Test("this project's server")
     func own() throws {
         let signals = try signals("modelfleet-onnx", ServerPages.own)

@@ -37,7 +37,8 @@ public final class ScrapeBoard: Sendable {
     private let random: any RandomSource
     private let state: Mutex<State>
 
-    /// A board without a group.
+    /// A board without a group. The scraper's exchange must keep to the time limits of its requests, as clients do: the
+    /// board sets no alarm of its own for each of thousands of scrapes.
     /// - Parameter concurrency: the most scrapes at one time over all groups.
     public init(scraper: Scraper, time: any TimeSource, random: any RandomSource, concurrency: Int = 256) {
         self.scraper = scraper
@@ -111,7 +112,7 @@ public final class ScrapeBoard: Sendable {
     }
 
     private func scrape(_ job: ScrapeSchedule.Job, mapping: MetricsMapping, isFailing: Bool) async {
-        let result = await scraper.scrape(job.target, mapping: mapping)
+        let result = await scraper.fetch(job.target, mapping: mapping)
         let now = time.now()
         state.withLock { state in
             var failed = false

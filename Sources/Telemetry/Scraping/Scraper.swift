@@ -91,8 +91,8 @@ public struct Scraper: Sendable {
         }
     }
 
-    /// Reads one page, and parses it while it arrives.
-    private func fetch(_ target: ScrapeTarget, mapping: MetricsMapping) async -> ScrapeResult {
+    /// Reads one page, and parses it while it arrives; the exchange keeps to the request's time limit.
+    func fetch(_ target: ScrapeTarget, mapping: MetricsMapping) async -> ScrapeResult {
         do {
             let response = try await exchange.exchange(request(target))
             guard response.head.status.code == 200 else {
