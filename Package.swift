@@ -86,7 +86,7 @@ let package = Package(
 
         // Floor 2: decisions.
         room("FleetAPI", ["Ambient", "KubeModel"]),
-        room("Scaling", ["Ambient"]),
+        room("Scaling", ["Ambient", "KubeModel"]),
         room("Rollouts", ["Ambient"]),
         room("Templates", ["KubeModel", "YAML"], resources: [.embedInCode("Resources")]),
 

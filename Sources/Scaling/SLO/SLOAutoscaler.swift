@@ -1,0 +1,170 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Ambient
+
+/// The autoscaler that keeps a latency objective: it learns what a replica can do and how the load moves, and sizes for
+/// the load one cold start from now.
+///
+/// ```
+/// traffic -> ReplicaProfile, ArrivalHistory -> DemandForecast -> SLOSizing -> decision
+/// ```
+public struct SLOAutoscaler: Sendable, Hashable {
+    /// The replicas just above the need are wanted again soon, those far above it are not: up to a quarter more than the
+    /// need stays for five times the hold.
+    private static let longHold = 5.0
+    private static let nearShare = 1.25
+    /// What is asked for; may change between two decisions.
+    public var policy: SLOPolicy
+    private var profile: ReplicaProfile
+    private var history = ArrivalHistory()
+    private var forecast = DemandForecast()
+    private var needs = NeedMemory()
+    private var longNeeds = NeedMemory()
+    private var orders = OrderMemory()
+    private var last = SLOSizing()
+    private var lastDecrease: Double?
+    private var previousNeed = 0
+
+    /// An autoscaler without a memory.
+    public init(policy: SLOPolicy) {
+        self.policy = policy
+        profile = ReplicaProfile(coldStartSeconds: policy.coldStartSeconds)
+    }
+
+    /// The cold start as learned so far, in seconds.
+    public var coldStartSeconds: Double { profile.coldStartSeconds }
+
+    /// Decides; the sizing is what to record for a replay.
+    public mutating func decide(_ observation: SLOObservation) -> (decision: ScaleDecision, sizing: SLOSizing) {
+        if let seconds = observation.coldStartSeconds { profile.started(after: seconds) }
+        let sizing = makeSizing(observation)
+        last = sizing
+        let decision = sizing.decision()
+        if decision.desired < decision.current { lastDecrease = observation.time.seconds }
+        previousNeed = sizing.needed
+        orders.asked(for: decision.desired, at: observation.time.seconds)
+        return (decision, sizing)
+    }
+
+    private mutating func makeSizing(_ observation: SLOObservation) -> SLOSizing {
+        var sizing = last
+        sizing.current = observation.replicas
+        sizing.ready = observation.readyReplicas
+        sizing.minReplicas = policy.minReplicas
+        sizing.maxReplicas = policy.maxReplicas
+        let now = observation.time.seconds
+        sizing.previousNeed = previousNeed
+        sizing.holdSeconds = policy.holdFactor * profile.plannedColdStart
+        sizing.sinceDecreaseSeconds = lastDecrease.map { now - $0 } ?? 1e9
+        sizing.loading = orders.loading(observation, coldStart: profile.coldStartSeconds)
+        guard let traffic = observation.traffic, traffic.isUsable, observation.reporting > 0 else {
+            // Zero replicas are silent because there are none; anything else that is silent may be in trouble.
+            sizing.isIncomplete = observation.readyReplicas > 0 || observation.replicas > 0
+            sizing.heldReplicas = max(needs.largest, observation.replicas)
+            return sizing
+        }
+        let known = policy.concurrency
+        profile.learn(traffic, reporting: observation.reporting, known: known, lateShare: policy.lateShare)
+        // Ready replicas that are silent count as the mean of the others.
+        let silent = max(0, observation.readyReplicas - observation.reporting)
+        let scale = 1 + Double(silent) / Double(observation.reporting)
+        history.add(traffic.arrived * scale, seconds: traffic.intervalSeconds, end: now)
+        sizing.isIncomplete = silent > 0
+        sizing.waiting = traffic.waiting * scale
+        size(&sizing, now: now, traffic: traffic)
+        needs.add(sizing.needed, now: now, hold: sizing.holdSeconds)
+        longNeeds.add(sizing.needed, now: now, hold: sizing.holdSeconds * Self.longHold)
+        let near = Int(Double(needs.largest) * Self.nearShare) + 1
+        sizing.heldReplicas = max(needs.largest, min(longNeeds.largest, near))
+        return sizing
+    }
+
+    private mutating func size(_ sizing: inout SLOSizing, now: Double, traffic: SLOTraffic) {
+        guard let service = profile.serviceSeconds else { return }
+        let concurrency = profile.concurrency(known: policy.concurrency)
+        // The tail of the work itself: a wait may only take what is left of the objective.
+        let tail = service * (1 + 1.65 * profile.serviceVariation.squareRoot())
+        let slack = max(0, policy.objective.milliseconds / 1000 - tail)
+        let burst = history.burstRate(slack: slack)
+        let horizon = profile.plannedColdStart + traffic.intervalSeconds
+        let answer = forecast.step(
+            now: now,
+            history: history,
+            burstRate: burst,
+            horizon: horizon,
+            price: policy.latePrice,
+            floor: concurrency / service / 8
+        )
+        sizing.serviceSeconds = service
+        sizing.concurrency = concurrency
+        sizing.variability = (min(history.dispersion(), 10) + profile.serviceVariation) / 2
+        sizing.slackSeconds = slack
+        sizing.lateShare = policy.lateShare
+        sizing.horizonSeconds = horizon
+        sizing.expectedRate = answer.rate
+        sizing.safeRate = answer.capacity
+        sizing.latePrice = policy.latePrice
+        sizing.burstRate = burst
+    }
+}
+
+/// When more replicas were asked for, so that it is known when those that are loading will come.
+struct OrderMemory: Sendable, Hashable {
+    private struct Order: Sendable, Hashable {
+        var time: Double
+        var count: Int
+    }
+
+    private static let limit = 1024
+    private var orders: [Order] = []
+    private var asked: Int?
+
+    /// A decision was made.
+    mutating func asked(for count: Int, at time: Double) {
+        if let asked, count > asked { orders.append(Order(time: time, count: count - asked)) }
+        if orders.count > Self.limit { orders.removeFirst(orders.count - Self.limit) }
+        asked = count
+    }
+
+    /// The replicas that aren't ready yet, the newest orders first, with the time until each is expected.
+    ///
+    /// What the orders don't explain was asked for by somebody else and counts as just begun.
+    mutating func loading(_ observation: SLOObservation, coldStart: Double) -> [SLOSizing.Loading] {
+        var rest = max(0, observation.replicas - observation.readyReplicas)
+        var loading: [SLOSizing.Loading] = []
+        let now = observation.time.seconds
+        var kept = orders.count
+        for order in orders.reversed() where rest > 0 {
+            let count = min(rest, order.count)
+            loading.append(SLOSizing.Loading(count: count, inSeconds: max(0, order.time + coldStart - now)))
+            rest -= count
+            kept -= 1
+        }
+        if rest > 0 { loading.append(SLOSizing.Loading(count: rest, inSeconds: coldStart)) }
+        orders.removeFirst(max(0, kept))
+        return loading
+    }
+}
+
+/// The counts that were needed of late.
+struct NeedMemory: Sendable, Hashable {
+    private struct Entry: Sendable, Hashable {
+        var time: Double
+        var count: Int
+    }
+
+    private static let limit = 4096
+    private var entries: [Entry] = []
+
+    /// The largest count within the hold time.
+    var largest: Int { entries.first?.count ?? 0 }
+
+    /// Adds a count; those older than `hold` seconds are forgotten. Kept descending, so the first is the largest.
+    mutating func add(_ count: Int, now: Double, hold: Double) {
+        while let last = entries.last, last.count <= count { entries.removeLast() }
+        entries.append(Entry(time: now, count: count))
+        entries.removeAll { $0.time < now - hold }
+        if entries.count > Self.limit { entries.removeFirst(entries.count - Self.limit) }
+    }
+}

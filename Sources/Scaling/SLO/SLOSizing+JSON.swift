@@ -1,0 +1,52 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import KubeModel
+
+extension SLOSizing {
+    private static let numbers: [(String, any WritableKeyPath<SLOSizing, Double> & Sendable)] = [
+        ("expectedRate", \.expectedRate), ("safeRate", \.safeRate), ("burstRate", \.burstRate), ("waiting", \.waiting),
+        ("serviceSeconds", \.serviceSeconds), ("concurrency", \.concurrency), ("variability", \.variability),
+        ("slackSeconds", \.slackSeconds), ("lateShare", \.lateShare), ("latePrice", \.latePrice),
+        ("horizonSeconds", \.horizonSeconds), ("sinceDecreaseSeconds", \.sinceDecreaseSeconds),
+        ("holdSeconds", \.holdSeconds),
+    ]
+    private static let counts: [(String, any WritableKeyPath<SLOSizing, Int> & Sendable)] = [
+        ("current", \.current), ("ready", \.ready), ("minReplicas", \.minReplicas), ("maxReplicas", \.maxReplicas),
+        ("heldReplicas", \.heldReplicas), ("previousNeed", \.previousNeed),
+    ]
+
+    /// The sizing as JSON: what status keeps of a decision.
+    public var json: JSONValue {
+        var object: [(String, JSONValue)] = Self.counts.map { ($0.0, JSONValue(self[keyPath: $0.1])) }
+        object += Self.numbers.map { ($0.0, .double(self[keyPath: $0.1])) }
+        object.append(("isIncomplete", .bool(isIncomplete)))
+        let loading = loading.map {
+            JSONValue.object(["count": JSONValue($0.count), "inSeconds": .double($0.inSeconds)])
+        }
+        object.append(("loading", .array(loading)))
+        return .object(JSONObject(pairs: object))
+    }
+
+    /// Reads a recorded sizing; `nil` when a number is missing or can't be.
+    public init?(_ json: JSONValue) {
+        self.init()
+        for (name, path) in Self.counts {
+            guard let count = json[name]?.int, (0...1_000_000_000).contains(count) else { return nil }
+            self[keyPath: path] = count
+        }
+        for (name, path) in Self.numbers {
+            guard let number = json[name]?.double, number.isFinite, number >= 0 else { return nil }
+            self[keyPath: path] = number
+        }
+        guard let isIncomplete = json["isIncomplete"]?.bool, let loading = json["loading"]?.array else { return nil }
+        self.isIncomplete = isIncomplete
+        for entry in loading {
+            guard let count = entry["count"]?.int, count >= 0, let seconds = entry["inSeconds"]?.double, seconds >= 0
+            else {
+                return nil
+            }
+            self.loading.append(Loading(count: count, inSeconds: seconds))
+        }
+    }
+}

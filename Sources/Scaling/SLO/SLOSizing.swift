@@ -1,0 +1,228 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The numbers that a decision of the SLO policy is made from, after all learning: pure arithmetic from here on.
+///
+/// A recorded sizing gives the same count again, so a decision can be replayed and explained long after.
+public struct SLOSizing: Sendable, Hashable {
+    /// The replicas that are asked for.
+    public var current = 0
+    /// The replicas that are ready.
+    public var ready = 0
+    /// The fewest replicas.
+    public var minReplicas = 0
+    /// The most replicas.
+    public var maxReplicas = 0
+    /// The replicas that are starting, with the time until each is expected to be ready.
+    public var loading: [Loading] = []
+    /// The rate that is expected one cold start from now, in requests a second.
+    public var expectedRate = 0.0
+    /// The capacity to have for it: the rate with its margin.
+    public var safeRate = 0.0
+    /// The rate that has to be served now so that nobody waits too long.
+    public var burstRate = 0.0
+    /// The requests that wait now.
+    public var waiting = 0.0
+    /// The mean seconds of work in a request.
+    public var serviceSeconds = 0.0
+    /// The requests that a replica works on at the same time.
+    public var concurrency = 0.0
+    /// The variability in the queue, as `QueueModel` has it.
+    public var variability = 1.0
+    /// The seconds that a request may wait and still be on time.
+    public var slackSeconds = 0.0
+    /// The share of requests that may be late.
+    public var lateShare = 0.05
+    /// What a late request costs, as a multiple of what it costs to serve one.
+    public var latePrice = 10.0
+    /// The seconds from a decision to a ready replica.
+    public var horizonSeconds = 0.0
+    /// The largest count that was needed within the hold time before now.
+    public var heldReplicas = 0
+    /// What the flow of requests needed at the decision before.
+    public var previousNeed = 0
+    /// The seconds since the count was last lowered.
+    public var sinceDecreaseSeconds = 1e9
+    /// The seconds for which a surplus is kept.
+    public var holdSeconds = 60.0
+    /// Whether signals are missing, so that the count may hold or rise only.
+    public var isIncomplete = false
+
+    /// Replicas that were asked for at the same time and aren't ready yet.
+    public struct Loading: Sendable, Hashable {
+        /// How many.
+        public var count: Int
+        /// The seconds until they are expected to be ready.
+        public var inSeconds: Double
+
+        /// Some replicas.
+        public init(count: Int, inSeconds: Double) {
+            self.count = count
+            self.inSeconds = inSeconds
+        }
+    }
+
+    /// Nothing yet.
+    public init() {}
+
+    /// Requests a second that one replica gets done.
+    var replicaRate: Double { concurrency / max(serviceSeconds, 1e-9) }
+
+    /// The replicas for a flow of `rate`; forgives a thousandth, so that rounding asks for nobody.
+    private func replicas(for rate: Double) -> Int {
+        Int(min(max(0, rate / max(replicaRate, 1e-9) - 1e-3).rounded(.up), 1e9))
+    }
+
+    /// The requests that will wait when a replica that is started now gets ready, if the expected rate comes.
+    ///
+    /// Walks through the horizon: loading replicas join when they are expected. What may wait and still be on time doesn't
+    /// count.
+    var backlog: Double {
+        var queue = waiting
+        var time = 0.0
+        var capacity = Double(ready) * replicaRate
+        for arrival in loading.sorted(by: { $0.inSeconds < $1.inSeconds }) + [
+            Loading(count: 0, inSeconds: horizonSeconds)
+        ] {
+            let until = min(horizonSeconds, max(time, arrival.inSeconds))
+            queue = max(0, queue + (expectedRate - capacity) * (until - time))
+            time = until
+            capacity += Double(arrival.count) * replicaRate
+        }
+        return max(0, queue - tolerated)
+    }
+
+    /// The requests that may wait and still be on time.
+    private var tolerated: Double { Double(ready) * replicaRate * slackSeconds }
+
+    /// How long to take to drain a backlog.
+    ///
+    /// Replicas for it cost their cold start and the drain itself, so fewer for longer is cheaper; but all that arrives
+    /// meanwhile is late. The sum is smallest at the square root below.
+    private func drainSeconds(_ backlog: Double) -> Double {
+        let seconds = (backlog * horizonSeconds / (latePrice * max(expectedRate, 1e-9))).squareRoot()
+        return max(1, min(horizonSeconds, seconds))
+    }
+
+    /// What each consideration asks for, in the order of the trace.
+    var proposals: [ScaleProposal] {
+        let queue = QueueModel(rate: expectedRate, serviceSeconds: serviceSeconds, variability: variability)
+        let byQueue = queue.replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
+        let backlog = waiting > tolerated ? backlog : 0
+        let drain = drainSeconds(backlog)
+        let byBacklog = backlog > 0 ? replicas(for: expectedRate + backlog / drain) : 0
+        let text = TargetTracking.text
+        return [
+            proposal(
+                "Forecast",
+                replicas(for: safeRate),
+                safeRate,
+                "\(text(expectedRate)) requests/s expected in \(text(horizonSeconds)) s, \(text(safeRate)) with its margin, "
+                    + "at \(text(replicaRate)) per replica"
+            ),
+            proposal(
+                "QueueModel",
+                byQueue,
+                expectedRate,
+                "so that no more than \(text(lateShare * 100)) % wait longer than \(text(slackSeconds)) s"
+            ),
+            proposal("Burst", replicas(for: burstRate), burstRate, "\(text(burstRate)) requests/s to serve right now"),
+            proposal(
+                "Backlog",
+                byBacklog,
+                backlog,
+                "\(text(backlog)) requests will wait when a new replica is ready, to be drained in \(text(drain)) s"
+            ),
+        ]
+    }
+
+    private func proposal(_ source: String, _ replicas: Int, _ value: Double, _ note: String) -> ScaleProposal {
+        ScaleProposal(
+            source: source,
+            replicas: replicas,
+            value: value,
+            target: replicaRate,
+            age: nil,
+            isIncomplete: isIncomplete,
+            note: note
+        )
+    }
+
+    /// What the flow of requests needs, before any memory and any bound; a backlog is drained once and isn't remembered.
+    var needed: Int {
+        guard serviceSeconds > 0 else { return current }
+        return proposals.filter { $0.source != "Backlog" }.compactMap(\.replicas).max() ?? current
+    }
+
+    /// The decision.
+    public func decision() -> ScaleDecision {
+        let proposals = serviceSeconds > 0 ? proposals : []
+        var decision = ScaleDecision(
+            current: current,
+            desired: current,
+            reason: ScaleReason(
+                "MissingData",
+                "hold: no request has been answered yet, so a replica's rate isn't known"
+            ),
+            proposals: proposals,
+            steps: proposals.map {
+                ScaleStep(rule: $0.source, before: current, after: $0.replicas ?? current, note: $0.note)
+            }
+        )
+        if let winner = proposals.max(by: { ($0.replicas ?? 0) < ($1.replicas ?? 0) }), let count = winner.replicas {
+            let code = count == current ? "WithinTolerance" : winner.source
+            decision.desired = count
+            decision.reason = ScaleReason(code, "\(winner.note): needs \(count)")
+        }
+        if decision.desired < current, heldReplicas > decision.desired {
+            let held = min(current, heldReplicas)
+            apply("Hold", &decision, held, "keep what was needed within one cold start: starting anew costs as much")
+        }
+        steady(&decision)
+        if decision.desired < current, waiting > tolerated {
+            apply(
+                "Draining",
+                &decision,
+                current,
+                "keep all until the \(TargetTracking.text(waiting)) waiting requests are done"
+            )
+        }
+        if isIncomplete, decision.desired < current {
+            apply("MissingData", &decision, current, "hold: signals are missing, and missing is not zero")
+        }
+        let bounded = min(maxReplicas, max(minReplicas, decision.desired))
+        if bounded != decision.desired {
+            let isLow = bounded > decision.desired
+            apply(
+                "Bounds",
+                &decision,
+                bounded,
+                isLow
+                    ? "never below minReplicas \(minReplicas)"
+                    : "\(decision.reason.message); limited by maxReplicas \(maxReplicas)"
+            )
+            decision.reason.code = isLow ? "MinReplicas" : "MaxReplicas"
+        }
+        return decision
+    }
+
+    /// Spares changes that are hardly worth one: a small rise waits for a second look, small surpluses go together.
+    private func steady(_ decision: inout ScaleDecision) {
+        if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, previousNeed <= current,
+            waiting <= tolerated
+        {
+            apply("SecondLook", &decision, current, "a rise of a tenth waits for a second look")
+        }
+        let surplus = current - decision.desired
+        if surplus > 0, Double(surplus) < 0.2 * Double(current), sinceDecreaseSeconds < holdSeconds {
+            apply("Together", &decision, current, "a small surplus so soon after another is kept for a while")
+        }
+    }
+
+    private func apply(_ rule: String, _ decision: inout ScaleDecision, _ after: Int, _ note: String) {
+        guard after != decision.desired else { return }
+        decision.steps.append(ScaleStep(rule: rule, before: decision.desired, after: after, note: note))
+        decision.desired = after
+        decision.reason = ScaleReason(rule, note)
+    }
+}
