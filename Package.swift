@@ -126,13 +126,14 @@ let package = Package(
         ),
         room("InferenceHTTP", ["Ambient", "HTTPMessages", "Inference", "KubeModel", "Telemetry", httpTypes]),
         room("LoadGeneration", ["Ambient", "HTTPMessages", httpTypes]),
+        room("Simulation", ["Ambient", "KubeModel", "Scaling"]),
 
         // Floor 5: the programs.
         .executableTarget(
             name: "modelfleet",
             dependencies: [
                 "Ambient", "Controllers", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel",
-                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Telemetry", "Templates",
+                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation", "Telemetry", "Templates",
                 "TransportSecurity", "YAML", arguments, lifecycle, signals, logging, httpTypes,
             ],
             swiftSettings: strict
@@ -191,6 +192,7 @@ let package = Package(
         tests("KubeModelTests", ["KubeModel", "KubeTesting", "Ambient"]),
         tests("FleetAPITests", ["FleetAPI", "KubeModel", "YAML", "KubeTesting"]),
         tests("ScalingTests", ["Scaling", "Rollouts", "Ambient"]),
+        tests("TraceSimulationTests", ["Simulation", "Scaling", "KubeModel", "KubeTesting", "Ambient"]),
         tests("TemplatesTests", ["Templates", "KubeModel", "YAML"], exclude: ["Golden"]),
         tests(
             "KubeAPITests",

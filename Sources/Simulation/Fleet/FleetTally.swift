@@ -1,0 +1,169 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Counts what happens in a fleet: the source of its metrics and of the report.
+struct FleetTally: Sendable {
+    /// The longest series, so that a report stays small.
+    static let seriesLimit = 600
+    private static let minute: Int64 = 60_000_000
+
+    private let objective: Int64
+    private let horizon: Int64
+    private let bucket: Int64
+    private var view = FleetView()
+    /// All latencies.
+    private(set) var latencies = LatencyBins()
+    /// The latencies since it was last cleared, kept only on request.
+    private var recent: LatencyBins?
+    private var arrivedInMinute: [Int32]
+    private var lateInMinute: [Int32]
+    private(set) var series: FleetSeries
+    private var bucketLatencies = LatencyBins()
+    private var bucketIndex = 0
+    /// The integral of all replicas that cost money, in replica-seconds, up to the end of the trace.
+    private(set) var billedSeconds = 0.0
+    private(set) var scaleUps = 0
+    private(set) var scaleDowns = 0
+    private(set) var peakReplicas = 0
+    /// The time that the integrals have reached, in microseconds.
+    private var time: Int64 = 0
+
+    /// Counts for a trace of `duration` microseconds.
+    init(duration: Int64, objectiveSeconds: Double, keepsRecent: Bool) {
+        horizon = max(1, duration)
+        objective = Int64(objectiveSeconds * 1e6)
+        bucket = max(1_000_000, (horizon + Int64(Self.seriesLimit) - 1) / Int64(Self.seriesLimit))
+        let minutes = Int((horizon + Self.minute - 1) / Self.minute) + 1
+        arrivedInMinute = Array(repeating: 0, count: minutes)
+        lateInMinute = Array(repeating: 0, count: minutes)
+        series = FleetSeries(bucketSeconds: Double(bucket) / 1e6, count: Int((horizon + bucket - 1) / bucket))
+        recent = keepsRecent ? LatencyBins() : nil
+    }
+
+    /// Time passes with these counts.
+    mutating func advance(by step: Int64, outstanding: Int, waiting: Int, ready: Int, billed: Int) {
+        let seconds = Double(step) * 1e-6
+        view.outstandingSeconds += seconds * Double(outstanding)
+        view.waitingSeconds += seconds * Double(waiting)
+        view.readySeconds += seconds * Double(ready)
+        let from = time
+        time += step
+        guard from < horizon else { return }
+        billedSeconds += Double(min(time, horizon) - from) * 1e-6 * Double(billed)
+        peakReplicas = max(peakReplicas, billed)
+        let index = min(series.count - 1, Int(from / bucket))
+        series.billed[index] += seconds * Double(billed)
+        series.ready[index] += seconds * Double(ready)
+        series.seconds[index] += seconds
+    }
+
+    /// A request arrived.
+    mutating func arrived(at now: Int64) {
+        view.arrived += 1
+        arrivedInMinute[min(arrivedInMinute.count - 1, Int(now / Self.minute))] += 1
+        series.arrivals[min(series.count - 1, Int(now / bucket))] += 1
+    }
+
+    /// A request was turned away; it counts as late.
+    mutating func rejected(at now: Int64) {
+        view.rejected += 1
+        lateInMinute[min(lateInMinute.count - 1, Int(now / Self.minute))] += 1
+    }
+
+    /// Work of this length began.
+    mutating func worked(seconds: Double) {
+        view.serviceSeconds += seconds
+        view.serviceSquares += seconds * seconds
+    }
+
+    /// A request was answered.
+    mutating func completed(at now: Int64, latency: Int64) {
+        view.completed += 1
+        latencies.record(latency)
+        recent?.record(latency)
+        if latency > objective {
+            view.late += 1
+            lateInMinute[min(lateInMinute.count - 1, Int(max(0, now - latency) / Self.minute))] += 1
+        }
+        let index = min(series.count - 1, Int(now / bucket))
+        if index != bucketIndex {
+            closeBucket()
+            bucketIndex = index
+        }
+        bucketLatencies.record(latency)
+    }
+
+    /// A replica became ready.
+    mutating func started(seconds: Double) {
+        view.starts += 1
+        view.startSeconds += seconds
+    }
+
+    /// The count that is asked for changed.
+    mutating func scaled(up: Bool) { if up { scaleUps += 1 } else { scaleDowns += 1 } }
+
+    /// Fills in the totals of a view.
+    func fill(_ other: inout FleetView) {
+        other.arrived = view.arrived
+        other.completed = view.completed
+        other.late = view.late
+        other.rejected = view.rejected
+        other.serviceSeconds = view.serviceSeconds
+        other.serviceSquares = view.serviceSquares
+        other.outstandingSeconds = view.outstandingSeconds
+        other.waitingSeconds = view.waitingSeconds
+        other.readySeconds = view.readySeconds
+        other.starts = view.starts
+        other.startSeconds = view.startSeconds
+        other.latencies = recent
+    }
+
+    /// Begins a new interval of recent latencies.
+    mutating func clearRecent() { recent?.clear() }
+
+    /// Ends the series; call once, after the last request.
+    mutating func close() { closeBucket() }
+
+    /// The share of on-time requests in the worst minute with at least 20 arrivals; `nil` without such a minute.
+    var worstMinute: Double? {
+        var worst: Double?
+        for (arrived, late) in zip(arrivedInMinute, lateInMinute) where arrived >= 20 {
+            worst = min(worst ?? 1, 1 - Double(late) / Double(arrived))
+        }
+        return worst
+    }
+
+    private mutating func closeBucket() {
+        series.p95[bucketIndex] = bucketLatencies.quantile(0.95)
+        bucketLatencies.clear()
+    }
+}
+
+/// What a plot needs: one value per bucket of time.
+public struct FleetSeries: Sendable, Hashable {
+    /// The width of a bucket in seconds.
+    public var bucketSeconds: Double
+    /// Requests that arrived in the bucket.
+    public var arrivals: [Int]
+    /// The integral of ready replicas.
+    public var ready: [Double]
+    /// The integral of replicas that cost money.
+    public var billed: [Double]
+    /// The seconds that the bucket holds.
+    public var seconds: [Double]
+    /// The 95th percentile of the latencies, in seconds; `nil` when nothing was answered.
+    public var p95: [Double?]
+
+    init(bucketSeconds: Double, count: Int) {
+        let count = max(1, count)
+        self.bucketSeconds = bucketSeconds
+        arrivals = Array(repeating: 0, count: count)
+        ready = Array(repeating: 0, count: count)
+        billed = Array(repeating: 0, count: count)
+        seconds = Array(repeating: 0, count: count)
+        p95 = Array(repeating: nil, count: count)
+    }
+
+    /// The number of buckets.
+    public var count: Int { arrivals.count }
+}

@@ -1,0 +1,103 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// The cluster's HorizontalPodAutoscaler over requests in work and waiting, per replica (`AverageValue`).
+///
+/// It syncs every 15 s. The metric is as old as the last scrape: 15 s of Prometheus's usual interval, at a random phase.
+public struct HPAPolicy: FleetPolicy {
+    /// The name in reports.
+    public let name: String
+    /// Scrape and sync.
+    public let timing: PolicyTiming
+    /// The requests per replica to hold.
+    public let target: Double
+    private let calculator: HPAReplicaCalculator
+    private var behavior: HPABehavior
+    private var outstanding: Double?
+
+    /// An HPA.
+    public init(
+        name: String = "hpa",
+        target: Double,
+        behavior: HPABehavior = HPABehavior(),
+        calculator: HPAReplicaCalculator = HPAReplicaCalculator(),
+        scrapeSeconds: Double = 15
+    ) {
+        self.name = name
+        self.target = target
+        self.behavior = behavior
+        self.calculator = calculator
+        timing = PolicyTiming(scrapeSeconds: scrapeSeconds, decisionSeconds: 15)
+    }
+
+    /// Keeps the newest value.
+    public mutating func observe(_ view: FleetView) { outstanding = Double(view.outstanding) }
+
+    /// One sync.
+    public mutating func decide(_ view: FleetView) -> Int? {
+        // An HPA leaves an object at zero replicas alone (`ScalingDisabled`).
+        guard let outstanding, view.desired > 0 else { return nil }
+        let status = view.ready + view.loading
+        let wanted = calculator.averageValue(total: outstanding, target: target, statusReplicas: status)
+        // KEDA's and a plain HPA's minReplicas is at least 1.
+        return max(1, behavior.normalized(wanted, current: view.desired, seconds: view.seconds))
+    }
+}
+
+/// KEDA: an HPA for one replica and more, and a poll of its own every 30 s between none and one.
+public struct KEDAPolicy: FleetPolicy {
+    /// The name in reports.
+    public let name = "keda"
+    /// Scrape and sync of its HPA.
+    public let timing: PolicyTiming
+    /// A trigger is active above this value.
+    public let activationThreshold: Double
+    /// How long the trigger has to be inactive before the last replica goes.
+    public let cooldownSeconds: Double
+    /// The seconds between two polls.
+    public let pollingSeconds: Double
+    private let minReplicas: Int
+    private var hpa: HPAPolicy
+    private var outstanding = 0.0
+    private var lastActive: Double?
+    private var nextPoll = 0.0
+
+    /// A ScaledObject with KEDA's defaults.
+    public init(
+        target: Double,
+        minReplicas: Int = 0,
+        behavior: HPABehavior = HPABehavior(),
+        activationThreshold: Double = 0,
+        cooldownSeconds: Double = 300,
+        pollingSeconds: Double = 30
+    ) {
+        hpa = HPAPolicy(target: target, behavior: behavior)
+        timing = hpa.timing
+        self.minReplicas = minReplicas
+        self.activationThreshold = activationThreshold
+        self.cooldownSeconds = cooldownSeconds
+        self.pollingSeconds = pollingSeconds
+    }
+
+    /// The metric's newest value, for the poll and the HPA.
+    public mutating func observe(_ view: FleetView) {
+        outstanding = Double(view.outstanding)
+        hpa.observe(view)
+    }
+
+    /// The poll where it is due, else the HPA's sync.
+    public mutating func decide(_ view: FleetView) -> Int? {
+        if view.seconds >= nextPoll {
+            nextPoll = view.seconds + pollingSeconds
+            if outstanding > activationThreshold {
+                lastActive = view.seconds
+                if view.desired == 0 { return max(1, minReplicas) }
+            } else if minReplicas == 0, view.desired > 0, (lastActive ?? 0) + cooldownSeconds < view.seconds {
+                return 0
+            } else if view.desired < minReplicas {
+                return minReplicas
+            }
+        }
+        return hpa.decide(view)
+    }
+}

@@ -1,0 +1,73 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Ambient
+public import Scaling
+
+/// This project's SLO policy as it runs in the operator: one scrape and one decision every 2 s.
+public struct SLOFleetPolicy: FleetPolicy {
+    /// The name in reports.
+    public let name: String
+    /// `spec.scaling.intervalSeconds`, 2 by default.
+    public let timing: PolicyTiming
+    /// The operator marks the pods with the least in flight by their deletion cost.
+    public let removesLeastLoaded = true
+    private var autoscaler: SLOAutoscaler
+    private var last: FleetView?
+    private var newest: FleetView?
+    /// The last decision's reason.
+    public private(set) var reason = ""
+
+    /// The policy at an interval.
+    public init(name: String = "slo", policy: SLOPolicy, intervalSeconds: Double = 2) {
+        self.name = name
+        autoscaler = SLOAutoscaler(policy: policy)
+        timing = PolicyTiming(scrapeSeconds: intervalSeconds, decisionSeconds: intervalSeconds)
+    }
+
+    /// Keeps the newest metrics.
+    public mutating func observe(_ view: FleetView) { newest = view }
+
+    /// Asks the autoscaler.
+    public mutating func decide(_ view: FleetView) -> Int? {
+        guard let newest else { return nil }
+        var traffic: SLOTraffic?
+        var coldStart: Double?
+        if let last, newest.seconds > last.seconds {
+            let completed = Double(newest.completed - last.completed)
+            let begun = completed + Double(newest.running - last.running)
+            let work = newest.serviceSeconds - last.serviceSeconds
+            let mean = begun > 0 ? work / begun : nil
+            traffic = SLOTraffic(
+                intervalSeconds: newest.seconds - last.seconds,
+                arrived: completed + Double(newest.outstanding - last.outstanding),
+                completed: completed,
+                late: Double(newest.late - last.late),
+                running: Double(newest.running),
+                waiting: Double(newest.waiting),
+                serviceSeconds: mean,
+                serviceVariation: mean.map {
+                    max(0, (newest.serviceSquares - last.serviceSquares) / begun / ($0 * $0) - 1)
+                }
+            )
+            let starts = newest.starts - last.starts
+            if starts > 0 { coldStart = (newest.startSeconds - last.startSeconds) / Double(starts) }
+        }
+        last = newest
+        let (decision, _) = autoscaler.decide(
+            SLOObservation(
+                time: WallTime(seconds: view.seconds),
+                replicas: view.desired,
+                readyReplicas: view.ready,
+                reporting: view.ready,
+                traffic: traffic,
+                coldStartSeconds: coldStart
+            )
+        )
+        reason = decision.reason.message
+        return decision.desired
+    }
+
+    /// The first request at zero replicas asks for one at once.
+    public mutating func wake(_ view: FleetView) -> Int? { 1 }
+}

@@ -1,0 +1,50 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A load and a fleet that policies are compared on, with what the oracle would have done.
+public struct ComparisonCase: Sendable {
+    /// The load's name.
+    public let name: String
+    /// The fleet.
+    public let settings: FleetSettings
+    /// The load.
+    public let plan: ArrivalPlan
+    /// The oracle for the objective's percentile.
+    public let oracle: OracleSchedule
+    /// All requests.
+    public let requests: Int
+
+    /// A case. The fleet starts with 70 % of its slots taken by the first minute's load, the same for every policy.
+    public init(name: String, settings: FleetSettings, plan: ArrivalPlan) {
+        var settings = settings
+        let profile = DemandProfile(plan, seed: settings.seed)
+        let first = profile.counts.prefix(60)
+        let rate = Double(first.reduce(0, +)) / Double(max(1, first.count))
+        settings.initialReplicas = max(settings.minReplicas, Int((rate / settings.replicaRate / 0.7).rounded(.up)))
+        self.name = name
+        self.settings = settings
+        self.plan = plan
+        requests = profile.requests
+        oracle = OracleSchedule(profile, settings: settings, attainment: settings.objectivePercentile / 100)
+    }
+
+    /// The case of a trace as docs/scaling.md has it: the mean load takes ten replicas.
+    public init(trace: ArrivalTrace, coldStartSeconds: Double, replicas: Double = 10, seed: UInt64 = 1) {
+        var settings = FleetSettings()
+        settings.coldStartSeconds = coldStartSeconds
+        settings.seed = seed
+        let factor = replicas * settings.replicaRate / max(trace.meanRate, 1e-12)
+        self.init(name: trace.name, settings: settings, plan: trace.plan(scaledBy: factor, seed: seed))
+    }
+
+    /// Runs one policy.
+    public func run(
+        _ choice: PolicyChoice,
+        knobs: PolicyChoice.Knobs = PolicyChoice.Knobs(),
+        progress: (@Sendable (Double) -> Void)? = nil
+    ) -> RunResult {
+        let policy = choice.make(settings, knobs: knobs) ?? oracle.policy(coldStartSeconds: settings.coldStartSeconds)
+        var run = FleetRun(settings, arrivals: plan, policy: policy, progress: progress)
+        return run.run()
+    }
+}
