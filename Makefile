@@ -26,8 +26,8 @@ ifdef ROOM
 	MODELFLEET_ROOMS=$(ROOM) $(SWIFT) test
 else
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --skip EndToEndTests --skip SimulationTests
-	$(SWIFT) test --skip-build --filter SimulationTests
+	$(SWIFT) test --skip-build --skip EndToEndTests --skip FaultSimulationTests
+	$(SWIFT) test --skip-build --filter FaultSimulationTests
 	$(SWIFT) test --skip-build --filter EndToEndTests
 	$(MAKE) --no-print-directory soak SEEDS=200
 endif

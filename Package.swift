@@ -170,22 +170,22 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
-            name: "Simulation",
+            name: "FaultSimulation",
             dependencies: [
                 "Ambient", "Controllers", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer",
                 "KubeTesting",
                 "LocalCluster", httpTypes, logging,
             ],
-            path: "Tests/Simulation",
+            path: "Tests/FaultSimulation",
             swiftSettings: strict
         ),
         .executableTarget(
             name: "soak",
-            dependencies: ["Simulation"],
+            dependencies: ["FaultSimulation"],
             path: "Tests/Soak",
             swiftSettings: strict
         ),
-        tests("SimulationTests", ["Simulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
+        tests("FaultSimulationTests", ["FaultSimulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
         tests("AmbientTests", ["Ambient"]),
         tests("TransportSecurityTests", ["TransportSecurity", "Ambient"]),
         tests("YAMLTests", ["YAML", "KubeModel", "Ambient"]),

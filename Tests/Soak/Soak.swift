@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
-import Simulation
+import FaultSimulation
 import Synchronization
 
 /// Lives through many simulated worlds: `soak --seeds 10000`, or one of them with its trace: `soak --seed 1234`.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import KubeTesting
-import Simulation
+import FaultSimulation
 import Testing
 
 /// The real operator and the real workload controllers, in worlds that a seed decides. A failing world is lived through
