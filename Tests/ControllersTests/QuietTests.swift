@@ -93,7 +93,8 @@ struct QuietTests {
             try await harness.expect(.services, "m") { _ in true }
             let wanted = [
                 "modelfleet_workqueue_adds_total{name=\"modeldeployment\"}", "modelfleet_workqueue_depth",
-                "modelfleet_workqueue_work_duration_seconds_bucket", "modelfleet_workqueue_queue_duration_seconds_count",
+                "modelfleet_workqueue_work_duration_seconds_bucket",
+                "modelfleet_workqueue_queue_duration_seconds_count",
             ]
             while !wanted.allSatisfy({ harness.metrics.render().contains($0) }) {
                 try await Task.sleep(for: .milliseconds(20))
@@ -124,15 +125,15 @@ struct QuietTests {
     @Test("three operators share the models; each is written by one, and one that ends leaves its models to the others")
     func sharded() async throws {
         let harness = try await OperatorHarness()
-        let names = (0..<12).map { "model-\($0)" }
+        let names = (0..<6).map { "model-\($0)" }
         for name in names { try await harness.client.create(.modelDeployments, OperatorHarness.model(name)) }
-        let timing = LeaseTiming(leaseDuration: .seconds(5), renewDeadline: .seconds(4), retryPeriod: .milliseconds(30))
+        let timing = LeaseTiming(leaseDuration: .seconds(5), renewDeadline: .seconds(4), retryPeriod: .milliseconds(150))
         let writers = WriterLog()
         func service(_ name: String) -> OperatorService {
             harness.service(
                 exchange: writers.exchange(name, harness.client.exchange),
                 configuration: OperatorConfiguration(
-                    shards: 6,
+                    shards: 3,
                     leaseTiming: timing,
                     leaseNamespace: "default",
                     identity: name

@@ -30,8 +30,8 @@ extension EndToEnd {
                 try await server.expect(.services, "early", count: 4)
                 let second = try server.startOperator("second")
 
-                // The first is stopped amid its work: it has asked whether there is a Deployment, and would create it.
-                server.holdAnswers(to: "first", about: "late")
+                // The first is stopped amid its work: its writes are on their way, and the server is slow.
+                server.holdWrites(of: "first", about: "late")
                 try await server.add("late", count: 4)
                 _ = try await eventually(within: .seconds(20), "the first to be amid its work") {
                     server.heldCount >= 4 ? true : nil
@@ -42,7 +42,7 @@ extension EndToEnd {
                 }
                 server.mark()
                 try await server.expect(.services, "late", count: 4)
-                server.releaseAnswers()
+                server.releaseWrites()
                 first.send(SIGCONT)
                 #expect(try await first.end(within: .seconds(30)) != 0, "it has lost its lease")
                 #expect(server.writes(by: "first") == [], "after the second led")
@@ -156,28 +156,38 @@ private final class AuditedServer: Sendable {
     private func answer(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
         let token = request.head.headerFields[.authorization].map { String($0.dropFirst("Bearer ".count)) } ?? ""
         let path = String(request.path)
-        if request.head.method != .get, !path.contains("/leases") {
-            state.withLock { $0.writes.append((token, "\(request.head.method.rawValue) \(path)")) }
-        }
-        let response = await server.exchange(request)
+        guard request.head.method != .get, !path.contains("/leases") else { return await server.exchange(request) }
+        let arrival = ContinuousClock.now
         let isHeld = state.withLock { state in
-            guard let held = state.held, request.head.method == .get, held.operator == token,
-                path.contains("/deployments/\(held.name)")
-            else { return false }
+            guard let held = state.held, held.operator == token, path.contains("/deployments/\(held.name)") else {
+                return false
+            }
             state.heldCount += 1
             return true
         }
         while isHeld, state.withLock({ $0.held != nil }) { try await Task.sleep(for: .milliseconds(10)) }
-        return response
+        // As the API server does: a request whose time is up isn't carried out.
+        if let limit = Self.limit(of: request), ContinuousClock.now - arrival >= limit {
+            return HTTPResponseMessage(status: .gatewayTimeout, text: "its time is up")
+        }
+        state.withLock { $0.writes.append((token, "\(request.head.method.rawValue) \(path)")) }
+        return await server.exchange(request)
     }
 
-    /// From now on the answers to an operator's questions about Deployments wait, as they are at the time of the question.
-    func holdAnswers(to name: String, about prefix: String) { state.withLock { $0.held = (name, prefix) } }
+    /// The `timeout` parameter.
+    private static func limit(of request: HTTPRequestMessage) -> Duration? {
+        let items = request.query.split(separator: "&")
+        let text = items.first { $0.hasPrefix("timeout=") && $0.hasSuffix("ms") }?.dropFirst(8).dropLast(2)
+        return text.flatMap { Int($0) }.map { .milliseconds($0) }
+    }
 
-    /// Sends the answers that wait.
-    func releaseAnswers() { state.withLock { $0.held = nil } }
+    /// From now on an operator's writes of Deployments arrive, and wait before they are carried out.
+    func holdWrites(of name: String, about prefix: String) { state.withLock { $0.held = (name, prefix) } }
 
-    /// The number of answers that waited.
+    /// Carries out what waits, where its time isn't up.
+    func releaseWrites() { state.withLock { $0.held = nil } }
+
+    /// The number of writes that waited.
     var heldCount: Int { state.withLock { $0.heldCount } }
 
     /// From now on writes count.
