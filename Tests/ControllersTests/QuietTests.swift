@@ -127,7 +127,11 @@ struct QuietTests {
         let harness = try await OperatorHarness()
         let names = (0..<6).map { "model-\($0)" }
         for name in names { try await harness.client.create(.modelDeployments, OperatorHarness.model(name)) }
-        let timing = LeaseTiming(leaseDuration: .seconds(5), renewDeadline: .seconds(4), retryPeriod: .milliseconds(150))
+        let timing = LeaseTiming(
+            leaseDuration: .seconds(5),
+            renewDeadline: .seconds(4),
+            retryPeriod: .milliseconds(150)
+        )
         let writers = WriterLog()
         func service(_ name: String) -> OperatorService {
             harness.service(
