@@ -8,6 +8,9 @@ import ServiceLifecycle
 
 /// The controllers of a local cluster, and what wakes them.
 struct ClusterControllers: Sendable {
+    /// The names of the controllers that deal with nodes.
+    static let ofNodes: Set<String> = ["scheduler", "node-lifecycle", "taint-eviction"]
+
     private let deployments: Controller
     private let replicaSets: Controller
     private let endpoints: Controller

@@ -7,7 +7,7 @@ import KubeRuntime
 package import Logging
 import ServiceLifecycle
 
-/// The cluster's controllers without its nodes, what watches over them, and its scheduler: somebody else runs the pods.
+/// The cluster's controllers without its nodes, its scheduler and those that watch over nodes: somebody else runs the pods.
 package struct WorkloadControllers: Sendable {
     private let client: KubeClient
     private let time: any TimeSource
@@ -41,9 +41,6 @@ package struct WorkloadControllers: Sendable {
 
     private static func isWorkload(_ service: any Service) -> Bool {
         if service is NodeAgent || service is NodeRegistration { return false }
-        return !aboutNodes.contains((service as? Controller)?.name ?? "")
+        return !ClusterControllers.ofNodes.contains((service as? Controller)?.name ?? "")
     }
-
-    /// The controllers that need nodes with heartbeats.
-    private static let aboutNodes: Set<String> = ["scheduler", "node-lifecycle", "taint-eviction"]
 }
