@@ -10,7 +10,7 @@ struct ContractRecordedCommandTests {
     @Test(
         "every request of a command is answered as the real server did, but for the accepted differences",
         .enabled(if: RecordedCommand.isPresent, "skipped: ../shared/kubernetes/recorded is absent"),
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(3)),
         arguments: RecordedCommand.all
     )
     func replay(_ command: RecordedCommand) async throws {

@@ -10,7 +10,7 @@ struct ContractRecordedScenarioTests {
     @Test(
         "every scenario is answered as the real server did, but for the accepted differences",
         .enabled(if: RecordedScenario.isPresent, "skipped: ../shared/kubernetes/recorded is absent"),
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(3)),
         arguments: RecordedScenario.all
     )
     func replay(_ scenario: RecordedScenario) async throws {

@@ -8,7 +8,7 @@ import KubeServer
 import Testing
 
 /// The rows of the tables in "Resource Versions" of the Kubernetes documentation, and what a real server says of the rest.
-@Suite("Resource versions and their matches", .timeLimit(.minutes(1)))
+@Suite("Resource versions and their matches", .timeLimit(.minutes(3)))
 struct ResourceVersionTests {
     private let path = "/api/v1/namespaces/default/configmaps"
 

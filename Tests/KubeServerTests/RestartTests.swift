@@ -8,7 +8,7 @@ import KubeModel
 import KubeServer
 import Testing
 
-@Suite("A server that restarts, and one that is asked too much", .timeLimit(.minutes(1)))
+@Suite("A server that restarts, and one that is asked too much", .timeLimit(.minutes(3)))
 struct RestartTests {
     private let path = "/api/v1/namespaces/default/configmaps"
 

@@ -88,7 +88,7 @@ struct ServerTests {
         #expect(try await client.json(.get, path + "/p").code == 404)
     }
 
-    @Test("deleting a definition deletes its objects, its discovery and its watches", .timeLimit(.minutes(1)))
+    @Test("deleting a definition deletes its objects, its discovery and its watches", .timeLimit(.minutes(3)))
     func definitions() async throws {
         let client = TestClient()
         let definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -9,15 +9,21 @@ import KubeServer
 import Testing
 
 /// What etcd promises of its watches, one promise a test, with many writers at work while watchers read.
-@Suite("Promises of watches, under many writers", .timeLimit(.minutes(2)))
+@Suite("Promises of watches, under many writers", .serialized, .timeLimit(.minutes(3)))
 struct WatchPromisesTests {
-    /// Runs the writers beside `count` watchers; answers what was written and what each watcher saw.
-    private func run(
+    /// What was written to each object, and what each watcher saw.
+    private struct Outcome: Sendable {
+        var written: [String: [String]]
+        var seen: [[WatchHarness.Event]]
+    }
+
+    /// Runs the writers beside `count` watchers.
+    private static func run(
         _ harness: WatchHarness,
         watchers count: Int = 6,
         query: String = "",
         cut: @escaping @Sendable (_ watcher: Int) -> (String) -> Bool = { _ in { _ in false } }
-    ) async throws -> (written: [String: [String]], seen: [[WatchHarness.Event]]) {
+    ) async throws -> Outcome {
         let version = try await harness.version()
         return try await withThrowingTaskGroup(of: [WatchHarness.Event].self) { group in
             for watcher in 0..<count {
@@ -26,13 +32,24 @@ struct WatchPromisesTests {
             let written = try await harness.write()
             var seen: [[WatchHarness.Event]] = []
             for try await events in group { seen.append(events) }
-            return (written, seen)
+            return Outcome(written: written, seen: seen)
+        }
+    }
+
+    /// Watchers that read to the end; several promises are about one run of them.
+    private static let steady = Task { try await run(WatchHarness()) }
+
+    /// Watchers that leave their watch at events of their own choice, and go on from the version of the last.
+    private static let resuming = Task {
+        try await run(WatchHarness()) { watcher in
+            let random = SeededRandom(seed: UInt64(watcher))
+            return { _ in random.next() % 5 == 0 }
         }
     }
 
     @Test("Ordered: events come in the order of their versions")
     func ordered() async throws {
-        for events in try await run(WatchHarness()).seen {
+        for events in try await Self.steady.value.seen {
             let versions = events.map(\.version)
             #expect(zip(versions, versions.dropFirst()).allSatisfy { $0 < $1 })
         }
@@ -40,21 +57,14 @@ struct WatchPromisesTests {
 
     @Test("Unique: no event comes twice, neither in one watch nor over watches that resume one another")
     func unique() async throws {
-        let outcome = try await run(WatchHarness()) { watcher in
-            var count = 0
-            return { _ in
-                count += 1
-                return count % (watcher + 2) == 0
-            }
-        }
-        for events in outcome.seen { #expect(Set(events.map(\.version)).count == events.count) }
+        let seen = try await Self.steady.value.seen + Self.resuming.value.seen
+        for events in seen { #expect(Set(events.map(\.version)).count == events.count) }
     }
 
     @Test("Atomic: an event shows a whole write, all watchers see the same one under a version")
     func atomic() async throws {
-        let outcome = try await run(WatchHarness())
         var byVersion: [Int64: WatchHarness.Event] = [:]
-        for event in outcome.seen.joined() {
+        for event in try await Self.steady.value.seen.joined() {
             #expect(event.left == event.right)
             #expect(byVersion[event.version] == nil || byVersion[event.version] == event)
             byVersion[event.version] = event
@@ -63,16 +73,13 @@ struct WatchPromisesTests {
 
     @Test("Reliable: every watcher sees every change of every object")
     func reliable() async throws {
-        let outcome = try await run(WatchHarness())
+        let outcome = try await Self.steady.value
         for events in outcome.seen { #expect(WatchHarness.histories(events) == outcome.written) }
     }
 
     @Test("Resumable: watches that end at any event and go on from its version miss nothing")
     func resumable() async throws {
-        let outcome = try await run(WatchHarness()) { watcher in
-            let random = SeededRandom(seed: UInt64(watcher))
-            return { _ in random.next() % 5 == 0 }
-        }
+        let outcome = try await Self.resuming.value
         for events in outcome.seen { #expect(WatchHarness.histories(events) == outcome.written) }
     }
 
@@ -82,20 +89,20 @@ struct WatchPromisesTests {
             $0.time = SystemTime()
             $0.bookmarkInterval = .milliseconds(1)
         }
-        let outcome = try await run(harness, query: "&allowWatchBookmarks=true") { _ in { $0 == "BOOKMARK" } }
+        let outcome = try await Self.run(harness, query: "&allowWatchBookmarks=true") { _ in { $0 == "BOOKMARK" } }
         for events in outcome.seen { #expect(WatchHarness.histories(events) == outcome.written) }
     }
 
     @Test("a watcher too slow for its buffer is ended, goes on from its version, and has missed nothing")
     func slow() async throws {
         let harness = WatchHarness { $0.watchBufferLimit = 2 }
-        let outcome = try await run(harness)
+        let outcome = try await Self.run(harness)
         for events in outcome.seen { #expect(WatchHarness.histories(events) == outcome.written) }
     }
 }
 
 /// Optimistic concurrency: a write from an old version is refused, so nothing that was written gets lost.
-@Suite("Concurrent writes of one object", .timeLimit(.minutes(2)))
+@Suite("Concurrent writes of one object", .serialized, .timeLimit(.minutes(3)))
 struct ConcurrentWritesTests {
     private static let path = WatchHarness.path + "/counter"
     private let writers = 8

@@ -12,7 +12,7 @@ import Testing
 struct WatchTests {
     private let path = "/api/v1/namespaces/default/configmaps"
 
-    @Test("a watch sends what exists, then each change in order", .timeLimit(.minutes(1)))
+    @Test("a watch sends what exists, then each change in order", .timeLimit(.minutes(3)))
     func order() async throws {
         let client = TestClient()
         try await client.configMap("a")
@@ -30,7 +30,7 @@ struct WatchTests {
         #expect(try await TestClient.events(&iterator, 3) == ["ADDED b", "MODIFIED a", "DELETED b"])
     }
 
-    @Test("an object that leaves the selection is deleted for the watcher", .timeLimit(.minutes(1)))
+    @Test("an object that leaves the selection is deleted for the watcher", .timeLimit(.minutes(3)))
     func selection() async throws {
         let client = TestClient()
         let response = await client.send(.get, path + "?watch=1&labelSelector=k%3D1")
@@ -46,7 +46,7 @@ struct WatchTests {
         #expect(try await TestClient.events(&iterator, 2) == ["ADDED a", "DELETED a"])
     }
 
-    @Test("a streamed list ends with a marked bookmark, and bookmarks follow each minute", .timeLimit(.minutes(1)))
+    @Test("a streamed list ends with a marked bookmark, and bookmarks follow each minute", .timeLimit(.minutes(3)))
     func bookmarks() async throws {
         let client = TestClient()
         try await client.configMap("a")
@@ -65,7 +65,7 @@ struct WatchTests {
         await mover
     }
 
-    @Test("a watch that reaches its timeout ends", .timeLimit(.minutes(1)))
+    @Test("a watch that reaches its timeout ends", .timeLimit(.minutes(3)))
     func timeout() async throws {
         let client = TestClient()
         let response = await client.send(.get, path + "?watch=1&timeoutSeconds=5")
@@ -78,7 +78,7 @@ struct WatchTests {
         await mover
     }
 
-    @Test("a watcher that doesn't read is closed when its buffer is full", .timeLimit(.minutes(1)))
+    @Test("a watcher that doesn't read is closed when its buffer is full", .timeLimit(.minutes(3)))
     func slow() async throws {
         let client = TestClient { $0.watchBufferLimit = 3 }
         let response = await client.send(.get, path + "?watch=1")
@@ -97,7 +97,7 @@ struct WatchTests {
         #expect(client.server.watchCount == 0)
     }
 
-    @Test("a watch from a forgotten version gets 410 Expired", .timeLimit(.minutes(1)))
+    @Test("a watch from a forgotten version gets 410 Expired", .timeLimit(.minutes(3)))
     func expired() async throws {
         let client = TestClient { $0.historyLimit = 2 }
         for name in ["a", "b", "c", "d"] { try await client.configMap(name) }

@@ -58,7 +58,10 @@ public enum BuiltInDefaults {
     }
 
     private static func namespace(_ object: inout JSONValue) {
-        object.fill(["kubernetes"], at: "spec", "finalizers")
+        // One that is going has had its contents removed when its finalizers are gone.
+        if object.at("metadata", "deletionTimestamp") == nil {
+            object.fill(["kubernetes"], at: "spec", "finalizers")
+        }
         object.fill("Active", at: "status", "phase")
         if let name = object.at("metadata", "name") {
             object.set(name, at: "metadata", "labels", "kubernetes.io/metadata.name")

@@ -21,17 +21,28 @@ enum BuiltInShape {
         return .object(JSONObject(pairs: pairs))
     }
 
-    /// `value` with the by-value structs that it lacks.
+    /// Whether Go leaves a member out: an empty map or list that may be absent.
+    private static func isOmitted(_ member: JSONValue, _ field: TypeField) -> Bool {
+        guard !field.isRequired, !field.isAlwaysPresent else { return false }
+        switch (member, field.shape.content) {
+        case (.null, _): return true
+        case (.object(let members), .map): return members.isEmpty
+        case (.array(let elements), .list): return elements.isEmpty
+        default: return false
+        }
+    }
+
+    /// `value` with the by-value structs that it lacks, and without empty maps and lists.
     static func completing(_ value: JSONValue, _ shape: TypeShape) -> JSONValue {
         switch (value, shape.content) {
         case (.object(var members), .structure(let structure)):
             for (name, field) in structure.fields {
-                if let member = members[name], member != .null {
+                if let member = members[name], isOmitted(member, field) {
+                    members[name] = nil
+                } else if let member = members[name], member != .null {
                     members[name] = completing(member, field.shape)
                 } else if field.isAlwaysPresent {
                     members[name] = completing(.emptyObject, field.shape)
-                } else if members[name] == .null, !field.isRequired {
-                    members[name] = nil
                 }
             }
             return .object(members)

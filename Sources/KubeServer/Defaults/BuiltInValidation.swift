@@ -29,6 +29,14 @@ public enum BuiltInValidation {
         let metadata = object["metadata"] ?? .emptyObject
         let name = metadata["name"]?.string ?? ""
         let generated = metadata["generateName"]?.string ?? ""
+        if !generated.isEmpty {
+            // What comes after the prefix makes the end of the name right.
+            let whole =
+                generated.hasSuffix("-") || generated.hasSuffix(".") ? generated.dropLast() + "a" : generated[...]
+            for problem in nameProblems(String(whole), type) {
+                causes.invalid("metadata.generateName", .string(generated), problem)
+            }
+        }
         if name.isEmpty && generated.isEmpty {
             causes.required("metadata.name", "name or generateName is required")
         } else if !name.isEmpty {

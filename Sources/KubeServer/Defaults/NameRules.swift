@@ -18,7 +18,7 @@ enum NameRules {
     /// Why `text` is no DNS-1123 subdomain; empty when it is one.
     static func subdomainProblems(_ text: String) -> [String] {
         var problems: [String] = []
-        if text.utf8.count > 253 { problems.append("must be no more than 253 bytes") }
+        if text.utf8.count > 253 { problems.append("must be no more than 253 characters") }
         if !matches(text, subdomainPattern) {
             problems.append(
                 "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and "
@@ -31,7 +31,7 @@ enum NameRules {
     /// Why `text` is no DNS-1123 label; empty when it is one.
     static func labelProblems(_ text: String) -> [String] {
         var problems: [String] = []
-        if text.utf8.count > 63 { problems.append("must be no more than 63 bytes") }
+        if text.utf8.count > 63 { problems.append("must be no more than 63 characters") }
         if !matches(text, labelPattern) {
             problems.append(
                 "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
@@ -44,7 +44,7 @@ enum NameRules {
     /// Why `text` is no DNS-1035 label, as services are named; empty when it is one.
     static func serviceNameProblems(_ text: String) -> [String] {
         var problems: [String] = []
-        if text.utf8.count > 63 { problems.append("must be no more than 63 bytes") }
+        if text.utf8.count > 63 { problems.append("must be no more than 63 characters") }
         if !matches(text, serviceLabelPattern) {
             problems.append(
                 "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic "

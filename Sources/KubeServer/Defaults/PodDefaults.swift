@@ -15,7 +15,7 @@ enum PodDefaults {
         spec.fill("default-scheduler", at: "schedulerName")
         let isHostNetwork = spec["hostNetwork"]?.bool ?? false
         for name in ["containers", "initContainers"] {
-            spec.mapElements(at: name) { container(&$0, isHostNetwork: isHostNetwork) }
+            spec.mapElements(at: name) { container(&$0, isHostNetwork: isHostNetwork, isTemplate: isTemplate) }
         }
         spec.mapElements(at: "volumes", body: volume)
         if let account = spec["serviceAccountName"], spec["serviceAccount"] == nil { spec["serviceAccount"] = account }
@@ -46,7 +46,7 @@ enum PodDefaults {
         spec["tolerations"] = .array(list)
     }
 
-    private static func container(_ container: inout JSONValue, isHostNetwork: Bool) {
+    private static func container(_ container: inout JSONValue, isHostNetwork: Bool, isTemplate: Bool) {
         container.fill("/dev/termination-log", at: "terminationMessagePath")
         container.fill("File", at: "terminationMessagePolicy")
         let image = container["image"]?.string ?? ""
@@ -55,7 +55,7 @@ enum PodDefaults {
             port.fill("TCP", at: "protocol")
             if isHostNetwork, let number = port["containerPort"] { port.fill(number, at: "hostPort") }
         }
-        resources(&container)
+        resources(&container, isTemplate: isTemplate)
         for name in ["livenessProbe", "readinessProbe", "startupProbe"] where container[name]?.object != nil {
             probe(&container, name)
         }
@@ -74,12 +74,13 @@ enum PodDefaults {
     }
 
     /// Requests default to limits, and quantities get their canonical form.
-    private static func resources(_ container: inout JSONValue) {
+    private static func resources(_ container: inout JSONValue, isTemplate: Bool) {
         for kind in ["limits", "requests"] {
             guard let amounts = container.at("resources", kind)?.object else { continue }
             container.set(.object(amounts.mapValues(canonical)), at: "resources", kind)
         }
-        guard let limits = container.at("resources", "limits")?.object else { return }
+        // A template says what its author said; the pods made of it get the requests.
+        guard !isTemplate, let limits = container.at("resources", "limits")?.object else { return }
         for (name, limit) in limits { container.fill(limit, at: "resources", "requests", name) }
     }
 

@@ -11,6 +11,8 @@ enum ServiceDefaults {
         if object.at("spec", "sessionAffinity") == "ClientIP" {
             // Three hours, the API's constant.
             object.fill(10_800, at: "spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds")
+        } else {
+            object.set(nil, at: "spec", "sessionAffinityConfig")
         }
         let type = object.at("spec", "type")?.string
         object.mapElements(at: "spec", "ports") { port in

@@ -126,14 +126,14 @@ struct FieldSet: Hashable, Sendable {
         return result
     }
 
-    /// The paths in the order of their spelling, as messages spell them.
+    /// The paths as messages spell them and in their order: at each level its fields, then what lies below.
     var paths: [String] { collectPaths(after: "") }
 
     private func collectPaths(after prefix: String) -> [String] {
         var result: [String] = []
-        for element in members.union(children.keys).sorted(by: { $0.encoded < $1.encoded }) {
-            if members.contains(element) { result.append(prefix + element.text) }
-            if let set = children[element] { result += set.collectPaths(after: prefix + element.text) }
+        for element in members.sorted(by: { $0.encoded < $1.encoded }) { result.append(prefix + element.text) }
+        for (element, set) in children.sorted(by: { $0.key.encoded < $1.key.encoded }) {
+            result += set.collectPaths(after: prefix + element.text)
         }
         return result
     }

@@ -13,7 +13,7 @@ public enum JSONPatch {
     public static func apply(_ patch: JSONValue, to value: JSONValue) throws(PatchError) -> JSONValue {
         guard let operations = patch.array else {
             throw .malformed(
-                "error decoding patch: json: cannot unmarshal \(patch.typeName) into Go value of type jsonpatch.Patch"
+                "error decoding patch: json: cannot unmarshal \(patch.goTypeName) into Go value of type []handlers.jsonPatchOp"
             )
         }
         guard operations.count <= maximumOperations else {
@@ -33,7 +33,11 @@ public enum JSONPatch {
     }
 
     private static func apply(operation: JSONValue, to value: inout JSONValue) throws(PatchError) {
-        guard operation.object != nil else { throw .malformed("error decoding patch: an operation must be an object") }
+        guard operation.object != nil else {
+            throw .malformed(
+                "error decoding patch: json: cannot unmarshal \(operation.goTypeName) into Go value of type handlers.jsonPatchOp"
+            )
+        }
         guard let name = operation["op"]?.string else { throw .unprocessable("an operation needs a member op") }
         let path = try pointer(operation, "path")
         func given() throws(PatchError) -> JSONValue {
@@ -179,6 +183,17 @@ extension JSONValue {
                 parent = .array(elements)
             default: parent[token] = value
             }
+        }
+    }
+}
+
+extension JSONValue {
+    /// The word that Go's JSON decoder has for the type.
+    var goTypeName: String {
+        switch self {
+        case .bool: "bool"
+        case .integer, .double: "number"
+        default: typeName
         }
     }
 }

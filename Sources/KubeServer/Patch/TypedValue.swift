@@ -185,33 +185,41 @@ struct TypedValue {
         }
     }
 
-    /// Merges elements by identity: applied ones keep the applied order, live ones their place before the next shared one.
+    /// Merges elements by identity. Applied ones keep the applied order; a live one that isn't applied keeps its place
+    /// after the live ones before it, where the applied order leaves that open.
     private static func merge(
         _ live: [(PathElement, JSONValue)],
         _ applied: [(PathElement, JSONValue)],
         _ shape: TypeShape
     ) -> [JSONValue] {
-        let inApplied = Set(applied.map(\.0))
-        let places = Dictionary(live.enumerated().map { ($1.0, $0) }) { first, _ in first }
+        let isApplied = Set(applied.map(\.0))
+        let values = Dictionary(live) { first, _ in first }
+        var shared = applied.map(\.0).filter { values[$0] != nil }[...]
+        var merged: Set<PathElement> = []
         var result: [JSONValue] = []
-        var next = 0
-        for (element, change) in applied {
-            guard let place = places[element] else {
-                // A new element comes after the live ones that stand here and aren't applied.
-                while next < live.count, !inApplied.contains(live[next].0) {
-                    result.append(live[next].1)
-                    next += 1
+        var left = live[...]
+        var right = applied[...]
+        while !left.isEmpty || !right.isEmpty {
+            if let own = left.first, own.0 != right.first?.0 {
+                if !isApplied.contains(own.0) {
+                    result.append(own.1)
+                    left.removeFirst()
+                    continue
                 }
-                result.append(change)
-                continue
+                // It comes later in the applied order.
+                if !right.isEmpty, let next = shared.first, next != own.0 {
+                    left.removeFirst()
+                    continue
+                }
+                if merged.contains(own.0) || right.isEmpty { left.removeFirst() }
             }
-            if place >= next {
-                result += live[next..<place].filter { !inApplied.contains($0.0) }.map(\.1)
-                next = place + 1
-            }
-            result.append(merge(live[place].1, change, shape.element))
+            guard let (element, change) = right.popFirst() else { continue }
+            if left.first?.0 == element { left.removeFirst() }
+            if shared.first == element { shared.removeFirst() }
+            merged.insert(element)
+            result.append(values[element].map { merge($0, change, shape.element) } ?? change)
         }
-        return result + live[next...].filter { !inApplied.contains($0.0) }.map(\.1)
+        return result
     }
 
     /// The value without the fields of `set`.

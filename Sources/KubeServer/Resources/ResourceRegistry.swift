@@ -35,6 +35,9 @@ struct ResourceRegistry: Sendable {
         byKey.keys.contains { $0.group == group && $0.version == version }
     }
 
+    /// Whether there is any built-in resource in a group.
+    func builtInServes(group: String) -> Bool { builtIn.contains { $0.type.group == group } }
+
     /// A resource by kind.
     func resource(apiVersion: String, kind: String) -> APIResource? {
         all.first { $0.type.apiVersion == apiVersion && $0.type.kind == kind }

@@ -124,6 +124,20 @@ extension APIStatus {
         )
     }
 
+    /// 406: the client takes no form that the server has; custom resources are served by another part, with other words.
+    static func notAcceptable(isCustom: Bool) -> APIStatus {
+        let forms = BodyDecoder.accepted
+        let streams = ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"]
+        return APIStatus(
+            code: 406,
+            reason: "NotAcceptable",
+            message: isCustom
+                ? "only the following media types are accepted: " + forms.joined(separator: ", ")
+                : "406: Not Acceptable\n\nAvailable representations: " + (forms + streams).joined(separator: ", "),
+            hasDetails: !isCustom
+        )
+    }
+
     /// 405: the resource can't do that.
     static let methodNotAllowed = APIStatus(
         code: 405,

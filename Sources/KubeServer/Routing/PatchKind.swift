@@ -30,12 +30,21 @@ enum PatchKind: String, Sendable {
         throw status
     }
 
-    /// The patch in a request's body.
-    func patch(_ request: ServerRequest) throws(APIStatus) -> JSONValue {
-        if self == .apply { return try BodyDecoder.yaml(request.body) }
-        do { return try JSONValue(parsing: request.body) } catch {
+    /// The patch in a request's body, with the paths of fields that it has twice.
+    func patch(_ request: ServerRequest) throws(APIStatus) -> (value: JSONValue, duplicates: [String]) {
+        if self == .apply { return (try BodyDecoder.yaml(request.body), []) }
+        var duplicates: [String] = []
+        let patch: JSONValue
+        do { patch = try JSONValue(parsing: request.body, duplicates: &duplicates) } catch {
             throw .badRequest("error decoding patch: \(GoWording.text(error, request.body))")
         }
+        if self == .merge || self == .strategic, patch.object == nil, !patch.isNull {
+            throw .badRequest(
+                "error decoding patch: json: cannot unmarshal \(patch.goTypeName) into Go value of type "
+                    + "map[string]interface {}"
+            )
+        }
+        return (patch.isNull ? .emptyObject : patch, self == .json ? [] : duplicates)
     }
 
     /// `target` with a patch of this kind; an apply merges elsewhere.

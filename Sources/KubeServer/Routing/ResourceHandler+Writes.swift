@@ -34,7 +34,7 @@ extension ResourceHandler {
     ) throws(APIStatus) -> ServerAnswer {
         let kind = try PatchKind.of(request, resource)
         let options = try request.writeOptions("PatchOptions", isApply: kind == .apply)
-        let patch = try kind.patch(request)
+        let (patch, duplicates) = try kind.patch(request)
         if kind == .apply {
             let outcome = try apply(patch, key, subresource, resource, options)
             return written(outcome.outcome, resource, answer, outcome.warnings)
@@ -45,7 +45,12 @@ extension ResourceHandler {
             try state.update(resource, key, subresource: subresource, change: .patch, options: options) {
                 live throws(APIStatus) in
                 let patched = try kind.patched(live.json, patch, schema: schema)
-                let decoded = try BodyDecoder.checked(patched, resource, validation: options.validation) { why in
+                let decoded = try BodyDecoder.checked(
+                    patched,
+                    resource,
+                    duplicates: duplicates,
+                    validation: options.validation
+                ) { why in
                     .invalidPatch(kind == .strategic ? GoWording.value(patch) : patched.jsonText, why)
                 }
                 warnings = decoded.warnings
@@ -64,6 +69,8 @@ extension ResourceHandler {
         _ options: WriteOptions
     ) throws(APIStatus) -> (outcome: WriteOutcome, warnings: [String]) {
         try checkApplied(patch, key, resource)
+        // What the type doesn't have is refused, however fields are validated: it could have no owner.
+        try state.with { $0.fields(resource, subresource) }.checkApplied(patch)
         let decoded = try BodyDecoder.checked(patch, resource, validation: options.validation)
         var applied = decoded.object
         if applied.name.isEmpty { applied.name = key.name }
@@ -203,7 +210,7 @@ extension ResourceHandler {
             let kind = try PatchKind.of(request, resource)
             guard kind != .apply else { throw .notImplemented("server-side apply of the scale subresource") }
             options = try request.writeOptions("PatchOptions")
-            let patch = try kind.patch(request)
+            let patch = try kind.patch(request).value
             // A Scale has no lists, so a strategic merge is a merge.
             let plain = kind == .strategic ? PatchKind.merge : kind
             transform = { live throws(APIStatus) in

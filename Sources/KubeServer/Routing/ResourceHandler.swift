@@ -31,12 +31,7 @@ struct ResourceHandler: Sendable {
             throw .unknownResource
         }
         guard let form = request.accept.form() else {
-            throw APIStatus(
-                code: 406,
-                reason: "NotAcceptable",
-                message: "only the following media types are accepted: "
-                    + BodyDecoder.accepted.joined(separator: ", ")
-            )
+            throw .notAcceptable(isCustom: resource.isCustom)
         }
         let answer = ObjectAnswer(
             form: form,
@@ -57,7 +52,7 @@ struct ResourceHandler: Sendable {
         _ answer: ObjectAnswer
     ) throws(APIStatus) -> ServerAnswer {
         switch request.method {
-        case .get, .head: return try list(request, target, resource, answer)
+        case .get: return try list(request, target, resource, answer)
         case .post:
             guard !resource.type.isNamespaced || target.namespace != nil else { throw .methodNotAllowed }
             let options = try request.writeOptions("CreateOptions")
@@ -78,8 +73,7 @@ struct ResourceHandler: Sendable {
         _ answer: ObjectAnswer
     ) throws(APIStatus) -> ServerAnswer {
         switch request.method {
-        case .get, .head:
-            return try get(request, key, resource, answer)
+        case .get: return try get(request, key, resource, answer)
         case .put: return try replace(request, key, nil, resource, answer)
         case .patch: return try patch(request, key, nil, resource, answer)
         case .delete:

@@ -18,12 +18,13 @@ struct Router: Sendable {
     func answer(_ request: ServerRequest) async throws(APIStatus) -> ServerAnswer {
         let parts = request.parts
         switch parts.first {
-        case "api" where parts.count > 2 && parts[1] == "v1":
-            return try await resource(request, group: "", version: "v1", rest: parts.dropFirst(2))
+        case "api" where parts.count > 2:
+            return try await resource(request, group: "", version: parts[1], rest: parts.dropFirst(2))
         case "apis" where parts.count > 3:
             return try await resource(request, group: parts[1], version: parts[2], rest: parts.dropFirst(3))
         default: break
         }
+        if parts == ["version"], request.method != .get { throw .methodNotAllowed }
         guard request.method == .get || request.method == .head else { return Self.pageNotFound }
         return try document(request)
     }
@@ -39,6 +40,7 @@ struct Router: Sendable {
         }
         guard state.with({ $0.registry.serves(group: group, version: version) }) else {
             if group == "autoscaling", version == "v1" { throw .oldAutoscaling }
+            if state.with({ $0.registry.builtInServes(group: group) }) { throw .unknownResource }
             return Self.pageNotFound
         }
         return try await ResourceHandler(state: state, configuration: configuration).answer(request, target)

@@ -30,11 +30,16 @@ struct DeletionOptions: Sendable {
     init(body: JSONValue, query: QueryItems) throws(APIStatus) {
         var causes: [APIStatus.Cause] = []
         if let kind = body["kind"]?.string, kind != "DeleteOptions" {
-            throw .badRequest("the body of a delete must be DeleteOptions, not \(kind)")
+            throw .badRequest(
+                "no kind \"\(kind)\" is registered for version \"\(body["apiVersion"]?.string ?? "v1")\" in scheme "
+                    + "\"k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27\""
+            )
         }
-        gracePeriodSeconds = body["gracePeriodSeconds"]?.integer ?? query["gracePeriodSeconds"].flatMap { Int64($0) }
+        let grace = try query.number("gracePeriodSeconds")
+        gracePeriodSeconds = body["gracePeriodSeconds"]?.integer ?? grace
         uid = body.at("preconditions", "uid")?.string
         resourceVersion = body.at("preconditions", "resourceVersion")?.string
+        let orphans = body["orphanDependents"]?.bool ?? query["orphanDependents"].map { $0 != "false" && $0 != "0" }
         if let text = body["propagationPolicy"]?.string ?? query["propagationPolicy"] {
             propagation = Propagation(rawValue: text)
             if propagation == nil {
@@ -46,7 +51,16 @@ struct DeletionOptions: Sendable {
                     )
                 )
             }
-        } else if let orphans = body["orphanDependents"]?.bool ?? query["orphanDependents"].map({ $0 == "true" }) {
+            if orphans != nil {
+                causes.append(
+                    .invalid(
+                        "propagationPolicy",
+                        .string(text),
+                        "orphanDependents and deletionPropagation cannot be both set"
+                    )
+                )
+            }
+        } else if let orphans {
             propagation = orphans ? .orphan : .background
         }
         let dryRuns = (body["dryRun"]?.array ?? []).compactMap(\.string) + query.all("dryRun").filter { !$0.isEmpty }

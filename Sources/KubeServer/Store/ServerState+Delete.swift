@@ -107,7 +107,7 @@ extension ServerState {
                 resource.storage,
                 object.name,
                 "the \(what) in the precondition (\(wanted)) does not match the \(what) in record (\(found)). "
-                    + "The object might have been deleted and then recreated"
+                    + "The object might have been \(what == "UID" ? "deleted and then recreated" : "modified")"
             )
             status.kind = resource.type.kind
             status.message = status.message.replacingPrefix(

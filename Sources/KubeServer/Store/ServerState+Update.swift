@@ -105,6 +105,10 @@ extension ServerState {
             throw status
         }
         if let uid = new.uid, !uid.isEmpty, let liveUID = live.uid, uid != liveUID {
+            if case .patch = change {
+                let cause = APIStatus.Cause.invalid("metadata.uid", .string(uid), "field is immutable")
+                try refuse([cause, cause], live, resource)
+            }
             let path = ["/registry", resource.storage.group, resource.storage.plural, key.namespace ?? "", key.name]
                 .filter { !$0.isEmpty }.joined(separator: "/")
             throw .conflict(
@@ -160,6 +164,11 @@ extension ServerState {
         if (new["spec", "clusterIP"]?.string ?? "").isEmpty, new["spec", "type"]?.string != "ExternalName" {
             new["spec", "clusterIP"] = live["spec", "clusterIP"]
             new["spec", "clusterIPs"] = live["spec", "clusterIPs"]
+        }
+        if new["spec", "type"]?.string != "ExternalName" {
+            for member in ["ipFamilies", "ipFamilyPolicy"] where new["spec", member] == nil {
+                new["spec", member] = live["spec", member]
+            }
         }
         let wasExternal = live["spec", "type"]?.string == "ExternalName"
         let isExternal = new["spec", "type"]?.string == "ExternalName"

@@ -15,25 +15,12 @@ struct CommandRunner {
     /// The clock shows the last moment that each recorded answer names, so that managed fields are in the same order.
     init(_ command: RecordedCommand) {
         self.command = command
-        let first = command.requests.lazy.compactMap(\.response).compactMap(Self.lastTime).first
+        let first = command.requests.lazy.compactMap(\.response).compactMap(RecordedClock.lastTime(in:)).first
         time = first.map { ManualTime(start: $0) } ?? ManualTime()
-    }
-
-    private static func lastTime(in value: JSONValue) -> WallTime? {
-        times(in: value).compactMap(WallTime.init(rfc3339:)).max()
     }
 
     private func advance(to moment: WallTime?) {
         if let moment, moment > time.now() { time.advance(by: moment - time.now()) }
-    }
-
-    private static func times(in value: JSONValue) -> [String] {
-        switch value {
-        case .string(let text): text.count == 20 && text.hasSuffix("Z") ? [text] : []
-        case .array(let elements): elements.flatMap(times)
-        case .object(let members): members.flatMap { times(in: $0.value) }
-        default: []
-        }
     }
 
     /// The differences of all requests, as `index path: …`.
@@ -43,7 +30,7 @@ struct CommandRunner {
         var versions: [String: String] = [:]
         for (index, request) in command.requests.enumerated() {
             try await catchUp(server, request)
-            advance(to: request.response.flatMap(Self.lastTime))
+            advance(to: request.response.flatMap(RecordedClock.lastTime(in:)))
             let response = await server.exchange(message(request, versions))
             let got = try await got(response, request)
             if let recorded = request.response?.at("metadata", "resourceVersion")?.string {

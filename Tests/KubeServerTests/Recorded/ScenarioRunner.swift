@@ -10,11 +10,13 @@ import KubeServer
 /// Plays the requests of a scenario against a server in this process.
 struct ScenarioRunner {
     let scenario: RecordedScenario
-    let time = ManualTime()
+    let time: ManualTime
     let server: APIServer
 
     init(_ scenario: RecordedScenario) {
         self.scenario = scenario
+        let first = scenario.steps.lazy.compactMap { RecordedClock.lastTime(in: $0.response) }.first
+        time = first.map { ManualTime(start: $0) } ?? ManualTime()
         server = APIServer(
             configuration: APIServerConfiguration(
                 time: time,
@@ -35,6 +37,9 @@ struct ScenarioRunner {
         var answers: [String: JSONValue] = [:]
         var found: [String] = []
         for (index, step) in scenario.steps.enumerated() {
+            if let moment = RecordedClock.lastTime(in: step.response), moment > time.now() {
+                time.advance(by: moment - time.now())
+            }
             let path = substituted(step.path, answers)
             let response = try await send(
                 step.method,
@@ -136,5 +141,22 @@ struct ScenarioRunner {
             rest = rest[rest.index(after: end)...]
         }
         return result + rest
+    }
+}
+
+/// Tells the time of a recording by what its answers say.
+enum RecordedClock {
+    /// The last moment that an answer names.
+    static func lastTime(in value: JSONValue) -> WallTime? {
+        times(in: value).compactMap(WallTime.init(rfc3339:)).max()
+    }
+
+    private static func times(in value: JSONValue) -> [String] {
+        switch value {
+        case .string(let text): text.count == 20 && text.hasSuffix("Z") ? [text] : []
+        case .array(let elements): elements.flatMap(times)
+        case .object(let members): members.flatMap { times(in: $0.value) }
+        default: []
+        }
     }
 }
