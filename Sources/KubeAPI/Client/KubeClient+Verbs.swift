@@ -184,12 +184,7 @@ public struct KubeList: Sendable, Hashable {
 
     /// Reads a list; items get the kind and version that the server leaves out.
     init(_ json: JSONValue, of type: ResourceType) {
-        items = (json["items"]?.array ?? []).map { item in
-            var item = item
-            if item["apiVersion"] == nil { item["apiVersion"] = .string(type.apiVersion) }
-            if item["kind"] == nil { item["kind"] = .string(type.kind) }
-            return KubeObject(item)
-        }
+        items = (json["items"]?.array ?? []).map { KubeObject($0.completed(as: type)) }
         resourceVersion = json.at("metadata", "resourceVersion")?.string ?? ""
         continueToken = json.at("metadata", "continue")?.string.flatMap { $0.isEmpty ? nil : $0 }
     }

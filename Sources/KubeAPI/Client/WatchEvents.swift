@@ -14,19 +14,27 @@ public struct WatchEvents: AsyncSequence, Sendable {
     private let request: KubeRequest
     private let address: String
     private let maximumLineBytes: Int
+    private let projection: JSONProjection
 
-    init(body: StreamingBody, request: KubeRequest, address: String, maximumLineBytes: Int) {
+    init(
+        body: StreamingBody,
+        request: KubeRequest,
+        address: String,
+        maximumLineBytes: Int,
+        projection: JSONProjection
+    ) {
         self.body = body
         self.request = request
         self.address = address
         self.maximumLineBytes = maximumLineBytes
+        self.projection = projection
     }
 
     /// Starts reading.
     public func makeAsyncIterator() -> AsyncIterator {
         AsyncIterator(
             body: body.makeAsyncIterator(),
-            decoder: WatchLineDecoder(maximumLineBytes: maximumLineBytes),
+            decoder: WatchLineDecoder(maximumLineBytes: maximumLineBytes, projection: projection),
             request: request,
             address: address
         )
@@ -38,7 +46,6 @@ public struct WatchEvents: AsyncSequence, Sendable {
         fileprivate var decoder: WatchLineDecoder
         fileprivate let request: KubeRequest
         fileprivate let address: String
-        fileprivate var pending: ArraySlice<WatchEvent> = []
         fileprivate var isFinished = false
 
         fileprivate init(
@@ -57,11 +64,11 @@ public struct WatchEvents: AsyncSequence, Sendable {
         /// - Throws: `KubeError` when the stream breaks or can't be read. Error events are elements, not thrown.
         public mutating func next() async throws -> WatchEvent? {
             while true {
-                if let event = pending.popFirst() { return event }
                 if isFinished { return nil }
                 do {
+                    if let event = try decoder.next() { return event }
                     if let chunk = try await body.next() {
-                        pending = try decoder.push(chunk)[...]
+                        decoder.feed(chunk)
                     } else {
                         isFinished = true
                         return decoder.finish()
@@ -84,11 +91,13 @@ public struct WatchEvents: AsyncSequence, Sendable {
 extension KubeClient {
     /// Watches a collection; in all namespaces where `namespace` is `nil`.
     ///
-    /// The call has the client's deadline until the response begins; the stream has only `options.idleTimeout`.
+    /// The call has the client's deadline until the response begins; the stream has only `options.idleTimeout`. What
+    /// `projection` drops of the objects isn't kept.
     public func watch(
         _ type: ResourceType,
         namespace: String? = nil,
-        options: WatchOptions = WatchOptions()
+        options: WatchOptions = WatchOptions(),
+        projection: JSONProjection = .everything
     ) async throws(KubeError) -> WatchEvents {
         let request = KubeRequest.watch(type, namespace: namespace, options: options)
         let message = try message(request, timeout: nil, idleTimeout: options.idleTimeout)
@@ -103,7 +112,8 @@ extension KubeClient {
             body: response.body,
             request: request,
             address: baseURL,
-            maximumLineBytes: maximumResponseBytes
+            maximumLineBytes: maximumResponseBytes,
+            projection: projection
         )
     }
 }

@@ -22,42 +22,65 @@ public struct WatchLineDecoder: Sendable {
     }
 
     private let maximumLineBytes: Int
+    private let projection: JSONProjection
     private var rest: [UInt8] = []
+    private var chunk: [UInt8] = []
+    private var position = 0
 
-    /// A decoder that refuses lines beyond `maximumLineBytes`; an object in etcd has at most about 1.5 MB.
-    public init(maximumLineBytes: Int = 16 << 20) { self.maximumLineBytes = maximumLineBytes }
+    /// A decoder that refuses lines beyond `maximumLineBytes`; an object in etcd has at most about 1.5 MB. What
+    /// `projection` drops of the objects isn't kept.
+    public init(maximumLineBytes: Int = 16 << 20, projection: JSONProjection = .everything) {
+        self.maximumLineBytes = maximumLineBytes
+        self.projection = projection.below(["object"])
+    }
 
     /// Takes the next chunk, and answers the events that it completes.
     public mutating func push(_ chunk: [UInt8]) throws(Failure) -> [WatchEvent] {
+        feed(chunk)
         var events: [WatchEvent] = []
-        var start = 0
-        while let end = chunk[start...].firstIndex(of: 0x0a) {
-            guard rest.count + (end - start) <= maximumLineBytes else {
+        while let event = try next() { events.append(event) }
+        return events
+    }
+
+    /// Takes the next chunk; what `next()` hasn't answered of the one before is kept.
+    mutating func feed(_ bytes: [UInt8]) {
+        chunk = position < chunk.count ? chunk[position...] + bytes : bytes
+        position = 0
+    }
+
+    /// The next event of what was fed; `nil` when its line isn't complete. One line is read at a time.
+    mutating func next() throws(Failure) -> WatchEvent? {
+        while position < chunk.count, let end = chunk[position...].firstIndex(of: 0x0a) {
+            guard rest.count + (end - position) <= maximumLineBytes else {
                 throw .lineTooLong(limit: maximumLineBytes)
             }
-            let line = rest + chunk[start..<end]
-            rest.removeAll(keepingCapacity: true)
-            if let event = try Self.event(line) { events.append(event) }
-            start = end + 1
+            let line = rest + chunk[position..<end]
+            rest.removeAll(keepingCapacity: rest.capacity <= 64 << 10)
+            position = end + 1
+            if let event = try event(line) { return event }
         }
-        guard rest.count + (chunk.count - start) <= maximumLineBytes else {
+        guard rest.count + (chunk.count - position) <= maximumLineBytes else {
             throw .lineTooLong(limit: maximumLineBytes)
         }
-        rest += chunk[start...]
-        return events
+        rest += chunk[position...]
+        chunk = []
+        position = 0
+        return nil
     }
 
     /// The event of a last line without a line break; a half line is a cut stream and thrown away.
     public mutating func finish() -> WatchEvent? {
         defer { rest = [] }
-        return try? Self.event(rest)
+        return try? event(rest)
     }
 
     /// Reads one line; `nil` for an empty line or a type of event that is unknown.
-    static func event(_ line: [UInt8]) throws(Failure) -> WatchEvent? {
+    private func event(_ line: [UInt8]) throws(Failure) -> WatchEvent? {
         guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x0d }) else { return nil }
         let json: JSONValue
-        do { json = try JSONValue(parsing: line) } catch { throw .unreadable(error.description) }
+        do { json = try JSONValue(parsing: line, projection: projection) } catch {
+            throw .unreadable(error.description)
+        }
         guard let type = json["type"]?.string, let object = json["object"] else {
             throw .unreadable("it has no type or no object")
         }

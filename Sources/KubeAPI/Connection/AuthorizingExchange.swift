@@ -22,6 +22,7 @@ public final class AuthorizingExchange: HTTPExchange {
 
     private let base: any HTTPExchange
     private let credentials: Credentials
+    private let impersonation: Impersonation?
     private let system: HostSystem
     private let time: any TimeSource
     private let makeExchange: (@Sendable (_ certificate: String, _ privateKey: String) -> any HTTPExchange)?
@@ -35,12 +36,14 @@ public final class AuthorizingExchange: HTTPExchange {
     public init(
         _ base: any HTTPExchange,
         credentials: Credentials,
+        impersonation: Impersonation? = nil,
         system: HostSystem = .real,
         time: any TimeSource = SystemTime(),
         certifiedExchange: (@Sendable (_ certificate: String, _ privateKey: String) -> any HTTPExchange)? = nil
     ) {
         self.base = base
         self.credentials = credentials
+        self.impersonation = impersonation
         self.system = system
         self.time = time
         makeExchange = certifiedExchange
@@ -48,6 +51,7 @@ public final class AuthorizingExchange: HTTPExchange {
 
     /// Sends `request` with credentials.
     public func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+        let request = impersonation.map { Self.acting(as: $0, request) } ?? request
         switch credentials {
         case .anonymous: return try await base.exchange(request)
         case .token(let token): return try await base.exchange(Self.bearer(token, request))
@@ -58,6 +62,22 @@ public final class AuthorizingExchange: HTTPExchange {
         case .tokenFile(let path): return try await base.exchange(Self.bearer(try token(file: path), request))
         case .exec(let plugin): return try await exchange(request, plugin)
         }
+    }
+
+    /// The header fields by which the API server takes a request for another user's.
+    private static func acting(as other: Impersonation, _ request: HTTPRequestMessage) -> HTTPRequestMessage {
+        var request = request
+        func add(_ name: String, _ value: String) {
+            guard let name = HTTPField.Name(name) else { return }
+            request.head.headerFields.append(HTTPField(name: name, value: value))
+        }
+        add("Impersonate-User", other.user)
+        if let uid = other.uid { add("Impersonate-Uid", uid) }
+        for group in other.groups { add("Impersonate-Group", group) }
+        for (key, values) in other.extra.sorted(by: { $0.key < $1.key }) {
+            for value in values { add("Impersonate-Extra-\(PercentEncoding.component(key))", value) }
+        }
+        return request
     }
 
     private static func bearer(_ token: String, _ request: HTTPRequestMessage) -> HTTPRequestMessage {

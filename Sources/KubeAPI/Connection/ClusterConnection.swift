@@ -14,7 +14,9 @@ public struct ClusterConnection: Sendable, Hashable {
     public var credentials: Credentials
     /// The namespace to use where none is named.
     public var namespace: String
-    /// The proxy to go through.
+    /// Whom to act as, where the user is to act as another one.
+    public var impersonation: Impersonation?
+    /// The proxy that the kubeconfig names; `nil` leaves it to the environment (`ProxyRules`).
     public var proxy: String?
     /// Where this came from, for messages: `context "prod" of /home/…/config`.
     public var origin: String
@@ -34,6 +36,26 @@ public struct ClusterConnection: Sendable, Hashable {
         self.namespace = namespace
         self.proxy = proxy
         self.origin = origin
+    }
+}
+
+/// Another user, as whom requests are made (`as` in a kubeconfig).
+public struct Impersonation: Sendable, Hashable {
+    /// The user's name.
+    public var user: String
+    /// The user's uid.
+    public var uid: String?
+    /// The groups the user is in.
+    public var groups: [String]
+    /// What else is known of the user.
+    public var extra: [String: [String]]
+
+    /// A user to act as.
+    public init(user: String, uid: String? = nil, groups: [String] = [], extra: [String: [String]] = [:]) {
+        self.user = user
+        self.uid = uid
+        self.groups = groups
+        self.extra = extra
     }
 }
 

@@ -38,7 +38,7 @@ extension KubeConfiguration {
             }
         }
         let credentials = try user.map { try Self.credentials($0, cluster: cluster, tls: tls, owner: owner) }
-        return ClusterConnection(
+        var connection = ClusterConnection(
             server: server,
             tls: tls,
             credentials: credentials ?? .anonymous,
@@ -46,6 +46,28 @@ extension KubeConfiguration {
             proxy: nonEmpty(cluster, "proxy-url"),
             origin: "context \"\(name)\" of \(context.file)"
         )
+        connection.impersonation = try user.flatMap { try Self.impersonation($0, owner: owner) }
+        return connection
+    }
+
+    private static func impersonation(_ user: Entry, owner: String) throws -> Impersonation? {
+        let json = user.json
+        let groups = (json["as-groups"]?.array ?? []).compactMap(\.string)
+        let uid = json["as-uid"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+        let extra = json["as-user-extra"]?.object
+        guard let name = json["as"]?.string, !name.isEmpty else {
+            guard groups.isEmpty, uid == nil, extra?.isEmpty ?? true else {
+                throw ConfigurationError(
+                    "\(owner) of \(user.file) has as-uid, as-groups or as-user-extra without as; name the user too"
+                )
+            }
+            return nil
+        }
+        var impersonation = Impersonation(user: name, uid: uid, groups: groups)
+        for (key, values) in extra ?? JSONObject() {
+            impersonation.extra[key] = (values.array ?? []).compactMap(\.string)
+        }
+        return impersonation
     }
 
     private func context(_ wanted: String?) throws -> (String, Entry) {
@@ -142,6 +164,12 @@ extension KubeConfiguration {
         guard let named = exec["command"]?.string, !named.isEmpty else {
             throw ConfigurationError("\(owner) of \(user.file): exec.command is missing")
         }
+        // "IfAvailable" and "Never" are served: the plugin gets no standard input.
+        if exec["interactiveMode"]?.string == "Always" {
+            throw ConfigurationError(
+                "\(owner) of \(user.file): exec.interactiveMode is Always, but there is nobody to answer; use IfAvailable"
+            )
+        }
         var plugin = ExecPlugin(apiVersion: version, command: named)
         // A name without a slash is looked up in PATH; a relative path belongs to the kubeconfig's folder.
         if named.contains("/") { plugin.command = resolve(named, against: user.file) }
@@ -158,6 +186,9 @@ extension KubeConfiguration {
             if let text = tls.authorities {
                 info["certificate-authority-data"] = .string(Base64.encode(Array(text.utf8)))
             }
+            // What the cluster's administrator wants the plugin to know.
+            let extensions = cluster.json["extensions"]?.array ?? []
+            info["config"] = extensions.first { $0["name"] == "client.authentication.k8s.io/exec" }?["extension"]
             plugin.clusterInfo = info
         }
         return plugin

@@ -28,13 +28,19 @@ struct ClusterOptions: ParsableArguments {
 
     /// A client for the cluster.
     func client(for connection: ClusterConnection) throws -> KubeClient {
-        let environment = ProcessInfo.processInfo.environment
         var configuration = CurlConfiguration(tls: connection.tls, userAgent: "modelfleet/\(Version.current)")
-        configuration.proxy = connection.proxy ?? environment["HTTPS_PROXY"] ?? environment["https_proxy"]
-        configuration.noProxy = environment["NO_PROXY"] ?? environment["no_proxy"]
+        let rules = ProxyRules(environment: ProcessInfo.processInfo.environment)
+        configuration.proxy = connection.proxy ?? rules.proxy(for: connection.server)
         let exchange = AuthorizingExchange(
             CurlExchange(configuration: configuration),
-            credentials: connection.credentials
+            credentials: connection.credentials,
+            impersonation: connection.impersonation,
+            certifiedExchange: { [configuration] certificate, key in
+                var certified = configuration
+                certified.tls.certificate = certificate
+                certified.tls.privateKey = key
+                return CurlExchange(configuration: certified)
+            }
         )
         return KubeClient(exchange: exchange, baseURL: connection.server)
     }
