@@ -3,16 +3,27 @@
 
 /// What single bytes mean in a metrics page.
 enum ExpositionBytes {
+    /// Ends a line.
     static let lineFeed = UInt8(ascii: "\n")
+    /// Separates the parts of a line.
     static let space = UInt8(ascii: " ")
+    /// Separates too, in Prometheus text.
     static let tab = UInt8(ascii: "\t")
+    /// Surrounds label values, and names of UTF-8.
     static let quote = UInt8(ascii: "\"")
+    /// Begins an escape.
     static let backslash = UInt8(ascii: "\\")
+    /// Begins a comment, or an exemplar.
     static let hash = UInt8(ascii: "#")
+    /// Begins the labels.
     static let braceOpen = UInt8(ascii: "{")
+    /// Ends the labels.
     static let braceClose = UInt8(ascii: "}")
+    /// Stands between a label's name and value.
     static let equals = UInt8(ascii: "=")
+    /// Stands between labels.
     static let comma = UInt8(ascii: ",")
+    /// May be in a metric's name and not in a label's.
     static let colon = UInt8(ascii: ":")
 
     /// A bit for each byte below 64 that may be in a label's name: the digits.

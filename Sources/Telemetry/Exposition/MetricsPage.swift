@@ -55,8 +55,11 @@ public struct MetricsPage: Sendable {
 
     /// What a line may say of a family.
     enum Fact: Sendable {
+        /// Its type.
         case type(MetricType)
+        /// Its help text.
         case help(TextRange)
+        /// Its unit.
         case unit(TextRange)
     }
 
