@@ -53,10 +53,10 @@ struct Subject: Sendable {
             return Subject(process: process, kind: .modelfleet, port: port)
         case .kopf:
             let arguments = [
-                "run", "--quiet", "--all-namespaces", "--liveness", "http://127.0.0.1:\(port)/healthz",
-                "benchmarks/kopf/operator.py",
+                "run", "--quiet", "--all-namespaces", "benchmarks/kopf/operator.py",
             ]
-            let process = try BenchProcess(plan.kopf, arguments, environment: environment, log: log)
+            let settings = environment.merging(["MODELFLEET_BENCH_PORT": String(port)]) { $1 }
+            let process = try BenchProcess(plan.kopf, arguments, environment: settings, log: log)
             return Subject(process: process, kind: .kopf, port: port)
         }
     }
