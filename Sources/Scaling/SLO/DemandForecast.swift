@@ -34,7 +34,8 @@ struct DemandForecast: Sendable, Hashable {
     private var pending: [Pending] = []
     private var head = 0
 
-    /// Starts with the belief that rates move by some 20 %, and that what a minute showed is a good guess.
+    /// Starts with the belief that rates move by some 20 %, and that the last minute is a good guess while the load is calm or
+    /// falls, the last 16 s while it rises.
     init() {
         var prior = ErrorDistribution(halfLife: Self.halfLife)
         for ratio in [0.72, 0.8, 0.85, 0.9, 0.95, 1, 1.05, 1.1, 1.17, 1.25, 1.4] {
@@ -42,7 +43,9 @@ struct DemandForecast: Sendable, Hashable {
             prior.add(ratio)
         }
         errors = Array(repeating: Array(repeating: prior, count: Self.experts.count), count: Self.moods)
-        costs = Array(repeating: [1.02, 1, 1.05, 1.05, 1.1], count: Self.moods)
+        let steady = [1.02, 1, 1.05, 1.05, 1.1]
+        let rising = [1, 1.1, 1.2, 1.1, 1.05]
+        costs = [steady, rising, rising, steady]
     }
 
     /// Learns from `burstRate`, the rate that has to be served now, and forecasts for `horizon` seconds from now.

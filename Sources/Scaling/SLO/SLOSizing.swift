@@ -73,6 +73,10 @@ public struct SLOSizing: Sendable, Hashable {
         Int(min(max(0, rate / max(replicaRate, 1e-9) - 1e-3).rounded(.up), 1e9))
     }
 
+    /// The rate to expect while requests wait: never less than what has to be served right now, since a slow forecast may not
+    /// have seen yet why they wait.
+    private var drainRate: Double { max(expectedRate, burstRate) }
+
     /// The requests that will wait when a replica that is started now gets ready, if the expected rate comes.
     ///
     /// Walks through the horizon: loading replicas join when they are expected. What may wait and still be on time doesn't
@@ -85,7 +89,7 @@ public struct SLOSizing: Sendable, Hashable {
             Loading(count: 0, inSeconds: horizonSeconds)
         ] {
             let until = min(horizonSeconds, max(time, arrival.inSeconds))
-            queue = max(0, queue + (expectedRate - capacity) * (until - time))
+            queue = max(0, queue + (drainRate - capacity) * (until - time))
             time = until
             capacity += Double(arrival.count) * replicaRate
         }
@@ -100,7 +104,7 @@ public struct SLOSizing: Sendable, Hashable {
     /// Replicas for it cost their cold start and the drain itself, so fewer for longer is cheaper; but all that arrives
     /// meanwhile is late. The sum is smallest at the square root below.
     private func drainSeconds(_ backlog: Double) -> Double {
-        let seconds = (backlog * horizonSeconds / (latePrice * max(expectedRate, 1e-9))).squareRoot()
+        let seconds = (backlog * horizonSeconds / (latePrice * max(drainRate, 1e-9))).squareRoot()
         return max(1, min(horizonSeconds, seconds))
     }
 
@@ -110,7 +114,7 @@ public struct SLOSizing: Sendable, Hashable {
         let byQueue = queue.replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
         let backlog = waiting > tolerated ? backlog : 0
         let drain = drainSeconds(backlog)
-        let byBacklog = backlog > 0 ? replicas(for: expectedRate + backlog / drain) : 0
+        let byBacklog = backlog > 0 ? replicas(for: drainRate + backlog / drain) : 0
         let text = TargetTracking.text
         return [
             proposal(
