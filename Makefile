@@ -6,10 +6,13 @@ SWIFT ?= swift
 BUILD := .build
 RELEASE := $(BUILD)/release/modelfleet
 
-.PHONY: help setup build release test soak demo bench bench-build bench-kopf bench-metrics bench-scrape generate format lint clean
+TRACES ?= ../shared/traces
+
+.PHONY: help setup build release test soak demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
+  generate format lint clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: libcurl and libyaml headers, and ONNX Runtime into .venv
 	@bash scripts/setup.sh
@@ -65,6 +68,10 @@ bench-metrics: ## Measure how fast metrics pages are read (PAGES="a.prom b.prom"
 bench-scrape: ## Scrape 10,000 local pages every 5 s and say what that costs (SCRAPE_OPTIONS="--pods 1000")
 	MODELFLEET_ROOMS=telemetry-bench $(SWIFT) build -c release --scratch-path $(BUILD)/telemetry-bench --product telemetry-bench
 	@$(BUILD)/telemetry-bench/release/telemetry-bench scrape $(SCRAPE_OPTIONS)
+
+bench-scaling: release ## Compare the scaling policies on many loads (COLD=60, HOURS=24, TUNED=1, TRACES=folder)
+	@$(RELEASE) bench-scaling $(if $(COLD),--cold-start-seconds $(COLD),) $(if $(HOURS),--hours $(HOURS),) \
+	  $(if $(TUNED),--tuned,) $(if $(wildcard $(TRACES)/*.gz),--traces $(TRACES),)
 
 generate: ## Write crds/ and the chart's copy of it from the Swift definitions
 	$(SWIFT) run modelfleet crds --output crds

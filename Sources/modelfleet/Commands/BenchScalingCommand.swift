@@ -1,0 +1,67 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import ArgumentParser
+import Foundation
+import Simulation
+
+/// `modelfleet bench-scaling`
+struct BenchScalingCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench-scaling",
+        abstract: "Measures the scaling policies on many loads; see docs/scaling.md.",
+        shouldDisplay: false
+    )
+
+    @Option(help: "A folder of traces; the loads that the program carries are always measured.")
+    var traces: String?
+
+    @Option(help: "The cold start in seconds.")
+    var coldStartSeconds: Double = 60
+
+    @Option(help: "Replay at most this many hours of a trace, around its busiest interval.")
+    var hours: Double = 24
+
+    @Flag(help: "Tune the peers by a grid as well: some fifty runs a load.")
+    var tuned = false
+
+    @Option(help: "How many loads to measure at the same time.")
+    var jobs = 2
+
+    mutating func run() async throws {
+        let loads = try SyntheticTrace.allCases.map(\.trace) + recorded()
+        let (coldStart, hours, tuned) = (coldStartSeconds, hours, tuned)
+        let line = StatusLine()
+        let outcomes = await withTaskGroup(of: (Int, ScalingBenchmark.Outcome).self) { group in
+            var outcomes: [Int: ScalingBenchmark.Outcome] = [:]
+            for (index, trace) in loads.enumerated() {
+                if index >= max(1, jobs), let (done, outcome) = await group.next() {
+                    outcomes[done] = outcome
+                    line.show("\(outcomes.count) of \(loads.count) loads")
+                }
+                group.addTask {
+                    let load = ComparisonCase(trace: trace.benchmarkWindow(hours: hours), coldStartSeconds: coldStart)
+                    return (index, ScalingBenchmark.run(load, tuned: tuned))
+                }
+            }
+            for await (done, outcome) in group { outcomes[done] = outcome }
+            return outcomes
+        }
+        line.clear()
+        print(ScalingBenchmark.text(outcomes.sorted { $0.key < $1.key }.map(\.value), coldStartSeconds: coldStart))
+    }
+
+    private func recorded() throws -> [ArrivalTrace] {
+        guard let traces else { return [] }
+        guard let files = try? FileManager.default.contentsOfDirectory(atPath: traces) else {
+            throw CommandFailure("\(traces): no such folder")
+        }
+        return try files.filter { $0.hasSuffix(".csv.gz") || $0.hasSuffix(".csv") }.sorted().map { file in
+            let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: traces + "/" + file)))
+            // Its times were recorded in steps of 3 s.
+            let trace = try ArrivalTrace(name: file, csv: bytes, interval: file.hasPrefix("mooncake") ? 3 : nil)
+            // A recording gap of half an hour a day isn't load; before the first one are 20 hours.
+            return file.hasPrefix("twitter") ? trace.sliced(from: 0, length: 72_000) : trace
+        }
+    }
+}
