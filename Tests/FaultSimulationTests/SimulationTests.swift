@@ -1,8 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import KubeTesting
 import FaultSimulation
+import KubeTesting
 import Testing
 
 /// The real operator and the real workload controllers, in worlds that a seed decides. A failing world is lived through

@@ -1,8 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import Foundation
 import FaultSimulation
+import Foundation
 import Synchronization
 
 /// Lives through many simulated worlds: `soak --seeds 10000`, or one of them with its trace: `soak --seed 1234`.
