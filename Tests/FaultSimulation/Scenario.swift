@@ -54,8 +54,6 @@ public struct Scenario: Sendable {
     public var userActions = 6
     /// How often each of `faults` strikes.
     public var strikes = 2
-    /// Whether a write by an operator that doesn't lead fails the run. Off only while fencing isn't there.
-    public var expectsFencing = true
 
     /// A world without faults.
     public static func calm(seed: UInt64) -> Scenario {

@@ -17,8 +17,6 @@ public struct Outcome: Sendable {
     public var end: Duration
     /// The most requests of one process in a minute.
     public var busiest: Int
-    /// Writes by operators that didn't lead.
-    public var unfenced: Int
     /// How many jobs ran.
     public var jobs: Int
 }
@@ -29,15 +27,12 @@ extension World {
         let world = World(scenario)
         world.trace.note("world", scenario.summary)
         let end = world.live()
-        let (violation, busiest, unfenced) = world.state.withLock {
-            ($0.violation, $0.checks.busiest, $0.checks.unfenced)
-        }
+        let (violation, busiest) = world.state.withLock { ($0.violation, $0.checks.busiest) }
         return Outcome(
             violation: violation,
             trace: world.trace.all,
             end: end,
             busiest: busiest,
-            unfenced: unfenced,
             jobs: world.scheduler.jobCount
         )
     }

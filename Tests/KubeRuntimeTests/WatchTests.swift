@@ -264,7 +264,8 @@ struct WatchTests {
         await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await watcher.run() }
             while exchange.sent.count < script.count {
-                time.advance(by: .seconds(50))
+                // Only the silent watch needs time to pass; a request in flight would run into its own limit.
+                if exchange.sent.count == script.count - 1 { time.advance(by: .seconds(50)) }
                 await Task.yield()
             }
             group.cancelAll()
