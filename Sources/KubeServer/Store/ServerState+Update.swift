@@ -31,7 +31,7 @@ extension ServerState {
         keepOtherPart(&new, live: live, resource, subresource)
         new = defaulted(new, resource)
         if resource.storage == .services { try keepAddress(&new, live: live, dryRun: options.dryRun) }
-        bumpGeneration(&new, live: live, resource)
+        if subresource != "status" { bumpGeneration(&new, live: live, resource) }
         try refuse(
             ObjectRules.finalizers(live, to: new) + ObjectRules.updating(live, to: new, resource),
             new,
@@ -149,6 +149,8 @@ extension ServerState {
                 result.labels = new.labels
                 result.annotations = new.annotations
             }
+            // Its controller writes the revision together with the status.
+            if resource.storage == .deployments { result.annotations = new.annotations }
             new = result
         case "finalize":
             var result = live
