@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import Foundation
 
 /// All figures of one run of the program.
@@ -17,7 +18,7 @@ struct Report: Codable {
             "server": plan.kubeconfig == nil ? "modelfleet local --only-api-server" : "MODELFLEET_BENCH_KUBECONFIG",
             "processors": String(ProcessInfo.processInfo.activeProcessorCount),
             "processor": Self.processor, "system": ProcessInfo.processInfo.operatingSystemVersionString,
-            "date": ISO8601DateFormatter().string(from: Date()),
+            "date": SystemTime().now().rfc3339,
         ]
     }
 
