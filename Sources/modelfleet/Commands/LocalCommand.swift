@@ -117,6 +117,8 @@ struct LocalCommand: AsyncParsableCommand {
             logger: logger
         )
         let cluster = LocalCluster(configuration: configuration)
+        // Before anything else runs, so that an operator finds its kinds at its first look.
+        if runsOperator || onlyAPIServer { try await Installation.install(into: cluster.client()) }
         let file = KubeconfigFile(path: kubeconfig)
         defer { file.remove() }
         let front = HTTPService(
@@ -125,10 +127,9 @@ struct LocalCommand: AsyncParsableCommand {
             port: port,
             tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
             logger: logger
-        ) { [installs = runsOperator || onlyAPIServer] port in
+        ) { port in
             do {
                 // The kubeconfig appears once everything is there that its user may ask for.
-                if installs { try await Installation.install(into: cluster.client()) }
                 try file.write(
                     ClusterAccess(server: "https://127.0.0.1:\(port)", authority: certificates.authority, token: token)
                 )
