@@ -37,7 +37,8 @@ public struct CurlConfiguration: Sendable, Hashable {
     public var responseBufferBytes: Int
     /// The most bytes of an endless HTTP/2 response that wait for their reader; then it ends with `readerTooSlow`.
     ///
-    /// It isn't paused, since that would hold up every other response on the connection (libcurl before 8.1).
+    /// It isn't paused, since that would hold up every other response on the connection (libcurl before 8.1). Instead, from a
+    /// sixteenth of this on, nothing at all is taken for as long as its reader reads on, and two seconds at most.
     public var streamBufferBytes: Int
     /// The largest request body that is sent; streamed bodies are collected before they are sent.
     public var maximumRequestBytes: Int

@@ -27,10 +27,18 @@ final class ResponseFeed: Sendable {
         case failed(any Error)
     }
 
+    /// How far a reader is.
+    struct Progress: Sendable, Equatable {
+        /// The bytes that it has taken.
+        var taken = 0
+        /// The bytes that wait for it.
+        var unread = 0
+    }
+
     /// What the loop learns from a delivery.
     struct Receipt: Sendable, Equatable {
-        /// The bytes that wait for the reader.
-        var unread: Int
+        /// How far the reader is.
+        var progress: Progress
         /// Whether a paused transfer may go on at once.
         var mayResume: Bool
     }
@@ -38,7 +46,7 @@ final class ResponseFeed: Sendable {
     fileprivate struct State {
         var head: HTTPResponse?
         var chunks: Deque<[UInt8]> = []
-        var unread = 0
+        var progress = Progress()
         var ending: Ending?
         var isProducerPaused = false
         var headWaiter: CheckedContinuation<Head, any Error>?
@@ -63,24 +71,24 @@ final class ResponseFeed: Sendable {
     /// Hands over what has arrived since the last delivery.
     func deliver(head: HTTPResponse?, bytes: [UInt8], ending: Ending?, isPaused: Bool) -> Receipt {
         let (receipt, actions) = state.withLock { state -> (Receipt, Wakeups) in
-            if state.ending != nil { return (Receipt(unread: 0, mayResume: false), Wakeups()) }
+            if state.ending != nil { return (Receipt(progress: Progress(), mayResume: false), Wakeups()) }
             var wakeups = Wakeups()
             if let head { state.head = head }
-            if !bytes.isEmpty {
-                state.chunks.append(bytes)
-                state.unread += bytes.count
-            }
+            state.append(bytes, isAll: ending != nil)
             state.ending = ending
             wakeups.head = state.takeHeadWakeup()
             wakeups.chunk = state.takeChunkWakeup()
             if isPaused { state.isProducerPaused = true }
-            let mayResume = state.isProducerPaused && state.unread <= capacity / 2
+            let mayResume = state.isProducerPaused && state.progress.unread <= capacity / 2
             if mayResume { state.isProducerPaused = false }
-            return (Receipt(unread: state.unread, mayResume: mayResume), wakeups)
+            return (Receipt(progress: state.progress, mayResume: mayResume), wakeups)
         }
         actions.perform()
         return receipt
     }
+
+    /// How far the reader is now.
+    var progress: Progress { state.withLock { $0.progress } }
 
     // MARK: The reader's side
 
@@ -110,7 +118,7 @@ final class ResponseFeed: Sendable {
                     }
                     state.chunkWaiter = waiter
                     let wakeup = state.takeChunkWakeup()
-                    let resumes = state.isProducerPaused && state.unread <= capacity / 2
+                    let resumes = state.isProducerPaused && state.progress.unread <= capacity / 2
                     if resumes { state.isProducerPaused = false }
                     return (wakeup, resumes)
                 }
@@ -128,7 +136,7 @@ final class ResponseFeed: Sendable {
             let wasRunning = state.ending == nil
             state.ending = .failed(reason)
             state.chunks = []
-            state.unread = 0
+            state.progress.unread = 0
             return (Wakeups(head: state.takeHeadWakeup(), chunk: state.takeChunkWakeup()), wasRunning)
         }
         if wasRunning { loop.cancel(id) }
@@ -160,6 +168,18 @@ private struct Wakeups: Sendable {
 }
 
 extension ResponseFeed.State {
+    /// The longest chunk of a body that goes on, so that a reader's progress shows while it works through much of it.
+    private static let longestChunk = 64 << 10
+
+    fileprivate mutating func append(_ bytes: [UInt8], isAll: Bool) {
+        guard !bytes.isEmpty else { return }
+        progress.unread += bytes.count
+        guard !isAll, bytes.count > Self.longestChunk else { return chunks.append(bytes) }
+        for start in stride(from: 0, to: bytes.count, by: Self.longestChunk) {
+            chunks.append(Array(bytes[start..<min(bytes.count, start + Self.longestChunk)]))
+        }
+    }
+
     fileprivate mutating func takeHeadWakeup() -> Wakeup<ResponseFeed.Head>? {
         guard let waiter = headWaiter else { return nil }
         if case .failed(let error) = ending {
@@ -182,7 +202,8 @@ extension ResponseFeed.State {
         guard let waiter = chunkWaiter else { return nil }
         if let chunk = chunks.popFirst() {
             chunkWaiter = nil
-            unread -= chunk.count
+            progress.unread -= chunk.count
+            progress.taken += chunk.count
             return Wakeup(waiter, .success(chunk))
         }
         guard let ending else { return nil }

@@ -30,6 +30,8 @@ import CCurl
     /// Connections on which a transfer was given up, by their local ports.
     private var connectionsToSee: Set<Int> = []
     private var gates: [String: StreamGate] = [:]
+    /// The readers that were far behind when their streams were last handed on.
+    private var readersBehind: [Transfer] = []
 
     /// Rounds on `multi`.
     init(multi: consuming MultiHandle, configuration: CurlConfiguration, time: any TimeSource) {
@@ -59,6 +61,7 @@ import CCurl
 
     /// Sleeps until there is something to do.
     func wait() {
+        waitForReaders()
         var wait = Self.longestWait
         if let next = [nextCheck, nextNudge].compactMap({ $0 }).min() {
             wait = min(wait, max(.zero, next - time.now()))
@@ -166,7 +169,10 @@ import CCurl
                 ending: nil,
                 isPaused: transfer.isPaused
             )
-            transfer.unread = receipt.unread
+            transfer.unread = receipt.progress.unread
+            if transfer.unread > transfer.paceBytes, transfer.stoodStillAt != receipt.progress.taken {
+                readersBehind.append(transfer)
+            }
             // This may call the callbacks, which touch the transfer again; `wait` then doesn't sleep.
             if receipt.mayResume { transfer.unpause(now: now) }
         }
@@ -192,6 +198,20 @@ import CCurl
         for connection in lonely { sockets.end(localPort: connection) }
         connectionsToSee = []
         if isDue { nextNudge = waits ? now + Self.nudgeInterval : nil }
+    }
+
+    /// Takes nothing from any connection while a reader catches up: a stream of its own can't be held back, and what isn't
+    /// taken stays with the server.
+    ///
+    /// A reader that stands still is waited for once, until it reads again, since the others wait with it.
+    private func waitForReaders() {
+        guard !readersBehind.isEmpty else { return }
+        var pace = ReaderPace(now: time.now())
+        while pace.waits(for: readersBehind.map(\.feed.progress.unread), now: time.now()) {
+            LoopThread.pause(milliseconds: 1)
+        }
+        if pace.stoodStill { for transfer in readersBehind { transfer.stoodStillAt = transfer.feed.progress.taken } }
+        readersBehind = []
     }
 
     // MARK: Time-outs

@@ -22,6 +22,8 @@ import HTTPTypes
     var lastActivity: WallTime
     /// The bytes that the reader had not read at the last delivery.
     var unread = 0
+    /// What the reader had taken when it was waited for in vain; `nil` before.
+    var stoodStillAt: Int?
     /// Whether a callback asked libcurl to pause.
     var isPaused = false
     /// Why a callback stopped the transfer.
@@ -105,6 +107,9 @@ import HTTPTypes
 
     /// libcurl's own words for the failure; empty when it has none.
     var errorWords: String { unsafe String(cString: errorText) }
+
+    /// With more unread bytes than this the loop waits for the reader; a transfer that can be paused needs no waiting.
+    var paceBytes: Int { isMultiplexed && request.maximumBytes == nil ? streamCapacity / 16 : .max }
 
     /// Lets a paused transfer go on.
     func unpause(now: WallTime) {
