@@ -24,6 +24,9 @@ public struct OperatorActivity: Sendable, Hashable {
         self.inWork = inWork
     }
 
+    /// Whether everything is listed and nothing is left to do.
+    public var isSettled: Bool { isSynced && waiting == 0 && inWork == 0 }
+
     /// The numbers in the Prometheus text format, version 0.0.4.
     public var exposition: String {
         """

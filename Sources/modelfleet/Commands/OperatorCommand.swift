@@ -71,7 +71,7 @@ struct OperatorCommand: AsyncParsableCommand {
             ),
             metrics: metrics
         )
-        var services: [any Service] = [service]
+        var services: [any Service] = [service, MemoryReturn(activity: { service.activity })]
         if healthPort > 0 {
             let pages = HealthPages(metrics: metrics, isReady: { service.isReady }, activity: { service.activity })
             services.append(HTTPService(exchange: pages, host: healthHost, port: healthPort, logger: logger))
