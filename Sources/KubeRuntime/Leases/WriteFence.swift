@@ -63,6 +63,11 @@ public final class WriteFence: Sendable {
         }
     }
 
+    /// Whether writes of a lane may begin at `time`.
+    public func isOpen(lane: Int, at time: WallTime) -> Bool {
+        lanes.withLock { lanes in lanes[lane]?.beginsUntil.map { time < $0 } ?? false }
+    }
+
     /// Lets no further write of a lane begin.
     public func close(_ lane: Int = 0) {
         lanes.withLock { lanes in
