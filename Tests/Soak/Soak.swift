@@ -39,6 +39,7 @@ struct Soak {
             var failed = 0
             var virtual = Duration.zero
             var busiest = 0
+            var injected: [String: Int] = [:]
         }
 
         let totals: Mutex<Totals>
@@ -62,6 +63,7 @@ struct Soak {
             let done = totals.withLock { totals in
                 totals.done += 1
                 totals.virtual += outcome.end
+                totals.injected.merge(outcome.injected) { $0 + $1 }
                 totals.busiest = max(totals.busiest, outcome.busiest)
                 if outcome.violation != nil { totals.failed += 1 }
                 return totals.done
@@ -91,6 +93,10 @@ struct Soak {
                     while let seed = tally.next() { tally.note(World.run(Scenario(drawing: seed)), of: seed) }
                 }
             }
+        }
+        print("what was injected:")
+        for (what, count) in tally.totals.withLock({ $0.injected }).sorted(by: { $0.key < $1.key }) {
+            print("\(String(repeating: " ", count: max(0, 9 - String(count).count)))\(count)  \(what)")
         }
         print(tally.summary)
         return tally.totals.withLock { $0.failed }
