@@ -29,7 +29,11 @@ extension World {
         let world = World(scenario)
         world.trace.note("world", scenario.summary)
         let end = world.live()
-        let (violation, busiest) = world.state.withLock { ($0.violation, $0.checks.busiest) }
+        let (violation, busiest) = world.state.withLock { state in
+            // The nodes hold the world: without this no world would ever be let go.
+            state.onWrite = nil
+            return (state.violation, state.checks.busiest)
+        }
         return Outcome(
             violation: violation,
             trace: world.trace.all,

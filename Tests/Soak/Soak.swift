@@ -39,6 +39,7 @@ struct Soak {
             var failed = 0
             var virtual = Duration.zero
             var busiest = 0
+            var busiestSeed: UInt64 = 0
             var injected: [String: Int] = [:]
         }
 
@@ -64,7 +65,10 @@ struct Soak {
                 totals.done += 1
                 totals.virtual += outcome.end
                 totals.injected.merge(outcome.injected) { $0 + $1 }
-                totals.busiest = max(totals.busiest, outcome.busiest)
+                if outcome.busiest > totals.busiest {
+                    totals.busiest = outcome.busiest
+                    totals.busiestSeed = seed
+                }
                 if outcome.violation != nil { totals.failed += 1 }
                 return totals.done
             }
@@ -80,7 +84,8 @@ struct Soak {
             let totals = totals.withLock { $0 }
             let hours = Int(totals.virtual.components.seconds / 3600)
             return "\(totals.done) seeds, \(totals.failed) failed, \(hours) virtual hours in "
-                + "\(ContinuousClock.now - start), at most \(totals.busiest) requests a minute of one process"
+                + "\(ContinuousClock.now - start), at most \(totals.busiest) requests a minute of one process "
+                + "(seed \(totals.busiestSeed))"
         }
     }
 

@@ -153,7 +153,12 @@ public final class ShardElection: Service {
             guard !leaving.contains(shard) else { return }
             // A renewal that took long may have found the fence closed: what was to be done meanwhile was turned away.
             let hasLapsed = !fence.isOpen(lane: shard, at: time.now() + .seconds(1))
-            fence.open(shard, beginsUntil: sent + timing.renewDeadline, endsBy: sent + timing.writesEndWithin)
+            fence.open(
+                shard,
+                beginsUntil: sent + timing.renewDeadline,
+                endsBy: sent + timing.writesEndWithin,
+                goneBy: sent + timing.leaseDuration
+            )
             if isNew { logger.info("holds a shard", metadata: ["shard": "\(shard)"]) }
             if isNew || hasLapsed { onGain(shard) }
         case .giveBack(let shard):
