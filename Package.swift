@@ -174,7 +174,8 @@ let package = Package(
             dependencies: [
                 "Ambient", "Controllers", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeServer",
                 "KubeTesting",
-                "LocalCluster", httpTypes, logging,
+                "KubeRuntime", "LocalCluster", httpTypes, logging,
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
             ],
             path: "Tests/FaultSimulation",
             swiftSettings: strict

@@ -5,6 +5,7 @@ import Ambient
 import FleetAPI
 import KubeAPI
 import KubeModel
+import KubeRuntime
 import Testing
 
 @testable import Controllers
@@ -85,6 +86,66 @@ struct OldViewTests {
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"]?.int == 3)
         #expect(try await harness.selected() == "1")
     }
+
+    @Test("what serves is kept as it was rendered while another revision doesn't come up")
+    func driftOfServing() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        let image = try await harness.get(.deployments, "m-r1").image
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        try await harness.reconcile()
+        let before = try await harness.get(.deployments, "m-r1")
+        try await harness.reconcile()
+        #expect(try await harness.get(.deployments, "m-r1").resourceVersion == before.resourceVersion)
+        let containers: JSONValue = [["name": "server", "image": "evil:1"]]
+        let drift: JSONValue = ["spec": ["template": ["spec": ["containers": containers]]]]
+        try await harness.client.patch(.deployments, OperatorHarness.key("m-r1"), .strategicMerge(drift))
+        try await harness.reconcile()
+        let after = try await harness.get(.deployments, "m-r1")
+        #expect(after.image == image)
+        #expect(after.labels == before.labels)
+        #expect(after.annotations == before.annotations)
+        #expect(after["spec", "template"] == before["spec", "template"])
+        #expect(try await harness.selected() == "1")
+        #expect(try await harness.get(.deployments, "m-r2").revisionLabel == "2")
+    }
+
+    @Test("what was taken away from a model that is gone is not made again, whatever an old view says")
+    func gone() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        try await harness.client.delete(.modelDeployments, harness.key)
+        // The collector takes what the model owned; only the watch of models is silent.
+        let blind = Set(["servingruntimes", "deployments", "services", "horizontalpodautoscalers", "pods"])
+        try await harness.client.delete(.deployments, OperatorHarness.key("m-r1"))
+        try await harness.client.delete(.services, harness.key)
+        try await harness.sync(blind)
+        for _ in 0..<3 { #expect(try await harness.reconcileStale() == .awaitChange) }
+        #expect(try await harness.find(.deployments, "m-r1") == nil)
+        #expect(try await harness.find(.services, "m") == nil)
+        // Another model of that name gets its own, as soon as it is seen.
+        try await harness.client.create(.modelDeployments, OperatorHarness.model())
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") != nil)
+    }
+
+    @Test("what a person took away from a model that stays is made again at once")
+    func taken() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        try await harness.client.delete(.services, harness.key)
+        try await harness.client.delete(.deployments, OperatorHarness.key("m-r1"))
+        try await harness.reconcile()
+        #expect(try await harness.find(.services, "m") != nil)
+        #expect(try await harness.find(.deployments, "m-r1") != nil)
+    }
+}
+
+extension KubeObject {
+    fileprivate var image: String? { self["spec", "template", "spec", "containers"]?[0]?["image"]?.string }
+    fileprivate var revisionLabel: String? { labels[FleetAPI.revisionLabel] }
 }
 
 @Suite("Merge differences")

@@ -16,7 +16,8 @@ import KubeModel
 /// | `only orphans are collected` | the garbage collector deletes nothing whose owner exists |
 /// | `revisions are immutable` | one number stands for one rendering, for ever |
 /// | `status tells the truth` | `observedGeneration` never exceeds the generation and never goes back |
-/// | `one leader writes` | no operator writes while another holds the lease |
+/// | `one leader writes` | an operator writes only while it holds the lease (see `LeaseChecks`) |
+/// | `lost nodes are silent` | the node controller takes no node for lost that renewed its lease within the grace |
 /// | `no hot loop` | a process sends at most `mostRequestsAMinute` requests in a minute |
 struct Checks {
     /// The most requests of one process in one minute; the busiest of the first 200 worlds sends 2,479 (seed 134: a watch that
@@ -28,12 +29,15 @@ struct Checks {
     private let scenario: Scenario
     /// How far behind the world an operator's view may be: a silent watch is noticed after 150 s, then a backoff.
     private let staleness: Duration
+    /// The operators' leases.
+    var leases: LeaseChecks
     private var bounds: [String: [Timed<ClosedRange<Int>>]] = [:]
     private var sizes: [String: [Timed<Int>]] = [:]
     private var ready: [String: [Timed<Int>]] = [:]
     private var turned: [String: Timed<Int>] = [:]
     private var hashes: [String: String] = [:]
     private var observed: [String: Int64] = [:]
+    private var beats: [String: Duration] = [:]
     private var minute: [String: (start: Int64, count: Int)] = [:]
     /// The most requests that a process sent in one minute.
     private(set) var busiest = 0
@@ -46,6 +50,7 @@ struct Checks {
     /// Checks for a world.
     init(_ scenario: Scenario) {
         self.scenario = scenario
+        leases = LeaseChecks(scenario)
         let isCalm = scenario.network.isEmpty && scenario.faults.isEmpty
         staleness = isCalm ? .seconds(15) : .seconds(420)
     }
@@ -76,10 +81,11 @@ struct Checks {
     /// Checks a write after it took effect.
     mutating func after(_ write: Write, _ mirror: Mirror) -> World.Violation? {
         note(write, mirror)
+        leases.note(write)
         let isOperator = write.process.hasPrefix("operator")
         var problem = concurrency(write) ?? immutable(write) ?? honest(write)
-        if isOperator { problem = problem ?? leads(write, mirror) ?? bounded(write, mirror) ?? keeps(write, mirror) }
-        problem = problem ?? turns(write, mirror)
+        if isOperator { problem = problem ?? leads(write) ?? bounded(write, mirror) ?? keeps(write, mirror) }
+        problem = problem ?? turns(write, mirror) ?? judges(write)
         if write.process.hasPrefix("controllers") { problem = problem ?? collects(write, mirror) }
         return problem
     }
@@ -157,14 +163,8 @@ struct Checks {
         return nil
     }
 
-    private mutating func leads(_ write: Write, _ mirror: Mirror) -> World.Violation? {
-        guard scenario.elects, !write.isHeartbeat, write.target.resource != "events" else { return nil }
-        let holders = mirror.all("leases.coordination.k8s.io").filter { $0.namespace == "modelfleet-system" }
-            .compactMap { $0["spec", "holderIdentity"]?.string }.filter { !$0.isEmpty }
-        // A lease's holder is the process's name with what a Lease's name may have, and a random part.
-        let name = write.process.replacing(".", with: "-") + "-"
-        guard !holders.isEmpty, !holders.contains(where: { $0.hasPrefix(name) }) else { return nil }
-        return violation("one leader writes", write, "the lease is \(holders.joined(separator: " and "))'s")
+    private func leads(_ write: Write) -> World.Violation? {
+        leases.problem(write).map { violation("one leader writes", write, $0) }
     }
 
     private func bounded(_ write: Write, _ mirror: Mirror) -> World.Violation? {
@@ -220,16 +220,17 @@ struct Checks {
         else { return nil }
         turned["\(owner.uid)/\(old)"] = Timed(time: write.time, value: new)
         guard write.process.hasPrefix("operator") else { return nil }
-        // A model that is gone or going needs no traffic, and a revision without a ready pod has none to lose.
+        // A model that is gone or going needs no traffic.
         let model = mirror.object(
             "modeldeployments.modelfleet.dev",
             ObjectKey(namespace: before.namespace, name: owner.name)
         )
         guard let model, model.uid == owner.uid, !model.isBeingDeleted,
-            mirror.controlled("deployments.apps", by: owner.uid).contains(where: { $0.revision == old }),
-            !mirror.readyPods(model: owner.name, revision: old).isEmpty
+            mirror.controlled("deployments.apps", by: owner.uid).contains(where: { $0.revision == old })
         else { return nil }
-        let needed = (within(sizes["\(owner.name)-r\(old)"], write.time).min() ?? 1)
+        // An old revision without a ready pod has nothing to lose, and yet the new one must be of use.
+        let isServing = !mirror.readyPods(model: owner.name, revision: old).isEmpty
+        let needed = isServing ? within(sizes["\(owner.name)-r\(old)"], write.time).min() ?? 1 : 1
         let best = within(ready["\(owner.name)-r\(new)"], write.time).max() ?? 0
         if best >= max(1, needed) { return nil }
         return violation(
@@ -244,6 +245,22 @@ struct Checks {
         guard let history else { return [] }
         let first = history.lastIndex { $0.time <= now - staleness } ?? 0
         return history[first...].map(\.value)
+    }
+
+    /// Where news arrive in time, nodes are judged rightly, whatever the clocks say.
+    private mutating func judges(_ write: Write) -> World.Violation? {
+        if write.isHeartbeat, write.target.namespace == Nodes.leaseNamespace {
+            beats[write.target.key.name] = write.time
+        }
+        guard write.target.resource == "nodes", write.after?.isLostNode == true, write.before?.isLostNode == false,
+            scenario.network.isEmpty, scenario.faults.isDisjoint(with: [.partition, .serverRestart])
+        else { return nil }
+        guard let last = beats[write.target.key.name], write.time - last < Nodes.grace else { return nil }
+        return violation(
+            "lost nodes are silent",
+            write,
+            "it renewed its lease \((write.time - last).inSeconds) s ago"
+        )
     }
 
     private func collects(_ write: Write, _ mirror: Mirror) -> World.Violation? {

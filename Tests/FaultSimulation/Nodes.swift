@@ -39,13 +39,14 @@ final class Nodes: Sendable {
         var lost: Set<String> = []
         var addresses: [String: ObjectKey] = [:]
         var nextAddress = 1
+        var reports: [String: PodReport] = [:]
     }
 
     static let names = ["node-1", "node-2"]
 
-    private let world: World
+    let world: World
     private let process: SimProcess
-    private let client: KubeClient
+    let client: KubeClient
     private let random: SeededRandom
     private let state = Mutex(State())
 
@@ -58,6 +59,9 @@ final class Nodes: Sendable {
 
     /// Looks for new and ending pods after every write.
     func observe(_ write: Write) {
+        if write.target.resource == "nodes", write.after?.isLostNode == true, write.before?.isLostNode == false {
+            world.profile.tally.note("node: taken for lost by the node controller")
+        }
         guard write.target.resource == "pods", let pod = write.after, let uid = pod.uid else { return }
         if write.before?.uid != uid {
             process.spawn { try? await self.live(pod.key, uid) }
@@ -113,7 +117,10 @@ final class Nodes: Sendable {
     private func bind(_ key: ObjectKey, _ uid: String) async throws -> String? {
         while pod(key, uid) != nil {
             let lost = state.withLock { $0.lost }
-            let up = Self.names.filter { !lost.contains($0) }
+            let up = Self.names.filter { name in
+                let node = world.mirror.object("nodes", ObjectKey(namespace: nil, name: name))
+                return !lost.contains(name) && node?.isTainted != true
+            }
             if !up.isEmpty {
                 let node = up[Int(random.next() % UInt64(up.count))]
                 let patch: JSONValue = ["metadata": ["uid": .string(uid)], "spec": ["nodeName": .string(node)]]
@@ -133,6 +140,7 @@ final class Nodes: Sendable {
             guard world.isTroubled, pod(key, uid) != nil else { return }
             guard random.unit() < 0.5 else { continue }
             restarts += 1
+            world.profile.tally.note("pod: crashed")
             try await report(
                 key,
                 uid,
@@ -162,14 +170,29 @@ final class Nodes: Sendable {
         _ = try? await client.delete(.pods, key, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
     }
 
-    private func isLost(_ node: String?) -> Bool {
+    func isLost(_ node: String?) -> Bool {
         state.withLock { state in node.map { state.lost.contains($0) } ?? false }
+    }
+
+    func setLost(_ node: String, _ isLost: Bool) {
+        state.withLock { state in
+            if isLost { state.lost.insert(node) } else { state.lost.remove(node) }
+        }
+    }
+
+    /// Says again which pods of a node are ready, where somebody else said otherwise.
+    func speakOfPods(on node: String) async throws {
+        for pod in world.mirror.all("pods") where pod["spec", "nodeName"]?.string == node && !pod.isReadyPod {
+            guard let uid = pod.uid, let last = state.withLock({ $0.reports[uid] }), last.isReady else { continue }
+            try await report(pod.key, uid, node, last)
+        }
     }
 
     /// Writes a pod's status, unless its node is lost; then it waits.
     private func report(_ key: ObjectKey, _ uid: String, _ node: String, _ report: PodReport) async throws {
         while isLost(node) { try await sleep(2) }
         guard let pod = pod(key, uid) else { throw CancellationError() }
+        state.withLock { $0.reports[uid] = report }
         let status = report.status(of: pod, now: SimClock(world.scheduler).now())
         let patch: JSONValue = ["metadata": ["uid": .string(uid)], "status": status]
         _ = try await client.patch(.pods, key, .merge(patch), subresource: "status")
@@ -179,6 +202,7 @@ final class Nodes: Sendable {
 
     /// Loses a node for a while: its pods turn unready, then are removed, and it comes back empty.
     func lose(_ node: String, for seconds: Double) async throws {
+        world.profile.tally.note("node: lost")
         world.trace.note("world", "\(node) is lost for \(Int(seconds)) s")
         state.withLock { _ = $0.lost.insert(node) }
         try await sleep(min(40, seconds))
@@ -212,6 +236,7 @@ final class Nodes: Sendable {
             let model = pod.labels[FleetAPI.modelLabel]
         else { throw SimLink.ConnectionBroken(description: "connection refused") }
         if world.scenario.faults.contains(.scrapeTrouble), world.isTroubled, random.unit() < 0.3 {
+            world.profile.tally.note("scrape: refused or slow")
             if random.unit() < 0.5 { throw SimLink.ConnectionBroken(description: "connection reset by peer") }
             try await sleep(5)
         }
@@ -225,7 +250,7 @@ final class Nodes: Sendable {
 }
 
 /// What a kubelet says about a pod with one container.
-private struct PodReport {
+struct PodReport {
     var address: String?
     var isReady = false
     var waiting: String?

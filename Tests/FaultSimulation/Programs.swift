@@ -7,6 +7,7 @@ import HTTPMessages
 import KubeAPI
 import KubeTesting
 import LocalCluster
+import ServiceLifecycleTestKit
 import Synchronization
 
 /// One program that must always run: a new process is started whenever one ended or was killed.
@@ -15,7 +16,39 @@ final class Program: Sendable {
     struct Incarnation: Sendable {
         var process: SimProcess
         var link: SimLink
+        var ending: Ending
+        var since: Duration
         var task: Task<Void, Never>?
+    }
+
+    /// How a process is told to end, and whether it has.
+    final class Ending: Sendable {
+        private struct State {
+            var trigger: GracefulShutdownTestTrigger?
+            var isAsked = false
+            var isOver = false
+        }
+
+        private let state = Mutex(State())
+
+        /// Whether the process was asked to end.
+        var isAsked: Bool { state.withLock { $0.isAsked } }
+        /// Whether it has ended.
+        var isOver: Bool { state.withLock { $0.isOver } }
+
+        func arm(_ trigger: GracefulShutdownTestTrigger) { state.withLock { $0.trigger = trigger } }
+        func noteEnd() { state.withLock { $0.isOver = true } }
+
+        /// Asks; `false` for a process that hasn't begun, was asked before or is over.
+        func ask() -> Bool {
+            let trigger = state.withLock { state -> GracefulShutdownTestTrigger? in
+                guard !state.isAsked, !state.isOver else { return nil }
+                state.isAsked = state.trigger != nil
+                return state.trigger
+            }
+            trigger?.triggerGracefulShutdown()
+            return trigger != nil
+        }
     }
 
     private struct State {
@@ -28,6 +61,7 @@ final class Program: Sendable {
     private let body: @Sendable (Incarnation) async throws -> Void
     private let random: SeededRandom
     private let state = Mutex(State())
+    private let isPaused = Mutex(false)
 
     init(_ name: String, in world: World, _ body: @escaping @Sendable (Incarnation) async throws -> Void) {
         self.name = name
@@ -53,15 +87,26 @@ final class Program: Sendable {
             return state.number
         }
         let process = world.scheduler.makeProcess("\(name).\(number)")
-        let incarnation = Incarnation(process: process, link: world.link(process))
+        let incarnation = Incarnation(
+            process: process,
+            link: world.link(process),
+            ending: Ending(),
+            since: world.scheduler.now
+        )
         world.trace.note(process.name, "starts")
+        world.noteEvent()
         let task = process.spawn { [self] in
-            do {
-                try await body(incarnation)
-                world.trace.note(process.name, "ends")
-            } catch {
-                world.trace.note(process.name, "ends: \(error)")
+            await testGracefulShutdown { trigger in
+                incarnation.ending.arm(trigger)
+                do {
+                    try await body(incarnation)
+                    world.trace.note(process.name, "ends")
+                } catch {
+                    world.trace.note(process.name, "ends: \(error)")
+                }
             }
+            incarnation.ending.noteEnd()
+            world.noteEvent()
         }
         state.withLock { state in
             state.current = incarnation
@@ -74,6 +119,9 @@ final class Program: Sendable {
     func kill() {
         guard let current = state.withLock({ $0.current }) else { return }
         world.trace.note("world", "kills \(current.process.name)")
+        let isBusy = current.link.past.writesUnderWay > 0
+        world.profile.tally.note("process: killed\(isBusy ? " with a write under way" : "")")
+        world.noteEvent()
         current.link.set(.dead)
         current.process.resume()
         current.task?.cancel()
@@ -90,15 +138,71 @@ final class Program: Sendable {
     func pause(for seconds: Double) async throws {
         guard let current = state.withLock({ $0.current }) else { return }
         world.trace.note("world", "pauses \(current.process.name) for \(Int(seconds)) s")
+        world.profile.tally.note("process: paused")
+        current.link.noteTrouble()
+        isPaused.withLock { $0 = true }
         current.process.pause()
         try? await world.scheduler.sleep(for: .seconds(seconds))
         world.trace.note("world", "wakes \(current.process.name)")
+        current.link.noteTrouble()
+        isPaused.withLock { $0 = false }
         current.process.resume()
+    }
+
+    /// Asks the present process to end, as SIGTERM does, and kills it when it hasn't within `grace`, the time that a pod gets.
+    ///
+    /// In quiet times it ends, gives up no write, and holds no lease afterwards.
+    func terminate(grace: Duration = .seconds(30)) async throws {
+        guard let current = state.withLock({ $0.current }), !isPaused.withLock({ $0 }), current.ending.ask() else {
+            return
+        }
+        let (name, start, before) = (current.process.name, world.scheduler.now, current.link.past)
+        world.trace.note("world", "tells \(name) to end")
+        let isBusy = before.writesUnderWay > 0
+        world.profile.tally.note("process: SIGTERM\(isBusy ? " with a write under way" : "")")
+        world.noteEvent()
+        while !current.ending.isOver, !world.isOver, world.scheduler.now - start < grace {
+            try await world.scheduler.sleep(for: .milliseconds(200))
+        }
+        guard !world.isOver else { return }
+        let past = current.link.past
+        let isQuiet = past.troubled == 0 && (past.lastTrouble.map { start - $0 > .seconds(45) } ?? true)
+        guard current.ending.isOver else {
+            if isQuiet { world.fail("a shutdown ends", "\(name) hasn't ended \(grace.inSeconds) s after SIGTERM") }
+            if state.withLock({ $0.current?.process.name == name }) { kill() }
+            return
+        }
+        guard isQuiet else { return }
+        world.profile.tally.note("process: SIGTERM in quiet times, all promises checked")
+        let lost = past.givenUp.dropFirst(before.givenUp.count).filter { !$0.contains("/leases/") }
+        if !lost.isEmpty { world.fail("a shutdown gives up no write", "\(name): \(lost.joined(separator: ", "))") }
+        if world.isHolder(name) { world.fail("a shutdown releases the leases", "\(name) still holds one") }
+    }
+
+    /// Since when the present process lives and gets answers; `nil` while it doesn't.
+    var wellSince: Duration? {
+        guard let current = state.withLock({ $0.current }), current.link.isUp, !isPaused.withLock({ $0 }),
+            !current.ending.isAsked, !current.ending.isOver, current.link.past.troubled == 0
+        else { return nil }
+        return lastDisturbance
+    }
+
+    /// When the present process began, or was in trouble last.
+    var lastDisturbance: Duration {
+        guard let current = state.withLock({ $0.current }) else { return .zero }
+        let past = current.link.past
+        return past.troubled > 0 ? world.scheduler.now : max(current.since, past.lastTrouble ?? .zero)
+    }
+
+    /// The name of the present process, if it lives.
+    var living: String? {
+        state.withLock { $0.current }.flatMap { $0.ending.isOver || $0.ending.isAsked ? nil : $0.process.name }
     }
 
     /// Cuts the present process off for a while.
     func cutOff(for seconds: Double) async throws {
         guard let current = state.withLock({ $0.current }) else { return }
+        world.profile.tally.note("process: cut off")
         world.trace.note("world", "cuts off \(current.process.name) for \(Int(seconds)) s")
         current.link.set(.down)
         try? await world.scheduler.sleep(for: .seconds(seconds))
@@ -119,6 +223,7 @@ extension World {
                 let random = random(for: incarnation.process.name)
                 var configuration = OperatorConfiguration()
                 configuration.electsLeader = scenario.elects
+                configuration.shards = scenario.shards
                 configuration.identity = incarnation.process.name
                 let service = OperatorService(
                     client: KubeClient(exchange: incarnation.link, time: clock, random: random),
@@ -144,7 +249,8 @@ extension World {
                 client: client,
                 time: clock,
                 random: random,
-                logger: logger(incarnation.process.name)
+                logger: logger(incarnation.process.name),
+                watchesNodes: scenario.hasHeartbeats
             )
             try await workloads.run()
         }
@@ -157,6 +263,7 @@ extension World {
         let random = random(for: "clock " + process.name)
         let limit = random.unit() < 0.5 ? 5.0 : 600.0
         let offset = isTroubled ? (random.unit() * 2 - 1) * limit : 0
+        if offset != 0 { profile.tally.note("process: starts with a clock that jumped") }
         trace.note(process.name, "its clock is off by \(Int(offset)) s")
         return SimClock(scheduler, offset: .milliseconds(Int(offset * 1000)))
     }

@@ -25,6 +25,11 @@ struct Rest {
         return found + orphans() + leftPods(Set(models.map(\.name)))
     }
 
+    /// What isn't as it should be with nodes that are all heard of again.
+    static func differences(ofNodes nodes: [KubeObject]) -> [String] {
+        nodes.filter { !$0.isReadyNode || $0.isTainted }.map { "\($0.name) lives, and is said not to" }
+    }
+
     private func orphans() -> [String] {
         let uids = Set(mirror.everything.compactMap(\.object.uid))
         return mirror.everything.filter { entry in
@@ -64,11 +69,9 @@ struct Rest {
         let allowed = Set([wanted.revision, selected])
         for deployment in deployments {
             if !allowed.contains(deployment.revision) { found.append("\(deployment.name) is left over") }
-            // Only the wanted revision is rendered: another one that still serves keeps what was done to it.
+            // Both the wanted revision and another one that still serves are kept as they were rendered.
             let image = deployment["spec", "template", "spec", "containers"]?[0]?["image"]?.string
-            if deployment.revision == wanted.revision, image == "evil:1" {
-                found.append("\(deployment.name) has another image")
-            }
+            if image == "evil:1" { found.append("\(deployment.name) has another image") }
             found += workload(deployment)
         }
         found += bounds(model, serving)

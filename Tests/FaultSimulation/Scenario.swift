@@ -26,6 +26,8 @@ public enum WorldFault: String, Sendable, Hashable, CaseIterable {
     case slowPods
     /// Metrics pages are slow or missing.
     case scrapeTrouble
+    /// An operator is told to end (SIGTERM), and starts again.
+    case operatorShutdown
 }
 
 /// Everything that a seed decides about a world before it starts.
@@ -36,6 +38,10 @@ public struct Scenario: Sendable {
     public var operators = 1
     /// Whether operators elect a leader.
     public var elects = false
+    /// Into how many shards the models are split; more than 1 means that the operators share them.
+    public var shards = 1
+    /// Whether nodes say by leases that they live, and the real node controllers judge by these; otherwise both are played.
+    public var hasHeartbeats = false
     /// How many models the user begins with.
     public var models = 2
     /// How long faults and the user's changes go on.
@@ -76,10 +82,32 @@ public struct Scenario: Sendable {
         scenario.makeSmall()
         scenario.faults = [fault]
         scenario.strikes = 3
-        if fault == .operatorPause || fault == .operatorCrash {
+        if [.operatorPause, .operatorCrash, .operatorShutdown].contains(fault) {
             scenario.elects = true
             scenario.operators = 2
         }
+        return scenario
+    }
+
+    /// A world whose models are split over several operators, which die, stand still and are told to end.
+    public static func sharded(seed: UInt64) -> Scenario {
+        var scenario = Scenario(seed: seed)
+        scenario.makeSmall()
+        scenario.models = 4
+        scenario.shards = 4
+        scenario.elects = true
+        scenario.operators = 3
+        scenario.faults = [.operatorCrash, .operatorPause, .operatorShutdown]
+        return scenario
+    }
+
+    /// A world whose nodes fall silent, and are judged by the real node controllers.
+    public static func silentNodes(seed: UInt64) -> Scenario {
+        var scenario = Scenario(seed: seed)
+        scenario.makeSmall()
+        scenario.troubleTime = .seconds(200)
+        scenario.hasHeartbeats = true
+        scenario.faults = [.nodeLoss, .clockJump, .controllersCrash]
         return scenario
     }
 
@@ -100,6 +128,12 @@ public struct Scenario: Sendable {
             network[fault] = (fault.isAboutWatches ? 0.06 : 0.12) * rate * rate
         }
         for fault in WorldFault.allCases where chance(0.35) { faults.insert(fault) }
+        if chance(0.25) {
+            shards = 2 + Int(random.next() % 4)
+            elects = true
+            operators = 2 + Int(random.next() % 2)
+        }
+        hasHeartbeats = chance(0.4)
         if !elects { faults.remove(.operatorPause) }
     }
 
@@ -117,8 +151,10 @@ public struct Scenario: Sendable {
         let rates = network.sorted { $0.key.rawValue < $1.key.rawValue }
             .map { "\($0.key.rawValue) \(Int($0.value * 1000))‰" }
         let others = faults.map(\.rawValue).sorted()
-        return "seed \(seed): \(models) models, \(operators) operator(s)\(elects ? " with election" : ""), "
+        return "seed \(seed): \(models) models, \(operators) operator(s)\(elects ? " with election" : "")"
+            + "\(shards > 1 ? " of \(shards) shards" : ""), "
             + "trouble for \(troubleTime.components.seconds) s, history of \(historyLimit), "
+            + "\(hasHeartbeats ? "heartbeats, " : "")"
             + "faults: \((rates + others).joined(separator: ", "))"
     }
 }

@@ -19,6 +19,8 @@ public struct Outcome: Sendable {
     public var busiest: Int
     /// How many jobs ran.
     public var jobs: Int
+    /// What was injected, and how often.
+    public var injected: [String: Int]
 }
 
 extension World {
@@ -27,13 +29,18 @@ extension World {
         let world = World(scenario)
         world.trace.note("world", scenario.summary)
         let end = world.live()
-        let (violation, busiest) = world.state.withLock { ($0.violation, $0.checks.busiest) }
+        let (violation, busiest) = world.state.withLock { state in
+            // The nodes hold the world: without this no world would ever be let go.
+            state.onWrite = nil
+            return (state.violation, state.checks.busiest)
+        }
         return Outcome(
             violation: violation,
             trace: world.trace.all,
             end: end,
             busiest: busiest,
-            jobs: world.scheduler.jobCount
+            jobs: world.scheduler.jobCount,
+            injected: world.profile.tally.all
         )
     }
 
@@ -52,6 +59,10 @@ extension World {
         hands.spawn { [self] in
             do {
                 try await user.prepare()
+                if scenario.hasHeartbeats {
+                    for node in Nodes.names { hands.spawn { try? await nodes.beat(node) } }
+                    try await scheduler.sleep(for: .milliseconds(1))
+                }
                 for program in programs { program.keepRunning(in: hands) }
                 startTrouble(operators, controllers, nodes, hands)
                 try await user.act()
@@ -60,11 +71,12 @@ extension World {
                 fail("the simulation itself", "\(error)")
             }
         }
+        if scenario.elects { watchLeases(operators, hands) }
         if !advance(to: scenario.troubleTime) { return end(programs) }
         trace.note("world", "the trouble ends")
         state.withLock { $0.isTroubled = false }
         profile.set([:])
-        waitForRest()
+        waitForRest(operators)
         return end(programs)
     }
 
@@ -80,21 +92,40 @@ extension World {
     }
 
     /// Waits until the world is right and nothing is written any more, or the limit has come.
-    private func waitForRest() {
+    private func waitForRest(_ operators: [Program]) {
+        func differences() -> [String] {
+            let (mirror, leases) = state.withLock { ($0.mirror, $0.checks.leases) }
+            return Rest(mirror: mirror, knowsTime: !scenario.faults.contains(.clockJump)).differences()
+                + (scenario.hasHeartbeats ? Rest.differences(ofNodes: mirror.all("nodes")) : [])
+                + leases.differences(scheduler.now, processes: operators.compactMap(\.living))
+        }
         let limit = scenario.troubleTime + scenario.restLimit
         while scheduler.now < limit {
             guard advance(to: scheduler.now + .seconds(10)) else { return }
-            let (mirror, last) = state.withLock { ($0.mirror, $0.lastWrite) }
-            guard scheduler.now - last >= scenario.quietTime else { continue }
-            if Rest(mirror: mirror, knowsTime: !scenario.faults.contains(.clockJump)).differences().isEmpty { return }
+            guard scheduler.now - state.withLock({ $0.lastWrite }) >= scenario.quietTime else { continue }
+            if differences().isEmpty { return }
         }
-        let (mirror, writes) = state.withLock { ($0.mirror, $0.lastWrites) }
-        let differences = Rest(mirror: mirror, knowsTime: !scenario.faults.contains(.clockJump)).differences()
         let minutes = Int(scenario.restLimit.inSeconds / 60)
-        if differences.isEmpty {
+        if differences().isEmpty {
+            let writes = state.withLock { $0.lastWrites }
             fail("rests", "writes go on \(minutes) minutes after the trouble: \(writes.joined(separator: "; "))")
         } else {
-            fail("converges", "\(minutes) minutes after the trouble: \(differences.joined(separator: "; "))")
+            fail("converges", "\(minutes) minutes after the trouble: \(differences().joined(separator: "; "))")
+        }
+    }
+
+    /// Looks every second whether a lease waits for a holder longer than it may.
+    private func watchLeases(_ operators: [Program], _ hands: SimProcess) {
+        hands.spawn { [self] in
+            while !isOver {
+                try? await scheduler.sleep(for: .seconds(1))
+                guard !isOver, let since = operators.compactMap(\.wellSince).min() else { continue }
+                let (now, disturbed) = (scheduler.now, operators.map(\.lastDisturbance).max() ?? .zero)
+                let overdue = state.withLock { $0.checks.leases.overdue(now, wellSince: since, disturbed: disturbed) }
+                if let overdue {
+                    fail("takeover", overdue)
+                }
+            }
         }
     }
 
@@ -143,10 +174,15 @@ extension World {
         ) async throws {
             switch fault {
             case .operatorCrash: victim.kill()
+            case .operatorShutdown: try await victim.terminate()
             case .operatorPause: try await victim.pause(for: 5 + 60 * draw)
             case .controllersCrash: controllers.kill()
             case .partition: try await either.cutOff(for: 2 + 80 * draw)
             case .serverRestart: await restartServer(operators + [controllers], for: 0.5 + 20 * draw)
+            case .nodeLoss where scenario.hasHeartbeats:
+                try await nodes.fallSilent(draw < 0.5 ? "node-1" : "node-2", for: 5 + 600 * draw * draw) {
+                    controllers.wellSince
+                }
             case .nodeLoss: try await nodes.lose(draw < 0.5 ? "node-1" : "node-2", for: 5 + 200 * draw)
             case .clockJump, .podCrash, .slowPods, .scrapeTrouble: break
             }
@@ -156,6 +192,7 @@ extension World {
     private func restartServer(_ programs: [Program], for seconds: Double) async {
         trace.note("world", "the API server is away for \(Int(seconds)) s")
         for program in programs { program.setServerIsUp(false) }
+        profile.tally.note("server: restarted, history compacted")
         server.endWatches()
         server.compact()
         try? await scheduler.sleep(for: .seconds(seconds))

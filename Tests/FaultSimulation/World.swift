@@ -128,6 +128,15 @@ public final class World: Sendable {
         state.withLock { $0.onWrite }?(write)
     }
 
+    /// Notes that a process begins, ends or dies.
+    func noteEvent() {
+        let time = scheduler.now
+        state.withLock { $0.checks.leases.noteEvent(time) }
+    }
+
+    /// Whether a process holds a lease of the operators.
+    func isHolder(_ process: String) -> Bool { state.withLock { $0.checks.leases.isHolder(process) } }
+
     /// Counts a request.
     func count(_ process: String) {
         let time = scheduler.now
@@ -167,6 +176,7 @@ struct ObservedServer: HTTPExchange {
         }
         let response = await world.server.exchange(request)
         let code = response.head.status.code
+        if code == 409 || code == 429 { world.profile.tally.note("server: \(code) of its own") }
         let bytes = try await response.body.collect(upTo: 16 << 20)
         let answer = (try? JSONValue(parsing: bytes)) ?? .null
         guard code < 300 else {
@@ -176,7 +186,10 @@ struct ObservedServer: HTTPExchange {
         }
         guard let name = target.name ?? answer.at("metadata", "name")?.string else { return response }
         let object = target.object(named: name)
-        let after = await read(object)
+        // What was written is mostly the answer. A scale says something else, and what is being deleted may be gone with it.
+        let isWhole = method != .delete && [nil, "status"].contains(target.subresource)
+            && answer.at("metadata", "deletionTimestamp") == nil
+        let after = isWhole ? KubeObject(answer) : await read(object)
         let sent = try? JSONValue(parsing: await request.body.collect(upTo: 16 << 20))
         var write = Write(
             process: process,

@@ -29,6 +29,12 @@ struct SimulationTests {
     @Test("the world comes to rest after each other kind of fault", arguments: WorldFault.allCases)
     func others(fault: WorldFault) { expectPeace(.only(fault, seed: 7)) }
 
+    @Test("the world comes to rest with the models split over operators that die, stand still and are told to end")
+    func sharded() { expectPeace(.sharded(seed: 7)) }
+
+    @Test("the world comes to rest after nodes fell silent, by the real node controllers")
+    func silentNodes() { expectPeace(.silentNodes(seed: 7)) }
+
     /// Lives through a world; a broken promise is recorded with the end of the trace.
     private func expectPeace(_ scenario: Scenario) {
         let outcome = World.run(scenario)

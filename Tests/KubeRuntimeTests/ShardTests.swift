@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import HTTPMessages
+import HTTPTypes
 import KubeAPI
 import KubeModel
 import KubeServer
@@ -167,5 +169,37 @@ struct ShardTests {
             group.cancelAll()
             try? await group.waitForAll()
         }
+    }
+
+    @Test("a shard whose renewal took too long is told of again: what came meanwhile was turned away")
+    func lapse() async throws {
+        let time = ManualTime()
+        let server = APIServer()
+        let isSlow = Atomic<Bool>(false)
+        let gains = Mutex<[Int]>([])
+        let slow = ClosureExchange { request in
+            // The sign of life is written first, and hangs.
+            if isSlow.load(ordering: .relaxed), request.head.method == .put, request.path.contains("-member-") {
+                time.advance(by: .seconds(11))
+            }
+            return await server.exchange(request)
+        }
+        let election = ShardElection(
+            client: KubeClient(exchange: slow),
+            namespace: "default",
+            identity: "a",
+            map: ShardMap(count: 1),
+            time: time,
+            onGain: { shard in gains.withLock { $0.append(shard) } }
+        ) {}
+        await election.tick()
+        time.advance(by: .seconds(2))
+        await election.tick()
+        #expect(gains.withLock { $0 } == [0])
+        isSlow.store(true, ordering: .relaxed)
+        time.advance(by: .seconds(2))
+        await election.tick()
+        #expect(gains.withLock { $0 } == [0, 0])
+        #expect(election.fence.isOpen(lane: 0, at: time.now()))
     }
 }

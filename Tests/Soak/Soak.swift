@@ -39,6 +39,8 @@ struct Soak {
             var failed = 0
             var virtual = Duration.zero
             var busiest = 0
+            var busiestSeed: UInt64 = 0
+            var injected: [String: Int] = [:]
         }
 
         let totals: Mutex<Totals>
@@ -62,7 +64,11 @@ struct Soak {
             let done = totals.withLock { totals in
                 totals.done += 1
                 totals.virtual += outcome.end
-                totals.busiest = max(totals.busiest, outcome.busiest)
+                totals.injected.merge(outcome.injected) { $0 + $1 }
+                if outcome.busiest > totals.busiest {
+                    totals.busiest = outcome.busiest
+                    totals.busiestSeed = seed
+                }
                 if outcome.violation != nil { totals.failed += 1 }
                 return totals.done
             }
@@ -78,7 +84,8 @@ struct Soak {
             let totals = totals.withLock { $0 }
             let hours = Int(totals.virtual.components.seconds / 3600)
             return "\(totals.done) seeds, \(totals.failed) failed, \(hours) virtual hours in "
-                + "\(ContinuousClock.now - start), at most \(totals.busiest) requests a minute of one process"
+                + "\(ContinuousClock.now - start), at most \(totals.busiest) requests a minute of one process "
+                + "(seed \(totals.busiestSeed))"
         }
     }
 
@@ -91,6 +98,10 @@ struct Soak {
                     while let seed = tally.next() { tally.note(World.run(Scenario(drawing: seed)), of: seed) }
                 }
             }
+        }
+        print("what was injected:")
+        for (what, count) in tally.totals.withLock({ $0.injected }).sorted(by: { $0.key < $1.key }) {
+            print("\(String(repeating: " ", count: max(0, 9 - String(count).count)))\(count)  \(what)")
         }
         print(tally.summary)
         return tally.totals.withLock { $0.failed }

@@ -22,6 +22,8 @@ struct ModelApply: Sendable {
         case done
         /// The stores are behind the cluster, or old objects are still going: nothing more was sent, look again soon.
         case stale
+        /// The model is gone, or another one of the same name is there: its watch is late, and will tell.
+        case gone
     }
 
     /// The cluster.
@@ -35,7 +37,10 @@ struct ModelApply: Sendable {
     /// - Throws: `ApplyRefused` where the cluster says no; `KubeError` of the first request that fails otherwise, the
     ///   rest follows at the next reconcile.
     func run(_ plan: ModelPlan, for model: KubeObject) async throws -> Progress {
-        for action in plan.actions where try await send(action, for: model) == .stale { return .stale }
+        for action in plan.actions {
+            let progress = try await send(action, for: model)
+            if progress != .done { return progress }
+        }
         try await report(plan, for: model)
         return .done
     }
@@ -76,6 +81,7 @@ struct ModelApply: Sendable {
     /// Applies a body that no store knows, after a fresh look whether there is such an object after all.
     private func create(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) async throws -> Progress {
         guard let live = try await client.find(type, body.key) else {
+            if wasMade(type, body, for: model), try await !exists(model) { return .gone }
             try await applyNoted(type, body, for: model)
             return .done
         }
@@ -101,15 +107,42 @@ struct ModelApply: Sendable {
         )
     }
 
+    /// Whether this process made the object before. Then somebody took it away: a person, or the garbage collector, because
+    /// the model is gone and its watch doesn't tell. Made again without a look at the model, it would be taken again at once.
+    private func wasMade(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) -> Bool {
+        let memory = ledger.memory(model.key, uid: model.uid ?? "")
+        if let single = Self.single(type) { return memory.made.contains(single) }
+        return memory.written.map { $0.number >= ModelObservation.revision(of: body) } ?? false
+    }
+
+    /// Whether the model, read afresh, is there and stays.
+    private func exists(_ model: KubeObject) async throws -> Bool {
+        guard let live = try await client.find(.modelDeployments, model.key) else { return false }
+        return live.uid == model.uid && !live.isBeingDeleted
+    }
+
+    private static func single(_ type: ResourceType) -> RevisionMemory.Single? {
+        switch type {
+        case .services: .service
+        case .horizontalPodAutoscalers: .autoscaler
+        default: nil
+        }
+    }
+
     /// Applies, and notes the revision unless the server refused it for certain.
     private func applyNoted(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) async throws {
         do {
             try await apply(type, body, for: model)
         } catch {
-            if error is KubeError { note(body, for: model) }
+            if error is KubeError { noteMade(type, body, for: model) }
             throw error
         }
+        noteMade(type, body, for: model)
+    }
+
+    private func noteMade(_ type: ResourceType, _ body: KubeObject, for model: KubeObject) {
         note(body, for: model)
+        if let single = Self.single(type), let uid = model.uid { ledger.noteMade(single, model.key, uid: uid) }
     }
 
     private func note(_ body: KubeObject, for model: KubeObject) {

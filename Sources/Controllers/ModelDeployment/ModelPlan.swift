@@ -5,6 +5,7 @@ import Ambient
 import FleetAPI
 import KubeModel
 import Rollouts
+import Templates
 
 /// One request to send.
 enum PlannedAction: Hashable {
@@ -97,6 +98,12 @@ struct ModelPlan {
         let serving = step == .switchTraffic ? wanted : stable?.number ?? wanted
         do {
             let bodies = try renderer.bodies(input, wanted: wanted, serving: serving, hash: hash)
+            let live = serving == wanted ? nil : observation.deployment(serving)
+            let standing = try live.flatMap { live throws(TemplateError) in
+                try StandingRevision.body(of: live, input, renderer)
+            }
+            // First what serves now, then what shall.
+            if let standing { applyWhereDifferent(.deployments, standing, live: live) }
             plan(observation, bodies, step: step, wanted: wanted, serving: serving)
         } catch {
             finish(StatusBuilder(observation, blocked: ("TemplateError", "\(error)")))
@@ -160,7 +167,10 @@ struct ModelPlan {
 
     /// Removes the revisions that are out of use, so that no request meets a pod that is gone: their pods stay for
     /// `retirementDelay` after the switch, then are scaled to zero (and drain), then the Deployment is deleted.
+    ///
+    /// As long as the Service isn't seen to select one of those in use, nothing is out of use.
     private mutating func retire(_ observation: ModelObservation, except used: Set<Int>) {
+        guard let selected = observation.selectedRevision, used.contains(selected) else { return }
         for deployment in observation.deployments {
             let number = ModelObservation.revision(of: deployment)
             guard !used.contains(number) else { continue }

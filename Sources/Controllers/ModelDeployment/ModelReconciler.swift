@@ -70,8 +70,10 @@ struct ModelReconciler: Reconciler {
         }
         ledger.noteRetired(plan.retiring, key, uid: uid, now: time.now())
         do {
-            guard try await apply.run(plan, for: observation.stored) == .done else {
-                return .requeue(after: Self.staleDelay)
+            switch try await apply.run(plan, for: observation.stored) {
+            case .done: break
+            case .stale: return .requeue(after: Self.staleDelay)
+            case .gone: return .awaitChange
             }
         } catch let refused as ApplyRefused {
             try await apply.report(ModelPlan(observation, refused: refused), for: observation.stored)

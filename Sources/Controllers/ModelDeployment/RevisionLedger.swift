@@ -17,8 +17,20 @@ struct RevisionMemory: Sendable, Hashable {
         var isGone = false
     }
 
+    /// Objects of which a model has one.
+    struct Single: OptionSet, Sendable, Hashable {
+        let rawValue: UInt8
+
+        /// The Service.
+        static let service = Single(rawValue: 1)
+        /// The HPA.
+        static let autoscaler = Single(rawValue: 2)
+    }
+
     /// The revision with the highest number that this process wrote.
     var written: Written?
+    /// What else this process made.
+    var made: Single = []
     /// Since when revisions are out of use, by number.
     var retiredSince: [Int: WallTime] = [:]
 }
@@ -45,6 +57,11 @@ final class RevisionLedger: Sendable {
         change(key, uid: uid) { memory in
             if written.number >= memory.written?.number ?? 0 { memory.written = written }
         }
+    }
+
+    /// Notes that an object of which there is one is about to be made.
+    func noteMade(_ single: RevisionMemory.Single, _ key: ObjectKey, uid: String) {
+        change(key, uid: uid) { $0.made.formUnion(single) }
     }
 
     /// Notes that a fresh read doesn't find a revision; its number stays used.

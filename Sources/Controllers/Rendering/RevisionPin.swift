@@ -39,7 +39,7 @@ enum RevisionPin {
     }
 
     /// The pod template that a Deployment was rendered with; `nil` where it isn't noted or can't be read.
-    private static func rendering(of live: KubeObject) -> (text: String, template: JSONValue)? {
+    static func rendering(of live: KubeObject) -> (text: String, template: JSONValue)? {
         guard let text = live.annotation(FleetAPI.renderedTemplateAnnotation) else { return nil }
         guard text.utf8.count <= longestRendering, let json = try? JSONValue(parsing: Array(text.utf8)),
             json.object?.isEmpty == false

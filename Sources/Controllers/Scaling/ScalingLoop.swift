@@ -44,16 +44,15 @@ struct ScalingLoop: Service {
     ///
     /// Models become known by their first reconcile, which wakes them.
     func run() async throws {
-        await cancelOnShutdown {
-            do {
-                for store in stores.all { try await store.waitUntilSynced() }
-                while !Task.isCancelled {
-                    await tick()
-                    try await time.sleep(for: .milliseconds(500))
-                }
-            } catch {
-                logger.debug("the scaling loop ends", metadata: ["reason": "\(error)"])
+        do {
+            try await cancelOnShutdown { for store in stores.all { try await store.waitUntilSynced() } }
+            // A shutdown lets the decisions in hand be written: a write that is given up keeps the lease from others.
+            while !Task.isCancelled, !Task.isShuttingDownGracefully {
+                await tick()
+                try await cancelOnShutdown { try await time.sleep(for: .milliseconds(500)) }
             }
+        } catch {
+            logger.debug("the scaling loop ends", metadata: ["reason": "\(error)"])
         }
     }
 
@@ -66,6 +65,7 @@ struct ScalingLoop: Service {
             for lane in 0..<lanes {
                 group.addTask {
                     for index in stride(from: lane, to: keys.count, by: lanes) where isOurs(keys[index]) {
+                        if Task.isShuttingDownGracefully { return }
                         await WriteScope.$key.withValue(keys[index]) { await decide(keys[index]) }
                     }
                 }

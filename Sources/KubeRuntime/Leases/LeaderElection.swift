@@ -167,7 +167,11 @@ public final class LeaderElection: Service {
             machine.wrote(record, sent: sent)
             return machine.timing
         }
-        fence.open(beginsUntil: sent + timing.renewDeadline, endsBy: sent + timing.writesEndWithin)
+        fence.open(
+            beginsUntil: sent + timing.renewDeadline,
+            endsBy: sent + timing.writesEndWithin,
+            goneBy: sent + timing.leaseDuration
+        )
     }
 
     /// Gives the lease back, so that the next leader needn't wait; not while a write of ours may still take effect. Best

@@ -41,7 +41,8 @@ public final class ShardElection: Service {
     /// A process among several.
     /// - Parameters:
     ///   - identity: differs for every process; fit for the name of a Lease (lower case, digits, `-` and `.`).
-    ///   - onGain: called with each shard that is ours from now on.
+    ///   - onGain: called with each shard that is ours from now on; again after a time in which the fence was closed although
+    ///     nobody else took it.
     ///   - onLoss: called with each shard that isn't any more.
     ///   - work: the work itself, whatever shards are held.
     public init(
@@ -150,10 +151,16 @@ public final class ShardElection: Service {
                 return !leaving.contains(shard) && state.told.insert(shard).inserted
             }
             guard !leaving.contains(shard) else { return }
-            fence.open(shard, beginsUntil: sent + timing.renewDeadline, endsBy: sent + timing.writesEndWithin)
-            guard isNew else { return }
-            logger.info("holds a shard", metadata: ["shard": "\(shard)"])
-            onGain(shard)
+            // A renewal that took long may have found the fence closed: what was to be done meanwhile was turned away.
+            let hasLapsed = !fence.isOpen(lane: shard, at: time.now() + .seconds(1))
+            fence.open(
+                shard,
+                beginsUntil: sent + timing.renewDeadline,
+                endsBy: sent + timing.writesEndWithin,
+                goneBy: sent + timing.leaseDuration
+            )
+            if isNew { logger.info("holds a shard", metadata: ["shard": "\(shard)"]) }
+            if isNew || hasLapsed { onGain(shard) }
         case .giveBack(let shard):
             lose(shard, why: "others have fewer")
             await giveBack(shard)

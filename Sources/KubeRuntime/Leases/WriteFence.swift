@@ -37,13 +37,14 @@ public final class WriteFence: Sendable {
         public let lane: Int
         /// How long the write may take.
         public let allowance: Duration
-        /// When it has ended for certain.
+        /// When it has ended for certain, answered or not.
         public let endsBy: WallTime
     }
 
     private struct Lane {
         var beginsUntil: WallTime?
         var endsBy: WallTime?
+        var goneBy: WallTime?
         var inFlight = 0
         /// Until when a write without an answer may still take effect.
         var unresolvedUntil: WallTime?
@@ -56,11 +57,19 @@ public final class WriteFence: Sendable {
     public init(lane: @escaping @Sendable (ObjectKey?) -> Int? = { _ in 0 }) { self.lane = lane }
 
     /// Lets writes of a lane begin until one time and take until another.
-    public func open(_ lane: Int = 0, beginsUntil: WallTime, endsBy: WallTime) {
+    /// - Parameter goneBy: when nothing of a write without an answer is under way any more, at a server that heard of it late
+    ///   included: the end of the lease; `endsBy` by default.
+    public func open(_ lane: Int = 0, beginsUntil: WallTime, endsBy: WallTime, goneBy: WallTime? = nil) {
         lanes.withLock { lanes in
+            lanes[lane, default: Lane()].goneBy = max(beginsUntil, endsBy, goneBy ?? endsBy)
             lanes[lane, default: Lane()].beginsUntil = beginsUntil
             lanes[lane, default: Lane()].endsBy = max(beginsUntil, endsBy)
         }
+    }
+
+    /// Whether writes of a lane may begin at `time`.
+    public func isOpen(lane: Int, at time: WallTime) -> Bool {
+        lanes.withLock { lanes in lanes[lane]?.beginsUntil.map { time < $0 } ?? false }
     }
 
     /// Lets no further write of a lane begin.
@@ -93,7 +102,7 @@ public final class WriteFence: Sendable {
                 return nil
             }
             lanes[number]?.inFlight += 1
-            return Permit(lane: number, allowance: end - now, endsBy: end)
+            return Permit(lane: number, allowance: end - now, endsBy: lane.goneBy ?? end)
         }
         guard let permit else { throw WriteRefused(key: key) }
         return permit

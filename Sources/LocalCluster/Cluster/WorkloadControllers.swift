@@ -7,15 +7,24 @@ import KubeRuntime
 package import Logging
 import ServiceLifecycle
 
-/// The cluster's controllers without its nodes, its scheduler and those that watch over nodes: somebody else runs the pods.
+/// The cluster's controllers without its nodes and its scheduler: somebody else runs the pods.
 package struct WorkloadControllers: Sendable {
     private let client: KubeClient
     private let time: any TimeSource
     private let random: any RandomSource
     private let logger: Logger
+    private let watchesNodes: Bool
 
     /// Controllers that reach the API through `client`.
-    package init(client: KubeClient, time: any TimeSource, random: any RandomSource, logger: Logger) {
+    /// - Parameter watchesNodes: whether they also judge by leases which nodes are lost, and evict their pods.
+    package init(
+        client: KubeClient,
+        time: any TimeSource,
+        random: any RandomSource,
+        logger: Logger,
+        watchesNodes: Bool = false
+    ) {
+        self.watchesNodes = watchesNodes
         self.client = client
         self.time = time
         self.random = random
@@ -33,14 +42,15 @@ package struct WorkloadControllers: Sendable {
         )
         let parts = try ClusterParts(configuration: configuration, client: client, logs: LogShelf())
         try await withThrowingDiscardingTaskGroup { group in
-            for service in parts.services where Self.isWorkload(service) {
+            for service in parts.services where isIncluded(service) {
                 group.addTask { try await service.run() }
             }
         }
     }
 
-    private static func isWorkload(_ service: any Service) -> Bool {
+    private func isIncluded(_ service: any Service) -> Bool {
         if service is NodeAgent || service is NodeRegistration { return false }
-        return !ClusterControllers.ofNodes.contains((service as? Controller)?.name ?? "")
+        let name = (service as? Controller)?.name ?? ""
+        return watchesNodes ? name != "scheduler" : !ClusterControllers.ofNodes.contains(name)
     }
 }

@@ -30,6 +30,8 @@ public enum NetworkFault: String, Sendable, Hashable, CaseIterable {
 
 /// How likely each kind of trouble is; may change while the world runs.
 public final class FaultProfile: Sendable {
+    /// What was injected so far.
+    public let tally = FaultTally()
     private let chances = Mutex<[NetworkFault: Double]>([:])
 
     /// A network without trouble.
@@ -46,5 +48,20 @@ public final class FaultProfile: Sendable {
             if let chance = chances[kind], chance > 0, random.unit() < chance { return kind }
         }
         return nil
+    }
+}
+
+extension NetworkFault {
+    /// What a watch suffers, in a few words.
+    var text: String {
+        switch self {
+        case .watchCut: "cut between events"
+        case .watchTorn: "cut within an event"
+        case .watchStalled: "silent"
+        case .watchDelayed: "events late"
+        case .watchDuplicated: "event doubled"
+        case .watchExpired: "410 in the stream"
+        default: rawValue
+        }
     }
 }

@@ -29,6 +29,7 @@ struct FaultyWatchBody: AsyncSequence, Sendable {
                 base = nil
                 return nil
             }
+            if chunk.starts(with: Self.error) { link.noteExpired() }
             if !link.isUp { try await waitForLink() }
             if lag > .zero { try await link.sleep(for: lag) }
             switch link.drawWatchFault() {
@@ -72,6 +73,8 @@ struct FaultyWatchBody: AsyncSequence, Sendable {
             let start = chunk.dropLast().lastIndex(of: newline).map { $0 + 1 } ?? 0
             return Array(chunk[start...])
         }
+
+        private static let error = Array(#"{"type":"ERROR""#.utf8)
 
         private static let expired = Array(
             (#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","#

@@ -34,6 +34,28 @@ public final class SimLink: HTTPExchange {
     private let random: any RandomSource
     private let trace: SimTrace
     private let condition = Mutex(Condition.up)
+    private let record = Mutex(Record())
+
+    /// What a link knows of its past.
+    public struct Record: Sendable {
+        /// When something last kept a request of the sender from an answer in good time.
+        public var lastTrouble: Duration?
+        /// The requests under way that a fault has struck.
+        public var troubled = 0
+        /// The writes that haven't been answered yet.
+        public var writesUnderWay = 0
+        /// The writes whose sender didn't wait for the answer.
+        public var givenUp: [String] = []
+    }
+
+    /// The past.
+    public var past: Record { record.withLock { $0 } }
+
+    /// Notes that the sender is in trouble now.
+    public func noteTrouble() {
+        let now = scheduler.now
+        record.withLock { $0.lastTrouble = now }
+    }
 
     /// Whether anything gets through.
     public enum Condition: Sendable {
@@ -66,13 +88,15 @@ public final class SimLink: HTTPExchange {
 
     /// Changes what gets through; a dead link stays dead.
     public func set(_ new: Condition) {
+        noteTrouble()
         condition.withLock { condition in
             if case .dead = condition { return }
             condition = new
         }
     }
 
-    var isUp: Bool { condition.withLock { if case .up = $0 { true } else { false } } }
+    /// Whether anything gets through now.
+    public var isUp: Bool { condition.withLock { if case .up = $0 { true } else { false } } }
 
     /// Sends a request and waits for the answer.
     public func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
@@ -82,13 +106,34 @@ public final class SimLink: HTTPExchange {
         request.body = StreamingBody(try await request.body.collect(upTo: 16 << 20))
         let isWatch = request.query.contains("watch=")
         let fault = profile.draw([.refused, .answerLost, .disconnected, .silence], random)
+        if fault != nil { record.withLock { $0.troubled += 1 } }
+        defer {
+            if fault != nil {
+                noteTrouble()
+                record.withLock { $0.troubled -= 1 }
+            }
+        }
         let ticket = Ticket()
         let sent = request
         network.spawn { await self.carry(sent, ticket, fault, isWatch: isWatch) }
-        let response = try await ticket.answer()
+        let response = try await answer(ticket, to: sent)
         guard isWatch, response.head.status.code == 200 else { return response }
         let body = FaultyWatchBody(base: response.body, link: self)
         return HTTPResponseMessage(head: response.head, body: StreamingBody(body))
+    }
+
+    /// Waits for the answer, and keeps count of writes.
+    private func answer(_ ticket: Ticket, to request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+        guard request.head.method != .get else { return try await ticket.answer() }
+        record.withLock { $0.writesUnderWay += 1 }
+        defer {
+            let name = "\(request.head.method.rawValue) \(request.path)"
+            record.withLock { record in
+                record.writesUnderWay -= 1
+                if ticket.isAbandoned { record.givenUp.append(name) }
+            }
+        }
+        return try await ticket.answer()
     }
 
     /// A request's whole way: there, its effect, and back.
@@ -100,10 +145,12 @@ public final class SimLink: HTTPExchange {
             case .refused:
                 let refusal = Refusal.draw(request.head.method, random)
                 trace.note(process.name, "fault: \(refusal.code) \(refusal.reason) for \(name)")
+                profile.tally.note("request: \(refusal.code) without effect")
                 try await scheduler.sleep(for: flight())
                 ticket.finish(.success(refusal.response))
             case .disconnected:
                 trace.note(process.name, "fault: no connection for \(name)")
+                profile.tally.note("request: no connection")
                 ticket.finish(.failure(ConnectionBroken(description: "connection reset by peer")))
             case .silence: try await keepSilent(request, ticket, name)
             case .answerLost where !isWatch:
@@ -111,6 +158,7 @@ public final class SimLink: HTTPExchange {
                 _ = try await base.exchange(request)
                 try await scheduler.sleep(for: flight())
                 let isAnswered = random.unit() < 0.5
+                profile.tally.note("request: \(isAnswered ? "500 or 504" : "no answer") after it took effect")
                 let refusal = Refusal(code: random.unit() < 0.5 ? 500 : 504, reason: "InternalError")
                 let lost = ConnectionBroken(description: "connection reset before the answer")
                 ticket.finish(isAnswered ? .success(refusal.response) : .failure(lost))
@@ -128,6 +176,8 @@ public final class SimLink: HTTPExchange {
     private func keepSilent(_ request: HTTPRequestMessage, _ ticket: Ticket, _ name: String) async throws {
         let draw = random.unit()
         trace.note(process.name, "fault: silence for \(name)")
+        let when = draw < 0.3 ? "took effect" : draw > 0.6 ? "takes effect afterwards" : "no effect"
+        profile.tally.note("request: time-out, \(when)")
         if draw < 0.3 { _ = try await base.exchange(request) }
         for _ in 0..<120 where !ticket.isAbandoned { try await scheduler.sleep(for: .milliseconds(500)) }
         if draw > 0.6 {
@@ -152,9 +202,15 @@ public final class SimLink: HTTPExchange {
             .watchCut, .watchTorn, .watchStalled, .watchDelayed, .watchDuplicated, .watchExpired,
         ]
         let fault = profile.draw(kinds, random)
-        if let fault { trace.note(process.name, "fault: \(fault.rawValue)") }
+        if let fault {
+            trace.note(process.name, "fault: \(fault.rawValue)")
+            profile.tally.note("watch: \(fault.text)")
+        }
         return fault
     }
+
+    /// Notes that the server itself ended a watch, as its history doesn't reach back that far.
+    func noteExpired() { profile.tally.note("server: 410 of its own, its history is compacted") }
 
     func sleep(for duration: Duration) async throws { try await scheduler.sleep(for: duration) }
 
@@ -194,7 +250,7 @@ private final class Ticket: Sendable {
             }
         } onCancel: {
             let continuation = state.withLock { state -> CheckedContinuation<HTTPResponseMessage, any Error>? in
-                state.isAbandoned = true
+                if state.result == nil { state.isAbandoned = true }
                 return state.continuation.take()
             }
             continuation?.resume(throwing: CancellationError())

@@ -16,6 +16,8 @@ struct NodeLifecycleReconciler: Reconciler {
     let leases: ObjectStore
     /// The pods.
     let pods: ObjectStore
+    /// When the leases were seen to change.
+    let beats = NodeBeats()
     /// After which silence a node is lost.
     let grace: Duration
     /// Where events go.
@@ -24,11 +26,14 @@ struct NodeLifecycleReconciler: Reconciler {
     let time: any TimeSource
 
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
-        guard let node = nodes.object(key), !node.isBeingDeleted else { return .awaitChange }
+        guard let node = nodes.object(key), !node.isBeingDeleted else {
+            beats.forget(key.name)
+            return .awaitChange
+        }
         let lease = leases.object(ObjectKey(namespace: NodeRegistration.leaseNamespace, name: key.name))
-        let renewed = lease?["spec", "renewTime"]?.string.flatMap(WallTime.init(rfc3339:))
         let now = time.now()
-        let seen = renewed ?? node.creationTimestamp ?? now
+        let renewed = lease?["spec", "renewTime"]?.string
+        let seen = renewed.map { beats.seen(key.name, renewed: $0, now: now) } ?? node.creationTimestamp ?? now
         let plan = NodePlan(node: node, seen: seen, grace: grace, now: now)
         if let conditions = plan.conditions {
             try await write(node, ["status": ["conditions": .array(conditions)]], subresource: "status")
