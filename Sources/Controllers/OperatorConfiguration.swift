@@ -8,7 +8,7 @@ public import Templates
 public struct OperatorConfiguration: Sendable {
     /// How many models are reconciled at one time.
     public var workers: Int
-    /// The most pods of one model that are scraped at one time.
+    /// The most pods that are scraped at one time.
     public var scrapeConcurrency: Int
     /// The longest time for one metrics page.
     public var scrapeTimeout: Duration
@@ -29,7 +29,7 @@ public struct OperatorConfiguration: Sendable {
     /// A configuration with defaults for one process.
     public init(
         workers: Int = 4,
-        scrapeConcurrency: Int = 16,
+        scrapeConcurrency: Int = 256,
         scrapeTimeout: Duration = .seconds(1),
         electsLeader: Bool = false,
         shards: Int = 1,

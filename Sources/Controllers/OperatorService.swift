@@ -11,6 +11,13 @@ public import Logging
 public import ServiceLifecycle
 public import Telemetry
 
+/// Scrapes as long as the process works.
+private struct ScrapeService: Service {
+    let board: ScrapeBoard
+
+    func run() async throws { await cancelOnShutdown { await board.run() } }
+}
+
 /// The operator: watchers, the ModelDeployment controller and the scaling loop, wired together.
 ///
 /// It keeps nothing that it can't find again: what it needs after a restart is in the objects themselves.
@@ -23,7 +30,7 @@ public struct OperatorService: Service {
     let logger: Logger
     let stores = FleetStores()
     let state = ScalingState()
-    private let scraper: Scraper
+    private let signals: ModelSignals
     private let registry: MetricsRegistry
     private let work = OperatorWork()
     let standby = Standby()
@@ -50,12 +57,21 @@ public struct OperatorService: Service {
         self.random = random
         self.logger = logger
         registry = metrics
-        scraper = Scraper(
-            exchange: scrapeExchange,
+        let state = state
+        let board = ScrapeBoard(
+            scraper: Scraper(exchange: scrapeExchange, time: time, timeout: configuration.scrapeTimeout),
             time: time,
-            concurrency: configuration.scrapeConcurrency,
-            timeout: configuration.scrapeTimeout
-        )
+            random: random,
+            concurrency: configuration.scrapeConcurrency
+        ) { name in
+            if let group = ScrapeGroup(named: name) { state.pageCame(group.model, now: time.now()) }
+        }
+        let poller = PrometheusPoller(exchange: scrapeExchange, time: time) { group in
+            state.pageCame(group.model, now: time.now())
+        }
+        let signals = ModelSignals(board: board, poller: poller)
+        state.onForget { signals.forget($0) }
+        self.signals = signals
     }
 
     /// Whether every watch has its first list: the operator's readiness.
@@ -128,14 +144,29 @@ public struct OperatorService: Service {
             stores: stores,
             state: state,
             client: client,
-            scraper: scraper,
+            signals: signals,
             recorder: recorder,
             metrics: ScalingMetrics(registry: registry),
             time: time,
             logger: logger,
             isOurs: isOurs
         ) { [controller] key in controller.enqueue(key) }
-        let services: [any Service] = watchers(for: controller) + [controller, loop]
+        let foreign = ForeignScalers(
+            client: client,
+            stores: stores,
+            state: state,
+            namespaces: namespaces,
+            time: time,
+            random: random,
+            logger: logger
+        ) { [controller, state, time] key in
+            state.wake(key, now: time.now())
+            controller.enqueue(key)
+        }
+        let services: [any Service] =
+            watchers(for: controller) + [
+                controller, loop, ScrapeService(board: signals.board), signals.poller, foreign,
+            ]
         return Parts(controller: controller, services: services, ledger: ledger, settled: settled)
     }
 

@@ -26,6 +26,9 @@ public enum FleetAPI {
     public static let appliedHashAnnotation = "modelfleet.dev/applied-hash"
     /// The annotation with the pod template as a revision was rendered with, in JSON.
     public static let renderedTemplateAnnotation = "modelfleet.dev/rendered-template"
+    /// The annotation on a model's Service by which whoever holds a request for a model without a replica wakes it: the
+    /// time of the request in RFC 3339 (`2026-11-28T06:00:00Z`).
+    public static let wakeAnnotation = "modelfleet.dev/wake-at"
     /// The version of the server image that the built-in runtime runs.
     public static let serverVersion = "0.1.0"
 

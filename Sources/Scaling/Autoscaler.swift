@@ -5,14 +5,23 @@ public import Ambient
 
 /// The autoscaler of one model: observations in, decisions out; it holds what has to be remembered between them.
 ///
-/// ```
-/// proposals -> Largest -> MissingData -> Stabilization -> Policies -> Bounds -> decision
-/// ```
+/// The memory becomes numbers (`ScaleInputs`), and the decision is a pure function of these.
 public struct Autoscaler: Sendable, Hashable {
+    /// The most replicas that the SLO policy is told of: the real bound is applied after it, with its own reason.
+    private static let unbounded = 1_000_000
+    /// How far in the future a wake-up may lie and still be taken for one: clocks differ.
+    private static let clockTolerance = Duration.seconds(300)
+
     /// What is asked for; may change between two decisions.
     public var policy: ScalingPolicy
+    /// What the last decision followed from.
+    public private(set) var lastInputs: ScaleInputs?
     private var stabilization = Stabilization()
+    private var targetStabilization = Stabilization()
     private var rateLimit = RateLimit()
+    private var slo: SLOAutoscaler?
+    private var failedReadings = 0
+    private var lastUsed: WallTime?
 
     /// An autoscaler without a memory.
     public init(policy: ScalingPolicy) { self.policy = policy }
@@ -24,111 +33,72 @@ public struct Autoscaler: Sendable, Hashable {
 
     /// Decides.
     public mutating func decide(_ observation: ScaleObservation) -> ScaleDecision {
-        let current = observation.replicas
-        let proposals = makeProposals(observation)
-        var decision = ScaleDecision(
-            current: current,
-            desired: current,
-            reason: ScaleReason("WithinTolerance", "the replicas fit the load"),
-            proposals: proposals,
-            steps: []
-        )
-        for proposal in proposals {
-            decision.steps.append(
-                ScaleStep(
-                    rule: proposal.source,
-                    before: current,
-                    after: proposal.replicas ?? current,
-                    note: proposal.note
-                )
-            )
+        var inputs = ScaleInputs(policy: policy, observation: observation, sizing: sizing(observation))
+        failedReadings = inputs.isFailedReading ? failedReadings + 1 : 0
+        inputs.memory.failedReadings = failedReadings
+        noteUse(inputs)
+        inputs.memory.unusedSeconds = lastUsed.map { max(0, (observation.time - $0).inSeconds) }
+        remember(&inputs)
+        lastInputs = inputs
+        return inputs.decision()
+    }
+
+    /// What the SLO policy makes of the observation; `nil` with another policy.
+    private mutating func sizing(_ observation: ScaleObservation) -> SLOSizing? {
+        guard let objective = policy.keptObjective else {
+            slo = nil
+            return nil
         }
-        let answers = proposals.filter { $0.replicas != nil }
-        if let winner = answers.max(by: { ($0.replicas ?? 0) < ($1.replicas ?? 0) }), let replicas = winner.replicas {
-            if answers.count > 1 {
-                apply("Largest", to: &decision, replicas, ScaleReason(winner.source, winner.note))
-            } else {
-                decision.desired = replicas
-                decision.reason = ScaleReason(winner.source, winner.note)
+        var settings = SLOPolicy(
+            objective: objective,
+            minReplicas: policy.idleSeconds == nil ? policy.minReplicas : 0,
+            maxReplicas: Self.unbounded
+        )
+        if let seconds = policy.coldStartSeconds { settings.coldStartSeconds = min(3600, max(0.1, seconds)) }
+        var autoscaler = slo ?? SLOAutoscaler(policy: settings)
+        autoscaler.policy = settings
+        let (_, sizing) = autoscaler.decide(
+            SLOObservation(
+                time: observation.time,
+                replicas: observation.replicas,
+                readyReplicas: observation.readyReplicas,
+                reporting: observation.trafficReporting,
+                age: observation.readings.values.map(\.age).max() ?? .zero,
+                traffic: observation.traffic,
+                coldStartSeconds: observation.coldStartSeconds
+            )
+        )
+        slo = autoscaler
+        return sizing
+    }
+
+    /// A model is used while it has anything to do, while that isn't known, and while somebody waits for it.
+    private mutating func noteUse(_ inputs: ScaleInputs) {
+        let observation = inputs.observation
+        if observation.replicas > 0, !inputs.isQuiet || lastUsed == nil { lastUsed = observation.time }
+        if let woken = observation.wokenAt, woken <= observation.time + Self.clockTolerance {
+            lastUsed = max(lastUsed ?? woken, min(woken, observation.time))
+        }
+    }
+
+    private mutating func remember(_ inputs: inout ScaleInputs) {
+        let current = inputs.observation.replicas
+        let now = inputs.observation.time
+        if inputs.policy.keptObjective != nil {
+            // The targets beside an objective fall as they would alone.
+            let counts = inputs.targetProposals.compactMap(\.replicas)
+            if let largest = counts.max() {
+                var rules = policy
+                rules.up.stabilizationWindowSeconds = 0
+                let window = ScalingRules.defaultDown.stabilizationWindowSeconds
+                rules.down.stabilizationWindowSeconds = max(window, policy.down.stabilizationWindowSeconds)
+                let held = targetStabilization.stabilized(largest, current: current, now: now, policy: rules)
+                inputs.memory.targetsHeld = held
             }
-            if replicas == current { decision.reason = ScaleReason("WithinTolerance", winner.note) }
-        } else {
-            decision.reason = holdReason(observation, proposals: proposals)
         }
-        holdOnMissingData(&decision, observation)
-        let raw = decision.desired
-        apply(
-            "Stabilization",
-            to: &decision,
-            stabilization.stabilized(raw, current: current, now: observation.time, policy: policy),
-            ScaleReason("Stabilizing", stabilizationMessage(raw, current: current))
-        )
-        apply(
-            "Policies",
-            to: &decision,
-            rateLimit.limited(decision.desired, current: current, now: observation.time, policy: policy),
-            ScaleReason("PolicyLimit", "the scaling policies limit how far the count moves; asked for \(raw)")
-        )
-        let isLow = decision.desired < policy.minReplicas
-        apply(
-            "Bounds",
-            to: &decision,
-            policy.clamped(decision.desired),
-            isLow
-                ? ScaleReason("MinReplicas", "never below minReplicas \(policy.minReplicas)")
-                : ScaleReason(
-                    "MaxReplicas",
-                    "\(decision.reason.message); limited by maxReplicas \(policy.maxReplicas)"
-                )
-        )
-        return decision
-    }
-
-    private func makeProposals(_ observation: ScaleObservation) -> [ScaleProposal] {
-        var proposals = policy.targets.map {
-            TargetTracking(target: $0, toleranceUp: policy.up.tolerance, toleranceDown: policy.down.tolerance)
-                .proposal(observation)
-        }
-        if let objective = policy.latency {
-            proposals.append(
-                LatencyTracking(objective: objective, tolerance: policy.up.tolerance).proposal(observation)
-            )
-        }
-        return proposals
-    }
-
-    /// Missing is not zero: while any source lacks data the count may hold or rise, never fall.
-    private func holdOnMissingData(_ decision: inout ScaleDecision, _ observation: ScaleObservation) {
-        let isIncomplete = decision.proposals.contains(where: \.isIncomplete) || !observation.missing.isEmpty
-        guard isIncomplete, decision.desired < decision.current else { return }
-        apply("MissingData", to: &decision, decision.current, holdReason(observation, proposals: decision.proposals))
-    }
-
-    private func holdReason(_ observation: ScaleObservation, proposals: [ScaleProposal]) -> ScaleReason {
-        if proposals.isEmpty { return ScaleReason("NoTargets", "no target and no objective to scale by") }
-        if observation.readyReplicas == 0 { return ScaleReason("NothingReady", "no replica is ready yet: hold") }
-        if let first = observation.missing.first {
-            let more = observation.missing.count > 1 ? " and \(observation.missing.count - 1) more" : ""
-            return ScaleReason("MissingData", "hold: no metrics from pod \(first.pod)\(more): \(first.reason)")
-        }
-        let note = proposals.first { $0.isIncomplete }?.note ?? "a signal is missing"
-        return ScaleReason("MissingData", "hold: \(note)")
-    }
-
-    private func stabilizationMessage(_ raw: Int, current: Int) -> String {
-        raw < current
-            ? "\(raw) would do, but more was needed within the last \(policy.down.stabilizationWindowSeconds) s"
-            : "\(raw) is asked for, but not for \(policy.up.stabilizationWindowSeconds) s yet"
-    }
-
-    /// Notes the step where it changes the number, and makes its reason the decision's.
-    private func apply(_ rule: String, to decision: inout ScaleDecision, _ after: Int, _ reason: ScaleReason) {
-        guard after != decision.desired else {
-            if rule == "Largest" { decision.reason = reason }
-            return
-        }
-        decision.steps.append(ScaleStep(rule: rule, before: decision.desired, after: after, note: reason.message))
-        decision.desired = after
-        decision.reason = reason
+        let raw = inputs.raw().desired
+        let stabilized = stabilization.stabilized(raw, current: current, now: now, policy: policy)
+        inputs.memory.stabilized = stabilized
+        inputs.memory.limited = rateLimit.limited(stabilized, current: current, now: now, policy: policy)
     }
 }

@@ -3,13 +3,14 @@
 
 /// One rule's effect on the number on its way to a decision.
 public struct ScaleStep: Sendable, Hashable {
-    /// The rule's name: `QueueLength`, `LatencyObjective`, `Largest`, `MissingData`, `Stabilization`, `Policies`, `Bounds`.
+    /// The rule's name: `MissingData`, `Stabilization`, `Policies`, `ScaleToZero`, `Fallback`, `Schedule`, `Bounds`, `Paused`,
+    /// and with the SLO policy `Hold`, `SecondLook`, `Together`, `Draining`.
     public var rule: String
-    /// The number before the rule; for a signal, the current count.
+    /// The number before the rule.
     public var before: Int
     /// The number after it.
     public var after: Int
-    /// Why, in words with the numbers that went in.
+    /// Why, as a clause with the numbers that went in: `capped to 6 by maxReplicas`.
     public var note: String
 
     /// A step.
@@ -41,7 +42,8 @@ public struct ScaleProposal: Sendable, Hashable {
 
 /// Why a decision is what it is: one word for machines, a sentence for people.
 public struct ScaleReason: Sendable, Hashable {
-    /// The word: `QueueLength`, `Latency`, `WithinTolerance`, `Stabilizing`, `PolicyLimit`, `MinReplicas`, `MaxReplicas`,
+    /// The word: the winner's name (`QueueLength`, `Forecast`, `Latency`), `WithinTolerance`, the name of the last clamp
+    /// (`Stabilizing`, `PolicyLimit`, `MinReplicas`, `MaxReplicas`, `Schedule`, `Fallback`, `Idle`, `Woken`, `Paused`, `Hold`),
     /// `MissingData`, `NoTargets`, `NothingReady`.
     public var code: String
     /// The sentence.
@@ -66,6 +68,8 @@ public struct ScaleDecision: Sendable, Hashable {
     public var proposals: [ScaleProposal]
     /// The rules that acted, in order.
     public var steps: [ScaleStep]
+    /// The source of the largest answer; `nil` when nothing could be answered.
+    public var winner: String?
 
     /// Whether the count changes.
     public var isChange: Bool { desired != current }

@@ -79,8 +79,22 @@ public struct ScaleObservation: Sendable, Hashable {
     public var readings: [Signal: SignalReading]
     /// What latency showed; `nil` when it is missing.
     public var latency: LatencyReading?
+    /// The CPU time that a replica takes, as a share of what it asked for; `nil` when it is missing.
+    public var cpuShare: Double?
+    /// What the replicas did since the observation before, for the SLO policy; `nil` when nothing usable was read.
+    public var traffic: SLOTraffic?
+    /// How many ready replicas are in `traffic`.
+    public var trafficReporting: Int
     /// Ready replicas without a usable reading.
     public var missing: [MissingReplica]
+    /// Why signals are missing, as clauses: what was looked for, and what the page offers.
+    public var missingSignals: [String] = []
+    /// The seconds from a pod's creation to its readiness, for pods that got ready since the observation before.
+    public var coldStartSeconds: Double?
+    /// When somebody last asked for the model while it had no replica.
+    public var wokenAt: WallTime?
+    /// The bounds that schedules set now.
+    public var schedules: [ScheduledBounds] = []
 
     /// An observation.
     public init(
@@ -89,6 +103,9 @@ public struct ScaleObservation: Sendable, Hashable {
         readyReplicas: Int,
         readings: [Signal: SignalReading] = [:],
         latency: LatencyReading? = nil,
+        cpuShare: Double? = nil,
+        traffic: SLOTraffic? = nil,
+        trafficReporting: Int = 0,
         missing: [MissingReplica] = []
     ) {
         self.time = time
@@ -96,9 +113,29 @@ public struct ScaleObservation: Sendable, Hashable {
         self.readyReplicas = max(0, readyReplicas)
         self.readings = readings
         self.latency = latency
+        self.cpuShare = cpuShare
+        self.traffic = traffic
+        self.trafficReporting = max(0, trafficReporting)
         self.missing = missing
     }
 
     /// Replicas that were asked for and aren't ready yet: capacity to come.
     public var loadingReplicas: Int { max(0, replicas - readyReplicas) }
+}
+
+/// The bounds of a schedule that is active.
+public struct ScheduledBounds: Sendable, Hashable {
+    /// The schedule's name.
+    public var name: String
+    /// The fewest replicas.
+    public var minReplicas: Int?
+    /// The most replicas.
+    public var maxReplicas: Int?
+
+    /// Bounds.
+    public init(name: String, minReplicas: Int? = nil, maxReplicas: Int? = nil) {
+        self.name = name
+        self.minReplicas = minReplicas
+        self.maxReplicas = maxReplicas
+    }
 }

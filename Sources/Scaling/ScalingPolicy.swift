@@ -7,11 +7,28 @@ public struct ScalingTarget: Sendable, Hashable {
     public var signal: Signal
     /// The level per replica; more than 0.
     public var value: Double
+    /// The total over all replicas up to which the model counts as idle; 0 or more.
+    public var activation: Double
 
     /// A target.
-    public init(signal: Signal, value: Double) {
+    public init(signal: Signal, value: Double, activation: Double = 0) {
         self.signal = signal
         self.value = value
+        self.activation = activation
+    }
+}
+
+/// A count for times in which nothing can be read.
+public struct ScalingFallback: Sendable, Hashable {
+    /// After how many readings in a row that failed; at least 1.
+    public var failureThreshold: Int
+    /// The fewest replicas from then on; never lowers what there is.
+    public var replicas: Int
+
+    /// A fallback.
+    public init(failureThreshold: Int, replicas: Int) {
+        self.failureThreshold = Swift.max(1, failureThreshold)
+        self.replicas = Swift.max(0, replicas)
     }
 }
 
@@ -97,6 +114,9 @@ public struct ScalingRules: Sendable, Hashable {
         ]
     )
 
+    /// No window and no limit: for a policy that has a memory and a margin of its own.
+    public static let unlimited = ScalingRules(stabilizationWindowSeconds: 0, limits: [])
+
     /// The HPA's defaults for fewer replicas: the highest recommendation of the last 300 s.
     public static let defaultDown = ScalingRules(
         stabilizationWindowSeconds: 300,
@@ -106,6 +126,18 @@ public struct ScalingRules: Sendable, Hashable {
 
 /// What a model's `spec.scaling` asks for.
 public struct ScalingPolicy: Sendable, Hashable {
+    /// How signals become a count.
+    public enum Kind: String, Sendable, Hashable, CaseIterable {
+        /// The HPA's rule over the targets; the largest answer wins.
+        case targetTracking = "TargetTracking"
+        /// A queueing model and a forecast that keep the latency objective; targets beside it may ask for more.
+        case slo = "SLO"
+        /// Thresholds and fixed factors.
+        case rule = "Rule"
+    }
+
+    /// How signals become a count; `slo` without a latency objective acts as `targetTracking`.
+    public var kind: Kind
     /// The fewest replicas; at least 0.
     public var minReplicas: Int
     /// The most replicas; at least `minReplicas`.
@@ -118,24 +150,52 @@ public struct ScalingPolicy: Sendable, Hashable {
     public var up: ScalingRules
     /// The rules for fewer replicas.
     public var down: ScalingRules
+    /// The count for times in which nothing can be read.
+    public var fallback: ScalingFallback?
+    /// After how many seconds without a request the model goes to zero replicas; `nil` for never.
+    public var idleSeconds: Int?
+    /// Whether the count stays as it is.
+    public var isPaused = false
+    /// The cold start to start learning from, in seconds; `nil` where none was seen yet.
+    public var coldStartSeconds: Double?
 
     /// A policy; bounds in the wrong order are put right in favour of `minReplicas`.
+    /// - Parameters:
+    ///   - kind: by default SLO with a latency objective, TargetTracking without.
+    ///   - up: by default the HPA's rules, and none with SLO.
+    ///   - down: by default the HPA's rules, and none with SLO.
     public init(
         minReplicas: Int,
         maxReplicas: Int,
+        kind: Kind? = nil,
         targets: [ScalingTarget] = [],
         latency: LatencyObjective? = nil,
-        up: ScalingRules = .defaultUp,
-        down: ScalingRules = .defaultDown
+        up: ScalingRules? = nil,
+        down: ScalingRules? = nil,
+        fallback: ScalingFallback? = nil,
+        idleSeconds: Int? = nil
     ) {
+        let kind = kind ?? (latency == nil ? .targetTracking : .slo)
+        self.kind = kind
         self.minReplicas = Swift.max(0, minReplicas)
         self.maxReplicas = Swift.max(self.minReplicas, maxReplicas)
         self.targets = targets
         self.latency = latency
-        self.up = up
-        self.down = down
+        self.up = up ?? Self.defaultUp(kind)
+        self.down = down ?? Self.defaultDown(kind)
+        self.fallback = fallback
+        self.idleSeconds = idleSeconds
     }
+
+    /// The default rules for more replicas: the SLO policy has its own margin.
+    public static func defaultUp(_ kind: Kind) -> ScalingRules { kind == .slo ? .unlimited : .defaultUp }
+
+    /// The default rules for fewer replicas: the SLO policy has its own memory.
+    public static func defaultDown(_ kind: Kind) -> ScalingRules { kind == .slo ? .unlimited : .defaultDown }
 
     /// `replicas` moved into the bounds.
     public func clamped(_ replicas: Int) -> Int { Swift.min(maxReplicas, Swift.max(minReplicas, replicas)) }
+
+    /// The objective that the SLO policy keeps; `nil` with another policy.
+    var keptObjective: LatencyObjective? { kind == .slo ? latency : nil }
 }

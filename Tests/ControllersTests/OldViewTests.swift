@@ -64,7 +64,7 @@ struct OldViewTests {
         try await harness.patchModel(["scaling": ["engine": "External"], "replicas": 2])
         try await harness.reconcile()
         let model = try await harness.get(.modelDeployments, "m")
-        #expect(model["status", "scaling"] == ["desiredReplicas": 2])
+        #expect(model["status", "scaling"] == ["desiredReplicas": 2, "engine": "External"])
         try await harness.reconcile()
         try await harness.reconcile()
         let same = try await harness.get(.modelDeployments, "m")

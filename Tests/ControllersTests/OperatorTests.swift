@@ -213,7 +213,7 @@ struct OperatorTests {
                 $0["status", "scaling", "desiredReplicas"]?.int == 3
             }
             let decision = model["status", "scaling", "lastDecision"]
-            #expect(decision?["message"]?.string?.contains("QueueLength is 11 per replica") == true)
+            #expect(decision?["message"]?.string?.contains("queue 11 over target 4 on 1 replica") == true)
         }
     }
 

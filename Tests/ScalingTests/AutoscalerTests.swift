@@ -48,12 +48,11 @@ struct AutoscalerTests {
     ]
 
     /// Rules that act at once, so that one decision shows the raw answer.
-    static func policy(targets: [ScalingTarget] = [], latency: LatencyObjective? = nil) -> ScalingPolicy {
+    static func policy(targets: [ScalingTarget] = []) -> ScalingPolicy {
         ScalingPolicy(
             minReplicas: 1,
             maxReplicas: 10,
             targets: targets,
-            latency: latency,
             up: ScalingRules(stabilizationWindowSeconds: 0, limits: []),
             down: ScalingRules(stabilizationWindowSeconds: 0, limits: [])
         )
@@ -93,26 +92,6 @@ struct AutoscalerTests {
         )
         #expect(decision.desired == 7)
         #expect(decision.reason.code == "InFlight")
-    }
-
-    @Test(
-        "latency becomes replicas, damped, and only with traffic",
-        arguments: [
-            (300.0 as Double?, 10.0, 4, 5), (400, 10, 4, 6), (10_000, 10, 4, 8), (200, 10, 4, 4), (110, 10, 4, 4),
-            (50, 10, 4, 3), (nil, 0, 4, 1), (500, 10, 2, 4),
-        ]
-    )
-    func tracksLatency(milliseconds: Double?, rate: Double, ready: Int, desired: Int) {
-        var autoscaler = Autoscaler(policy: Self.policy(latency: LatencyObjective(percentile: 95, milliseconds: 200)))
-        let decision = autoscaler.decide(
-            ScaleObservation(
-                time: Self.start,
-                replicas: 4,
-                readyReplicas: ready,
-                latency: LatencyReading(milliseconds: milliseconds, requestRate: rate, reporting: ready)
-            )
-        )
-        #expect(decision.desired == desired, "\(decision.reason.message)")
     }
 
     @Test("falls only after the whole window, also after a restart")

@@ -145,7 +145,7 @@ struct ScrapeBoardTests {
             mapping: Self.mapping,
             interval: .seconds(2)
         )
-        #expect(board.parts(of: "m") == ["a": .missing("not scraped yet"), "b": .missing("not scraped yet")])
+        #expect(board.parts(of: "m") == ["a": .pending, "b": .pending])
         await withTaskGroup { group in
             group.addTask { await board.run() }
             await run(time) { board.counts.scraped >= 3 && board.counts.failed >= 1 }

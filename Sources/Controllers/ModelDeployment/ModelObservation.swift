@@ -24,6 +24,8 @@ struct ModelObservation {
     let pods: [KubeObject]
     /// The last scaling decision of this process.
     let scaling: ScaleRecord?
+    /// What else scales the model's target, as a clause.
+    var foreign: String?
     /// What this process did to the revisions before.
     let memory: RevisionMemory
     /// The time now.

@@ -219,15 +219,28 @@ struct ModelPlan {
             actions.append(.delete(.horizontalPodAutoscalers, autoscaler.key))
         }
         // Without a count the scale subresource says 0, which an HPA takes for "switched off".
-        if model.scaling.engine != .direct, model.replicas == nil {
-            let count = Self.clamped(current ?? Self.initialReplicas(model), model)
+        if model.scaling.engine != .direct, model.replicas == nil || isHandover(model) {
+            let count = handedOver(observation) ?? Self.clamped(current ?? Self.initialReplicas(model), model)
             actions.append(.scale(.modelDeployments, model.object.key, count))
         }
     }
 
-    /// The count that something outside asks for, within the bounds; `nil` where the operator scales directly.
+    /// The count that something outside asks for, within the bounds; `nil` where the operator scales directly, or did so
+    /// until now.
     private func externalReplicas(_ model: ModelDeployment) -> Int? {
-        model.scaling.engine == .direct ? nil : model.replicas.map { Self.clamped($0, model) }
+        model.scaling.engine == .direct || isHandover(model) ? nil : model.replicas.map { Self.clamped($0, model) }
+    }
+
+    /// Whether the count goes from the operator to an HPA now: what `spec.replicas` says is from another time.
+    private func isHandover(_ model: ModelDeployment) -> Bool {
+        model.scaling.engine == .horizontalPodAutoscaler
+            && model.object["status", "scaling", "engine"]?.string == ModelDeployment.Engine.direct.rawValue
+    }
+
+    /// The running count that an HPA starts from.
+    private func handedOver(_ observation: ModelObservation) -> Int? {
+        guard isHandover(observation.model), let serving = observation.stableRevision else { return nil }
+        return observation.deployment(serving)?["spec", "replicas"]?.int
     }
 
     private mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {

@@ -50,6 +50,7 @@ struct ModelReconciler: Reconciler {
             }
             return .awaitChange
         }
+        observation.foreign = scaling.foreign(key)
         let uid = observation.stored.uid ?? ""
         if observation.model.scaling.engine == .direct { scaling.wake(key, now: time.now()) }
         // A revision that must be there is read afresh before its absence decides anything.

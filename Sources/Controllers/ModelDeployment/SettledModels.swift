@@ -25,6 +25,8 @@ final class SettledModels: Sendable {
         var pods: [UInt64]
         /// When the last scaling decision that status shows was made.
         var decided: WallTime?
+        /// What else scales its target.
+        var foreign: String?
         /// What was done to its revisions.
         var memory: RevisionMemory
     }
@@ -57,6 +59,7 @@ final class SettledModels: Sendable {
             deployments: stores.deployments.revisions(ownedBy: uid),
             pods: stores.pods.revisions(label: FleetAPI.modelLabel, key.name),
             decided: scaling.record(key)?.time,
+            foreign: scaling.foreign(key),
             memory: ledger.memory(key, uid: uid)
         )
     }

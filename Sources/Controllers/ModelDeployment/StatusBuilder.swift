@@ -10,11 +10,11 @@ import Scaling
 /// The wanted status of a ModelDeployment, and the events that its changes deserve; a pure function of the observation.
 struct StatusBuilder {
     /// The whole status.
-    private(set) var status: JSONValue
+    var status: JSONValue
     /// Events about conditions that changed.
     private(set) var events: [PlannedEvent] = []
-    private let observation: ModelObservation
-    private var conditions: ConditionSet
+    let observation: ModelObservation
+    var conditions: ConditionSet
 
     /// The status of a model that can't be acted on: its last good objects keep serving.
     init(_ observation: ModelObservation, blocked: (reason: String, message: String)) {
@@ -72,7 +72,10 @@ struct StatusBuilder {
     }
 
     private mutating func setReady(_ ready: Int, of replicas: Int, failure: PodFailure?) {
-        if ready > 0 {
+        if replicas == 0, ready == 0, isAtRest {
+            let message = "no replica, since nobody uses the model; the first request wakes it"
+            set(ModelDeploymentCondition.ready, true, "ScaledToZero", message)
+        } else if ready > 0 {
             let rest = ready < replicas ? failure.map { "; \($0.message)" } ?? "" : ""
             set(ModelDeploymentCondition.ready, true, "Serving", "\(ready) of \(replicas) replicas are ready\(rest)")
         } else if let failure {
@@ -116,6 +119,9 @@ struct StatusBuilder {
                 "RevisionFailed",
                 "\(reason); the old revision keeps the traffic; correct the spec or set it back"
             )
+        case .first where replicas == 0 && isAtRest, .settled where replicas == 0 && isAtRest:
+            set(progressing, false, "Settled", "everything is as the spec asks")
+            set(healthy, true, "RevisionReady", "the revision is at rest")
         case .first, .settled:
             if ready == 0, isPastDeadline(serving) {
                 set(progressing, false, "ProgressDeadlineExceeded", deadlineMessage(failure))
@@ -155,6 +161,11 @@ struct StatusBuilder {
         return "no replica got ready within \(seconds) s (spec.rollout.progressDeadlineSeconds): \(why)"
     }
 
+    /// Whether a model without a replica is as it should be.
+    private var isAtRest: Bool {
+        observation.model.scaling.engine == .direct && observation.model.scaling.idleSeconds != nil
+    }
+
     private func isPastDeadline(_ revision: Int) -> Bool {
         guard let start = observation.unavailableSince(revision) else { return false }
         return observation.time - start > .seconds(observation.model.progressDeadlineSeconds)
@@ -165,8 +176,11 @@ struct StatusBuilder {
         case .bringUp, .switchTraffic: "RollingOut"
         case .failing: "RolloutFailed"
         case .first, .settled:
-            ready > 0
-                ? (ready < replicas ? "Serving, \(replicas - ready) loading" : "Serving") : failure?.reason ?? "Loading"
+            replicas == 0 && isAtRest
+                ? "Idle"
+                : ready > 0
+                    ? (ready < replicas ? "Serving, \(replicas - ready) loading" : "Serving")
+                    : failure?.reason ?? "Loading"
         }
     }
 
@@ -197,39 +211,8 @@ struct StatusBuilder {
         observation.deployment(revision)?["status", "readyReplicas"]?.int ?? 0
     }
 
-    private mutating func fillScaling() {
-        let active = ModelDeploymentCondition.scalingActive
-        let engine = observation.model.scaling.engine
-        guard engine == .direct else {
-            let count = observation.model.replicas.map { JSONValue($0) }
-            if let count { status["scaling"] = ["desiredReplicas": count] }
-            let who = engine == .external ? "whoever writes spec.replicas" : "the HorizontalPodAutoscaler"
-            return set(active, true, engine.rawValue, "\(who) decides the replica count")
-        }
-        guard let record = observation.scaling else {
-            // After a restart the last decision stays until there is a new one; a new model gets its first count.
-            let count = observation.stableRevision.flatMap { observation.deployment($0)?["spec", "replicas"] }
-            let first = count ?? JSONValue(observation.model.scaling.minReplicas)
-            status["scaling"] = observation.model.object["status", "scaling"] ?? ["desiredReplicas": first]
-            if conditions[active] == nil {
-                set(active, false, "NoDecisionYet", "no metrics were read yet", warns: false)
-            }
-            return
-        }
-        status["scaling"] = record.json
-        let reason = record.decision.reason
-        let isBlind = ["MissingData", "NothingReady", "NoTargets"].contains(reason.code)
-        set(
-            active,
-            !isBlind,
-            isBlind ? reason.code : "FollowingLoad",
-            isBlind ? reason.message : "the replica count follows the load",
-            warns: reason.code == "MissingData"
-        )
-    }
-
     /// Sets a condition; a change of status or reason to the worse makes a warning event, a return a normal one.
-    private mutating func set(_ type: String, _ isTrue: Bool, _ reason: String, _ message: String, warns: Bool = true) {
+    mutating func set(_ type: String, _ isTrue: Bool, _ reason: String, _ message: String, warns: Bool = true) {
         let old = conditions[type]
         let condition = Condition(
             type: type,

@@ -11,13 +11,17 @@ import Scaling
 import ServiceLifecycle
 import Telemetry
 
-/// Scrapes the pods of every model with engine `Direct`, decides, and writes the count: its only writer.
+/// Decides the replica count of every model with engine `Direct` from what was scraped, and writes it: its only writer.
 struct ScalingLoop: Service {
     /// The most models that are decided at one time.
     static let concurrency = 8
     /// When a model without a ready replica is looked at although nothing happened to it: after the longest default
     /// stabilization window (`behavior.scaleDown.stabilizationWindowSeconds`), so that nothing waits for time alone.
     static let restingInterval = Duration.seconds(300)
+    /// The same for a model with schedules.
+    static let scheduledRest = Duration.seconds(30)
+    /// How often it looks who is due.
+    static let tickInterval = Duration.milliseconds(200)
 
     /// What is known.
     let stores: FleetStores
@@ -25,8 +29,8 @@ struct ScalingLoop: Service {
     let state: ScalingState
     /// The cluster.
     let client: KubeClient
-    /// What reads the metrics pages.
-    let scraper: Scraper
+    /// Where the signals come from.
+    let signals: ModelSignals
     /// Where events go.
     let recorder: EventRecorder
     /// Our own metrics.
@@ -40,7 +44,7 @@ struct ScalingLoop: Service {
     /// Called with a model whose status has news.
     let onNews: @Sendable (ObjectKey) -> Void
 
-    /// Decides twice a second for the models that are due, until cancelled or shut down.
+    /// Decides for the models that are due, until cancelled or shut down.
     ///
     /// Models become known by their first reconcile, which wakes them.
     func run() async throws {
@@ -49,7 +53,7 @@ struct ScalingLoop: Service {
             // A shutdown lets the decisions in hand be written: a write that is given up keeps the lease from others.
             while !Task.isCancelled, !Task.isShuttingDownGracefully {
                 await tick()
-                try await cancelOnShutdown { try await time.sleep(for: .milliseconds(500)) }
+                try await cancelOnShutdown { try await time.sleep(for: Self.tickInterval) }
             }
         } catch {
             logger.debug("the scaling loop ends", metadata: ["reason": "\(error)"])
@@ -77,33 +81,71 @@ struct ScalingLoop: Service {
     func decide(_ key: ObjectKey) async {
         let now = time.now()
         guard let observation = ModelObservation(key, stores: stores, scaling: nil, time: now),
-            observation.model.scaling.engine == .direct, let revision = observation.stableRevision,
-            let deployment = observation.deployment(revision),
+            let revision = observation.stableRevision, let deployment = observation.deployment(revision),
             case .found(let runtime) = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
         else { return }
-        var entry = state.entry(key, policy: observation.model.scalingPolicy, revision: revision)
-        let signals = await scrape(observation.pods(of: revision), runtime: runtime, entry: &entry)
-        let input = scaleObservation(observation.model, deployment: deployment, signals: signals)
+        guard observation.model.scaling.engine == .direct else { return state.forget(key) }
+        let shown = observation.stored["status", "scaling"]
+        var entry = state.entry(key, policy: observation.model.scalingPolicy, shown: shown)
+        let seen = signals.read(observation, serving: revision, runtime: runtime, watched: &entry.watched)
+        var input = ScaleObservation(
+            observation,
+            deployment: deployment,
+            signals: seen,
+            sinceLast: entry.decided.map { now - $0 },
+            now: now
+        )
+        input.coldStartSeconds = entry.coldStarts.look(at: observation.pods(of: revision))
         let decision = entry.autoscaler.decide(input)
-        if decision.isChange, await write(decision, deployment: deployment, model: observation.model.object) {
+        entry.decided = now
+        var record = record(decision, entry: entry, signals: seen, revision: revision, now: now)
+        record.hindrance = hindrance(observation)
+        let acts = decision.isChange && record.hindrance == nil
+        if acts, await write(decision, deployment: deployment, model: observation.model.object) {
             entry.autoscaler.didScale(from: decision.current, to: decision.desired, at: time.now())
+            entry.changes = Array(([record.decisionJSON] + entry.changes).prefix(ScaleRecord.changeLimit))
         }
-        let queue = signals.readings[.queueLength].map { $0.total / Double(max(1, $0.reporting)) }
-        let p95 = signals.latency?.percentile(95).map { $0 * 1000 }
-        let record = ScaleRecord(time: now, decision: decision, revision: revision, queue: queue, p95: p95)
-        metrics.note(key, record: record, missing: signals.missing.count)
+        record.changes = entry.changes
+        note(key, record: record, missing: seen.missing.count)
+        let sawNothing = seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
+        let isNews = state.store(entry, decided: record, shown: shown, for: key)
+        if isNews { onNews(key) }
+        setNextLook(key, observation, rests: sawNothing && !isNews && !acts, now: now)
+    }
+
+    private func record(
+        _ decision: ScaleDecision,
+        entry: ScalingState.Entry,
+        signals: TrackSignals,
+        revision: Int,
+        now: WallTime
+    ) -> ScaleRecord {
+        ScaleRecord(
+            time: now,
+            decision: decision,
+            inputs: entry.autoscaler.lastInputs,
+            revision: revision,
+            queue: signals.readings[.queueLength].map { $0.total / Double(max(1, $0.reporting)) },
+            p95: signals.latency?.percentile(95).map { $0 * 1000 },
+            coldStartSeconds: entry.coldStarts.meanSeconds
+        )
+    }
+
+    private func hindrance(_ observation: ModelObservation) -> ScaleHindrance? {
+        if let foreign = state.foreign(observation.stored.key) { return .foreign(foreign) }
+        return observation.model.scaling.isObserved ? .observing : nil
+    }
+
+    private func note(_ key: ObjectKey, record: ScaleRecord, missing: Int) {
+        metrics.note(key, record: record, missing: missing)
+        let decision = record.decision
         logger.debug(
             "scaling decided",
             metadata: [
                 "model": "\(key)", "from": "\(decision.current)", "to": "\(decision.desired)",
-                "reason": "\(decision.reason.code)",
-                "steps": "\(decision.steps.map { "\($0.rule) \($0.before)>\($0.after)" }.joined(separator: ", "))",
+                "reason": "\(decision.reason.code)", "message": "\(decision.reason.message)",
             ]
         )
-        let sawNothing = signals.readings.isEmpty && signals.missing.isEmpty
-        let isNews = state.store(entry, decided: record, shown: observation.stored["status", "scaling"], for: key)
-        if isNews { onNews(key) }
-        setNextLook(key, observation, rests: sawNothing && !isNews, now: now)
     }
 
     private func setNextLook(_ key: ObjectKey, _ observation: ModelObservation, rests: Bool, now: WallTime) {
@@ -113,53 +155,8 @@ struct ScalingLoop: Service {
         // Between half and whole, by the name: models that came together don't come back together.
         let spread = key.description.utf8.reduce(UInt64(0)) { ($0 &* 31 &+ UInt64($1)) % 1021 }
         let share = 0.5 + Double(spread) / 2042
-        state.look(key, at: now + .seconds(Self.restingInterval.inSeconds * share), rests: true)
-    }
-
-    private func scrape(
-        _ pods: [KubeObject],
-        runtime: ServingRuntime,
-        entry: inout ScalingState.Entry
-    ) async -> TrackSignals {
-        let endpoint = runtime.metricsEndpoint
-        var parts: [String: TrackSignals.Part] = [:]
-        var targets: [ScrapeTarget] = []
-        for pod in pods where PodDiagnosis.isReady(pod) {
-            guard let address = pod["status", "podIP"]?.string, !address.isEmpty else {
-                parts[pod.name] = .missing("the pod has no address")
-                continue
-            }
-            let host = address.contains(":") ? "[\(address)]" : address
-            targets.append(ScrapeTarget(pod: pod.name, authority: "\(host):\(endpoint.port)", path: endpoint.path))
-        }
-        var scrapes: [String: ReplicaScrape] = [:]
-        for (pod, result) in await scraper.scrape(targets, mapping: runtime.mapping) {
-            switch result {
-            case .failed(let reason):
-                parts[pod] = .missing(reason)
-                scrapes[pod] = entry.scrapes[pod]
-            case .scraped(let scrape):
-                parts[pod] = .reported(ReplicaSignals(scrape, since: entry.scrapes[pod]))
-                scrapes[pod] = scrape
-            }
-        }
-        entry.scrapes = scrapes
-        return TrackSignals(parts: parts, now: time.now(), staleAfter: .seconds(30))
-    }
-
-    private func scaleObservation(
-        _ model: ModelDeployment,
-        deployment: KubeObject,
-        signals: TrackSignals
-    ) -> ScaleObservation {
-        ScaleObservation(
-            time: time.now(),
-            replicas: deployment["spec", "replicas"]?.int ?? 1,
-            readyReplicas: deployment["status", "readyReplicas"]?.int ?? 0,
-            readings: signals.readings,
-            latency: model.scaling.latency.flatMap { signals.latencyReading(percentile: $0.percentile) },
-            missing: signals.missing
-        )
+        let longest = observation.model.scaling.schedules.isEmpty ? Self.restingInterval : Self.scheduledRest
+        state.look(key, at: now + .seconds(longest.inSeconds * share), rests: true)
     }
 
     /// Writes the count; `false` when that failed, and the next decision tries again.

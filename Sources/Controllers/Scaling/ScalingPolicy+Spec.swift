@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import FleetAPI
 import KubeModel
 import Scaling
@@ -9,18 +10,44 @@ import Telemetry
 extension ModelDeployment {
     /// The spec's scaling as the autoscaler understands it.
     var scalingPolicy: ScalingPolicy {
-        ScalingPolicy(
+        let kind = ScalingPolicy.Kind(rawValue: scaling.policy.rawValue) ?? .targetTracking
+        var policy = ScalingPolicy(
             minReplicas: scaling.minReplicas,
             maxReplicas: scaling.maxReplicas,
+            kind: kind,
             targets: scaling.targets.compactMap { target in
-                Signal(rawValue: target.signal).map { ScalingTarget(signal: $0, value: target.value) }
+                Signal(rawValue: target.signal).map {
+                    ScalingTarget(signal: $0, value: target.value, activation: target.activationValue)
+                }
             },
-            latency: scaling.latency.map {
-                LatencyObjective(percentile: $0.percentile, milliseconds: $0.milliseconds)
+            latency: latencyObjective,
+            up: Self.rules(scaling.behavior["scaleUp"], default: ScalingPolicy.defaultUp(kind)),
+            down: Self.rules(scaling.behavior["scaleDown"], default: ScalingPolicy.defaultDown(kind)),
+            fallback: scaling.fallback.map {
+                ScalingFallback(failureThreshold: $0.failureThreshold, replicas: $0.replicas)
             },
-            up: Self.rules(scaling.behavior["scaleUp"], default: .defaultUp),
-            down: Self.rules(scaling.behavior["scaleDown"], default: .defaultDown)
+            idleSeconds: scaling.idleSeconds
         )
+        policy.isPaused = scaling.isPaused
+        return policy
+    }
+
+    /// The latency objective.
+    var latencyObjective: LatencyObjective? {
+        scaling.latency.map { LatencyObjective(percentile: $0.percentile, milliseconds: $0.milliseconds) }
+    }
+
+    /// The schedules that can be read.
+    var schedules: [ScalingSchedule] {
+        scaling.schedules.compactMap { schedule in
+            guard let start = CronSchedule(schedule.start), let end = CronSchedule(schedule.end) else { return nil }
+            let bounds = ScheduledBounds(
+                name: schedule.name,
+                minReplicas: schedule.minReplicas,
+                maxReplicas: schedule.maxReplicas
+            )
+            return ScalingSchedule(bounds: bounds, start: start, end: end, timeZone: schedule.timeZone)
+        }
     }
 
     private static func rules(_ json: JSONValue?, default rules: ScalingRules) -> ScalingRules {

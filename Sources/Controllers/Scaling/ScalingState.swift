@@ -7,79 +7,32 @@ import Scaling
 import Synchronization
 import Telemetry
 
-/// A scaling decision as status shows it.
-struct ScaleRecord: Sendable, Hashable {
-    /// When it was made.
-    let time: WallTime
-    /// The decision.
-    let decision: ScaleDecision
-    /// The revision that it is about.
-    let revision: Int
-    /// Waiting requests per replica; `nil` when missing.
-    let queue: Double?
-    /// The latency that 95 % of the requests keep below, in milliseconds; `nil` without a request.
-    let p95: Double?
-
-    /// `status.scaling`
-    var json: JSONValue {
-        let signals = decision.proposals.map { proposal -> JSONValue in
-            var json: JSONValue = [
-                "name": .string(proposal.source), "value": .string(proposal.value.map(Self.text) ?? ""),
-                "target": .string(Self.text(proposal.target)), "note": .string(proposal.note),
-            ]
-            json["ageSeconds"] = proposal.age.map { JSONValue(Int($0.inSeconds)) }
-            json["proposedReplicas"] = proposal.replicas.map { JSONValue($0) }
-            return json
-        }
-        let steps = decision.steps.map { step -> JSONValue in
-            [
-                "rule": .string(step.rule), "before": JSONValue(step.before), "after": JSONValue(step.after),
-                "note": .string(step.note),
-            ]
-        }
-        var json: JSONValue = [
-            "desiredReplicas": JSONValue(decision.desired),
-            "lastDecision": [
-                "time": .string(time.rfc3339), "reason": .string(decision.reason.code),
-                "message": .string(decision.reason.message), "fromReplicas": JSONValue(decision.current),
-                "toReplicas": JSONValue(decision.desired), "signals": .array(signals), "steps": .array(steps),
-            ],
-        ]
-        json["queue"] = queue.map { .string(Self.text($0)) }
-        json["p95"] = p95.map { .string(Self.text($0.rounded() > 10 ? $0.rounded() : $0) + "ms") }
-        return json
-    }
-
-    /// Whether the two say the same to a reader, but for the time.
-    func isSame(as other: ScaleRecord) -> Bool { isSame(as: other.json) }
-
-    /// Whether it says the same to a reader as what status shows, but for the time.
-    func isSame(as shown: JSONValue) -> Bool { Self.timeless(json) == Self.timeless(shown) }
-
-    private static func timeless(_ json: JSONValue) -> JSONValue {
-        var json = json
-        json.set(nil, at: "lastDecision", "time")
-        return json
-    }
-
-    private static func text(_ number: Double) -> String {
-        let rounded = (number * 10).rounded() / 10
-        return Int64(exactly: rounded).map { String($0) } ?? rounded.description
-    }
-}
-
 /// What the scaling loop remembers of each model, shared with the reconciler, which writes the status.
 final class ScalingState: Sendable {
     /// One model's memory.
     struct Entry: Sendable {
         /// The autoscaler with its history.
         var autoscaler: Autoscaler
-        /// The last page of each pod of the revision.
-        var scrapes: [String: ReplicaScrape] = [:]
-        /// The revision that the memory is about.
-        var revision: Int
+        /// How long its pods take to get ready.
+        var coldStarts: ColdStarts
+        /// What the board scrapes for it.
+        var watched: [ScrapeGroup: [ScrapeTarget]] = [:]
+        /// When it was decided last.
+        var decided: WallTime?
         /// The decision that status shows.
         var record: ScaleRecord?
+        /// The decisions that changed the count, the newest first.
+        var changes: [JSONValue]
+
+        /// A memory that starts from what status shows.
+        init(policy: ScalingPolicy, shown: JSONValue?) {
+            autoscaler = Autoscaler(policy: policy)
+            coldStarts = ColdStarts(shown: shown)
+            changes = shown?["recentChanges"]?.array ?? []
+        }
+
+        /// Whether it holds anything worth keeping.
+        var isEmpty: Bool { record == nil && watched.values.allSatisfy(\.isEmpty) }
     }
 
     /// How often status follows numbers that move without moving the count (a write per model each time).
@@ -93,6 +46,10 @@ final class ScalingState: Sendable {
         var resting: [ObjectKey: WallTime] = [:]
         /// No model is due before.
         var earliest: WallTime?
+        /// What else scales a model's target, as a clause.
+        var foreign: [ObjectKey: String] = [:]
+        /// Called with what was scraped for a model that is forgotten.
+        var onForget: @Sendable ([ScrapeGroup: [ScrapeTarget]]) -> Void = { _ in }
     }
 
     private let state = Mutex(State())
@@ -100,16 +57,36 @@ final class ScalingState: Sendable {
     /// An empty memory.
     init() {}
 
+    /// Sets what is called with the groups of a model that is forgotten.
+    func onForget(_ body: @escaping @Sendable ([ScrapeGroup: [ScrapeTarget]]) -> Void) {
+        state.withLock { $0.onForget = body }
+    }
+
     /// The decision that status shows; `nil` before the first of this process.
     func record(_ key: ObjectKey) -> ScaleRecord? { state.withLock { $0.entries[key]?.record } }
 
+    /// What else scales a model's target, as a clause; `nil` where nothing is known to.
+    func foreign(_ key: ObjectKey) -> String? { state.withLock { $0.foreign[key] } }
+
+    /// Sets what else scales which models; answers the models of which that changed.
+    func setForeign(_ found: [ObjectKey: String]) -> [ObjectKey] {
+        state.withLock { state in
+            let old = state.foreign
+            state.foreign = found
+            return Set(old.keys).union(found.keys).filter { old[$0] != found[$0] }.sorted()
+        }
+    }
+
     /// Forgets a model.
     func forget(_ key: ObjectKey) {
-        state.withLock { state in
+        let (watched, body) = state.withLock { state in
+            let watched = state.entries[key]?.watched ?? [:]
             state.entries[key] = nil
             state.due[key] = nil
             state.resting[key] = nil
+            return (watched, state.onForget)
         }
+        if !watched.isEmpty { body(watched) }
     }
 
     /// Something happened to a model: it is looked at soon, unless its turn comes anyway.
@@ -119,6 +96,19 @@ final class ScalingState: Sendable {
             state.resting[key] = nil
             state.due[key] = now
             state.earliest = min(state.earliest ?? now, now)
+        }
+    }
+
+    /// A page of a model came in: its turn comes at once, or half an interval after the last one.
+    func pageCame(_ key: ObjectKey, now: WallTime) {
+        state.withLock { state in
+            guard let entry = state.entries[key], let decided = entry.decided, let due = state.due[key] else { return }
+            // `due` is one interval after `decided`.
+            let half = decided + (due - decided) / 2
+            let time = max(now, min(half, due))
+            guard time < due else { return }
+            state.due[key] = time
+            state.earliest = min(state.earliest ?? time, time)
         }
     }
 
@@ -155,15 +145,11 @@ final class ScalingState: Sendable {
         }
     }
 
-    /// The memory of a model; a fresh one for another revision keeps the history of decisions.
-    func entry(_ key: ObjectKey, policy: ScalingPolicy, revision: Int) -> Entry {
-        var entry =
-            state.withLock { $0.entries[key] } ?? Entry(autoscaler: Autoscaler(policy: policy), revision: revision)
+    /// The memory of a model; `shown` is `status.scaling`, from which a fresh one starts.
+    func entry(_ key: ObjectKey, policy: ScalingPolicy, shown: JSONValue?) -> Entry {
+        var entry = state.withLock { $0.entries[key] } ?? Entry(policy: policy, shown: shown)
         entry.autoscaler.policy = policy
-        if entry.revision != revision {
-            entry.revision = revision
-            entry.scrapes = [:]
-        }
+        entry.autoscaler.policy.coldStartSeconds = entry.coldStarts.meanSeconds
         return entry
     }
 
@@ -175,20 +161,22 @@ final class ScalingState: Sendable {
         let isNews = Self.isNews(new, after: entry.record, shown: shown)
         var entry = entry
         if isNews { entry.record = new }
-        state.withLock { $0.entries[key] = entry.record == nil && entry.scrapes.isEmpty ? nil : entry }
+        state.withLock { $0.entries[key] = entry.isEmpty ? nil : entry }
         return isNews
     }
 
     private static func isNews(_ new: ScaleRecord, after old: ScaleRecord?, shown: JSONValue?) -> Bool {
-        if new.decision.isChange { return true }
         guard let old else {
             guard let shown else { return true }
+            if new.decision.isChange { return true }
             // Before the first replica is ready there is no decision to show, only a count.
             let isWaiting = new.decision.reason.code == "NothingReady" && shown["lastDecision"] == nil
             return isWaiting ? shown["desiredReplicas"]?.int != new.decision.desired : !new.isSame(as: shown)
         }
         return new.decision.desired != old.decision.desired
             || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
+            || new.hindrance != old.hindrance || new.changes.count != old.changes.count
+            || new.changes.first != old.changes.first
             || (new.time - old.time >= recordInterval && !new.isSame(as: old))
     }
 }

@@ -83,6 +83,38 @@ extension ModelDeployment {
         ]
     )
 
+    private static func decision(_ description: String) -> StructuralSchema {
+        .object(
+            description,
+            [
+                "time": SharedSchema.time("When it was made."), "reason": .string("One word for machines."),
+                "message": .string("A sentence for people."), "policy": .string("The policy that decided."),
+                "fromReplicas": .integer("The count before."), "toReplicas": .integer("The count after."),
+                "winner": .string("The signal with the largest answer."),
+                "signals": .list("What each signal asked for.", of: signal, limit: 16),
+                "steps": .list("The rules that acted, in order.", of: step, limit: 32),
+                "inputs": .open("All that the decision follows from: it can be replayed."),
+            ]
+        )
+    }
+
+    private static let scalingStatus = StructuralSchema.object(
+        "The last scaling decision, and the ones before it that changed the count.",
+        [
+            "desiredReplicas": .integer("The replicas that scaling asks for.", from: 0),
+            "engine": .string("The engine that the count comes from."),
+            "queue": .string("Waiting requests per replica."),
+            "p95": .string("The latency that 95 % of the requests keep below."),
+            "coldStartSeconds": .number("The mean time from a pod's creation to its readiness, in seconds."),
+            "lastDecision": decision("The last decision and how it came about."),
+            "recentChanges": .list(
+                "The last decisions that changed the count, the newest first.",
+                of: decision("A decision that changed the count."),
+                limit: 10
+            ),
+        ]
+    )
+
     /// The schema of `status`.
     static let statusSchema = StructuralSchema.object(
         "What is true now; written by the operator.",
@@ -94,24 +126,7 @@ extension ModelDeployment {
             "summary": .string("What is true now, in a few words."),
             "url": .string("Where requests inside of the cluster go."),
             "runtime": .string("The ServingRuntime in use."), "stable": track, "candidate": track,
-            "scaling": .object(
-                "The last scaling decision.",
-                [
-                    "desiredReplicas": .integer("The replicas that scaling asks for.", from: 0),
-                    "queue": .string("Waiting requests per replica."),
-                    "p95": .string("The latency that 95 % of the requests keep below."),
-                    "lastDecision": .object(
-                        "The last decision and how it came about.",
-                        [
-                            "time": SharedSchema.time("When it was made."), "reason": .string("One word for machines."),
-                            "message": .string("A sentence for people."),
-                            "fromReplicas": .integer("The count before."), "toReplicas": .integer("The count after."),
-                            "signals": .list("What each signal asked for.", of: signal, limit: 8),
-                            "steps": .list("The rules that acted, in order.", of: step, limit: 16),
-                        ]
-                    ),
-                ]
-            ),
+            "scaling": scalingStatus,
             "conditions": SharedSchema.conditions,
         ]
     )

@@ -82,9 +82,7 @@ public enum ModelDeploymentValidation {
                 )
             }
         }
-        if scaling["scaleToZero"] != nil {
-            findings.warnings.append("spec.scaling.scaleToZero is not supported yet and has no effect")
-        }
+        ScalingValidation.check(scaling, engine: engine, &findings)
     }
 
     private static func checkRollout(_ rollout: JSONValue, _ findings: inout ValidationFindings) {

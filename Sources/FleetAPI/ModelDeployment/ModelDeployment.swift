@@ -35,6 +35,15 @@ public struct ModelDeployment: Sendable, Hashable {
         public var signal: String
         /// The level.
         public var value: Double
+        /// The total over all replicas up to which the model counts as idle.
+        public var activationValue = 0.0
+
+        /// A level.
+        public init(signal: String, value: Double, activationValue: Double = 0) {
+            self.signal = signal
+            self.value = value
+            self.activationValue = activationValue
+        }
     }
 
     /// A latency promise.
@@ -45,11 +54,61 @@ public struct ModelDeployment: Sendable, Hashable {
         public var milliseconds: Double
     }
 
+    /// How signals become a count.
+    public enum Policy: String, Sendable, Hashable, CaseIterable {
+        /// The HPA's rule over the targets.
+        case targetTracking = "TargetTracking"
+        /// What keeps the latency objective.
+        case slo = "SLO"
+        /// Thresholds and fixed factors.
+        case rule = "Rule"
+    }
+
+    /// A Prometheus server to ask.
+    public struct Prometheus: Sendable, Hashable {
+        /// Its address.
+        public var address: String
+        /// PromQL by field: `queueLength`, `inFlight`, `requestRate`, `errorRate`, `latency`.
+        public var queries: [String: String]
+        /// How old a sample may be that a query reads, in seconds.
+        public var lookbackSeconds: Int
+    }
+
+    /// The fewest replicas while nothing can be read.
+    public struct Fallback: Sendable, Hashable {
+        /// After how many readings in a row that failed.
+        public var failureThreshold: Int
+        /// The fewest replicas from then on.
+        public var replicas: Int
+    }
+
+    /// A time with bounds of its own.
+    public struct Schedule: Sendable, Hashable {
+        /// Its name.
+        public var name: String
+        /// The IANA time zone of start and end.
+        public var timeZone: String
+        /// When it begins, as crontab(5).
+        public var start: String
+        /// When it ends, as crontab(5).
+        public var end: String
+        /// The fewest replicas meanwhile.
+        public var minReplicas: Int?
+        /// The most replicas meanwhile.
+        public var maxReplicas: Int?
+    }
+
     /// What `spec.scaling` says.
     public struct ScalingSpec: Sendable, Hashable {
         /// Who writes the count.
         public var engine: Engine
-        /// The fewest replicas.
+        /// How signals become a count.
+        public var policy: Policy
+        /// Whether decisions are reported and not acted on.
+        public var isObserved: Bool
+        /// Whether the count stays as it is.
+        public var isPaused: Bool
+        /// The fewest replicas of a model in use.
         public var minReplicas: Int
         /// The most replicas.
         public var maxReplicas: Int
@@ -61,6 +120,14 @@ public struct ModelDeployment: Sendable, Hashable {
         public var intervalSeconds: Int
         /// `behavior` as it is.
         public var behavior: JSONValue
+        /// The Prometheus server to ask instead of the pods.
+        public var prometheus: Prometheus?
+        /// The fewest replicas while nothing can be read.
+        public var fallback: Fallback?
+        /// Times with bounds of their own.
+        public var schedules: [Schedule]
+        /// After how many seconds without a request the model goes to no replica; `nil` for never.
+        public var idleSeconds: Int?
     }
 
     /// The whole object with defaults.
@@ -96,27 +163,5 @@ public struct ModelDeployment: Sendable, Hashable {
         replicas = spec["replicas"]?.int
         progressDeadlineSeconds = spec.at("rollout", "progressDeadlineSeconds")?.int ?? 600
         scaling = Self.scaling(spec["scaling"] ?? .emptyObject)
-    }
-
-    private static func scaling(_ json: JSONValue) -> ScalingSpec {
-        let minimum = max(1, json["minReplicas"]?.int ?? 1)
-        var targets = (json["targets"]?.array ?? []).compactMap { target -> Target? in
-            guard let signal = target["signal"]?.string, let value = target["value"]?.double else { return nil }
-            return Target(signal: signal, value: value)
-        }
-        var latency: LatencyPromise?
-        if let objective = json.at("objective", "latency"), let milliseconds = objective["milliseconds"]?.double {
-            latency = LatencyPromise(percentile: objective["percentile"]?.double ?? 95, milliseconds: milliseconds)
-        }
-        if targets.isEmpty && latency == nil { targets = defaultTargets }
-        return ScalingSpec(
-            engine: json["engine"]?.string.flatMap(Engine.init(rawValue:)) ?? .direct,
-            minReplicas: minimum,
-            maxReplicas: max(minimum, json["maxReplicas"]?.int ?? 5),
-            targets: targets,
-            latency: latency,
-            intervalSeconds: min(15, max(1, json["intervalSeconds"]?.int ?? 2)),
-            behavior: json["behavior"] ?? .emptyObject
-        )
     }
 }

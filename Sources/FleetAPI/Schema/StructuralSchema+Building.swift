@@ -59,6 +59,11 @@ extension StructuralSchema {
         return schema
     }
 
+    /// A boolean, false by default.
+    static func boolean(_ description: String) -> StructuralSchema {
+        StructuralSchema(type: .boolean, description: description)
+    }
+
     /// A list.
     static func list(
         _ description: String,

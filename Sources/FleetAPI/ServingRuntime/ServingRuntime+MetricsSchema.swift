@@ -43,6 +43,15 @@ extension ServingRuntime {
         )
     }
 
+    private static let inFlight: StructuralSchema = {
+        var schema = level("Requests that were accepted and not yet answered.")
+        schema.properties["counts"] = .string(
+            "Whether the number holds All requests, those that wait included, or the Running ones alone. All by default.",
+            of: ["All", "Running"]
+        )
+        return schema
+    }()
+
     private static let cacheUsage = metric(
         "The gauge of how full the key-value cache of a language model is; the fullest series counts.",
         ["unit": .string("Ratio is 0 to 1, Percent is 0 to 100; Ratio by default.", of: ["Ratio", "Percent"])]
@@ -76,7 +85,7 @@ extension ServingRuntime {
             "path": .string("The path of the page in the Prometheus text format.", pattern: "^/", default: "/metrics"),
             "port": .integer("The port of the page; by default the one for inference.", from: 1, to: 65_535),
             "queueLength": level("Requests that wait."),
-            "inFlight": level("Requests that were accepted and not yet answered."),
+            "inFlight": inFlight,
             "cacheUsage": cacheUsage, "latency": latency, "requests": requests,
             "successes": metric("The counter of requests that ended well, where requests isn't counted by code.", [:]),
             "errors": metric(

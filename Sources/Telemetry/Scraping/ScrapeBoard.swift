@@ -28,7 +28,7 @@ public final class ScrapeBoard: Sendable {
     }
 
     /// How long the board rests at most before it looks again who is due.
-    private static let longestRest = Duration.milliseconds(100)
+    private static let longestRest = Duration.milliseconds(500)
     /// How long it rests at least, so that turns are taken in batches.
     private static let shortestRest = Duration.milliseconds(5)
 
@@ -36,11 +36,21 @@ public final class ScrapeBoard: Sendable {
     private let time: any TimeSource
     private let random: any RandomSource
     private let state: Mutex<State>
+    private let onPage: @Sendable (String) -> Void
 
     /// A board without a group. The scraper's exchange must keep to the time limits of its requests, as clients do: the
     /// board sets no alarm of its own for each of thousands of scrapes.
-    /// - Parameter concurrency: the most scrapes at one time over all groups.
-    public init(scraper: Scraper, time: any TimeSource, random: any RandomSource, concurrency: Int = 256) {
+    /// - Parameters:
+    ///   - concurrency: the most scrapes at one time over all groups.
+    ///   - onPage: called with a group of which there is something new.
+    public init(
+        scraper: Scraper,
+        time: any TimeSource,
+        random: any RandomSource,
+        concurrency: Int = 256,
+        onPage: @escaping @Sendable (String) -> Void = { _ in }
+    ) {
+        self.onPage = onPage
         self.scraper = scraper
         self.time = time
         self.random = random
@@ -76,7 +86,7 @@ public final class ScrapeBoard: Sendable {
         state.withLock { state in
             let notices = state.notices[group] ?? [:]
             let pods = state.schedule.pods(of: group)
-            return Dictionary(uniqueKeysWithValues: pods.map { ($0, notices[$0]?.part ?? .missing("not scraped yet")) })
+            return Dictionary(uniqueKeysWithValues: pods.map { ($0, notices[$0]?.part ?? .pending) })
         }
     }
 
@@ -114,12 +124,12 @@ public final class ScrapeBoard: Sendable {
     private func scrape(_ job: ScrapeSchedule.Job, mapping: MetricsMapping, isFailing: Bool) async {
         let result = await scraper.fetch(job.target, mapping: mapping)
         let now = time.now()
-        state.withLock { state in
+        let isNews = state.withLock { state in
             var failed = false
             if case .failed = result { failed = true }
             let isWanted = state.schedule.finish(job, wasFailing: isFailing, failed: failed, now: now)
             if failed { state.failed += 1 } else { state.scraped += 1 }
-            guard isWanted, state.mappings[job.group] == mapping else { return }
+            guard isWanted, state.mappings[job.group] == mapping else { return false }
             let pod = job.target.pod
             let known = state.notices[job.group]?[pod]
             let before = known?.generation == job.generation ? known?.scrape : nil
@@ -132,6 +142,8 @@ public final class ScrapeBoard: Sendable {
                 notice = Notice(generation: job.generation, scrape: scrape, part: .reported(signals))
             }
             state.notices[job.group, default: [:]][pod] = notice
+            return true
         }
+        if isNews { onPage(job.group) }
     }
 }

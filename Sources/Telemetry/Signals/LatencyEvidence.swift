@@ -4,10 +4,13 @@
 import Ambient
 
 #if canImport(Glibc)
+    import func Glibc.exp
     import func Glibc.log
 #elseif canImport(Musl)
+    import func Musl.exp
     import func Musl.log
 #elseif canImport(Darwin)
+    import func Darwin.exp
     import func Darwin.log
 #endif
 
@@ -58,6 +61,23 @@ public struct LatencyEvidence: Sendable, Hashable {
     /// Whether `percentile(_:)` rests on an assumption about the spread.
     public func isEstimate(_ percentile: Double) -> Bool {
         histogram == nil && !quantiles.keys.contains { $0 >= percentile / 100 - 1e-9 }
+    }
+
+    /// The mean duration in seconds, from whatever is known; `nil` without a request.
+    public var meanSeconds: Double? { histogram?.mean ?? mean }
+
+    /// The share of the requests that took longer than `seconds`, 0 to 1; `nil` without a request.
+    ///
+    /// From a histogram by its buckets; from a summary by the highest quantile that keeps below; from a mean as an exponential
+    /// spread gives it.
+    public func lateShare(above seconds: Double) -> Double? {
+        if let histogram, histogram.total > 0 { return histogram.count(above: seconds) / histogram.total }
+        guard observations != 0 else { return nil }
+        if !quantiles.isEmpty {
+            let kept = quantiles.filter { $0.value <= seconds }.keys.max() ?? 0
+            return 1 - kept
+        }
+        return mean.map { $0 > 0 ? exp(-seconds / $0) : 0 }
     }
 
     /// Both together.

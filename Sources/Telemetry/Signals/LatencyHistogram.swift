@@ -7,6 +7,8 @@ public struct LatencyHistogram: Sendable, Hashable {
     public private(set) var bounds: [Double] = []
     /// The observations at or below each bound; never falling.
     public private(set) var counts: [Double] = []
+    /// The sum of all observations in seconds; `nil` where it isn't known.
+    public internal(set) var sum: Double?
 
     /// A histogram of unsorted buckets; values that are no numbers are dropped.
     public init(buckets: [(bound: Double, count: Double)]) {
@@ -59,6 +61,7 @@ public struct LatencyHistogram: Sendable, Hashable {
         guard bounds == earlier.bounds, zip(counts, earlier.counts).allSatisfy({ $0 >= $1 }) else { return self }
         var difference = self
         for index in counts.indices { difference.counts[index] -= earlier.counts[index] }
+        difference.sum = sum.flatMap { now in earlier.sum.flatMap { now >= $0 ? now - $0 : nil } }
         // Buckets are read one after the other while requests end: a later one may have grown by less.
         for index in counts.indices.dropFirst() {
             difference.counts[index] = max(difference.counts[index], difference.counts[index - 1])
@@ -71,6 +74,7 @@ public struct LatencyHistogram: Sendable, Hashable {
         if bounds.isEmpty { return other }
         if other.bounds.isEmpty { return self }
         var merged = LatencyHistogram(buckets: [])
+        merged.sum = sum.flatMap { left in other.sum.map { left + $0 } }
         for (index, bound) in bounds.enumerated() {
             guard let match = other.bounds.firstIndex(of: bound) else { continue }
             merged.bounds.append(bound)
@@ -108,6 +112,45 @@ public struct LatencyHistogram: Sendable, Hashable {
         let below = index > 0 ? counts[index - 1] : 0
         let inside = counts[index] - below
         return inside > 0 ? lower + (bounds[index] - lower) * (rank - below) / inside : bounds[index]
+    }
+
+    /// How many observations were above `seconds`; within a bucket they are taken as evenly spread.
+    public func count(above seconds: Double) -> Double {
+        guard let index = bounds.firstIndex(where: { $0 >= seconds }) else { return 0 }
+        let below = index > 0 ? counts[index - 1] : 0
+        let lower = index > 0 ? bounds[index - 1] : min(0, bounds[index])
+        // Nothing is known of where they are in the bucket without an end: all of them are above.
+        let width = bounds[index] - lower
+        let share = width.isFinite && width > 0 ? min(1, max(0, (seconds - lower) / width)) : 0
+        return max(0, total - below - (counts[index] - below) * share)
+    }
+
+    /// The mean in seconds: exact where the sum is known, else from the middles of the buckets; `nil` without an observation.
+    public var mean: Double? {
+        guard total > 0 else { return nil }
+        if let sum, sum.isFinite, sum >= 0 { return sum / total }
+        return moments.mean
+    }
+
+    /// The squared coefficient of variation, from evenly filled buckets; `nil` with less than two observations.
+    public var variation: Double? {
+        guard total >= 2 else { return nil }
+        let (mean, square) = moments
+        return mean > 0 ? max(0, square / (mean * mean) - 1) : nil
+    }
+
+    /// Mean and mean square over evenly filled buckets; the bucket without an end counts as its beginning.
+    private var moments: (mean: Double, square: Double) {
+        var mean = 0.0
+        var square = 0.0
+        for index in counts.indices {
+            let share = (counts[index] - (index > 0 ? counts[index - 1] : 0)) / max(total, .leastNormalMagnitude)
+            let low = index > 0 ? max(0, bounds[index - 1]) : 0
+            let high = bounds[index].isFinite ? max(low, bounds[index]) : low
+            mean += share * (low + high) / 2
+            square += share * (low * low + low * high + high * high) / 3
+        }
+        return (mean, square)
     }
 
     /// Whether the percentile is beyond the largest finite bound, so that `percentile(_:)` only says the least.

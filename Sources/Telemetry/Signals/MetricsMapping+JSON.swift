@@ -16,7 +16,8 @@ extension MetricsMapping {
             successes: Self.sources(json["successes"]),
             errors: Self.sources(json["errors"]),
             codeLabel: requests?["codeLabel"]?.string ?? "code",
-            errorCodes: requests?["errorCodes"]?.array.map { $0.compactMap(\.string) } ?? ["5"]
+            errorCodes: requests?["errorCodes"]?.array.map { $0.compactMap(\.string) } ?? ["5"],
+            inFlightIsRunning: json["inFlight"]?["counts"]?.string == "Running"
         )
     }
 

@@ -70,6 +70,10 @@ public struct MetricsMapping: Sendable, Hashable {
     public let codeLabel: String
     /// The beginnings of codes that count as errors.
     public let errorCodes: [String]
+    /// The counter of the process's CPU seconds; `process_cpu_seconds_total` by default, as most client libraries have it.
+    public let cpuSeconds: [MetricSource]
+    /// Whether `inFlight` leaves out the requests that wait.
+    public let inFlightIsRunning: Bool
     /// The samples of a page that are needed.
     public let selection: MetricSelection
 
@@ -83,7 +87,9 @@ public struct MetricsMapping: Sendable, Hashable {
         successes: [MetricSource] = [],
         errors: [MetricSource] = [],
         codeLabel: String = "code",
-        errorCodes: [String] = ["5"]
+        errorCodes: [String] = ["5"],
+        cpuSeconds: [MetricSource] = [MetricSource("process_cpu_seconds")],
+        inFlightIsRunning: Bool = false
     ) {
         self.queueLength = queueLength
         self.inFlight = inFlight
@@ -94,7 +100,9 @@ public struct MetricsMapping: Sendable, Hashable {
         self.errors = errors
         self.codeLabel = codeLabel
         self.errorCodes = errorCodes
-        let all = queueLength + inFlight + cacheUsage + latency + requests + successes + errors
+        self.cpuSeconds = cpuSeconds
+        self.inFlightIsRunning = inFlightIsRunning
+        let all = queueLength + inFlight + cacheUsage + latency + requests + successes + errors + cpuSeconds
         let names = all.flatMap { [$0.selector.name] + ($0.count.map { [$0.name] } ?? []) }
         selection = MetricSelection(names: Set(names.flatMap(Self.samples)))
     }

@@ -40,6 +40,10 @@ public struct ReplicaScrape: Sendable, Hashable {
     var requests: SignalValue<CounterSeries>
     /// Requests that ended in an error since the server's start.
     var errors: SignalValue<CounterSeries>
+    /// The process's CPU seconds since its start.
+    var cpuSeconds: SignalValue<CounterSeries>
+    /// Whether `inFlight` leaves out the requests that wait.
+    var inFlightIsRunning: Bool
 
     /// Picks from a page what `mapping` names.
     /// - Parameter staleAfter: how old a sample may be that has a time of its own.
@@ -50,6 +54,8 @@ public struct ReplicaScrape: Sendable, Hashable {
         inFlight = reader.level(.inFlight, mapping.inFlight)
         cacheUsage = reader.ratio(.cacheUsage, mapping.cacheUsage)
         latency = reader.durations(mapping.latency)
+        cpuSeconds = reader.counter(.cpu, mapping.cpuSeconds)
+        inFlightIsRunning = mapping.inFlightIsRunning
         let counts = RequestCounts(reader: reader, mapping: mapping)
         requests = counts.requests
         errors = counts.errors

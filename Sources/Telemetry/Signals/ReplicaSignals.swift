@@ -19,6 +19,12 @@ public struct ReplicaSignals: Sendable, Hashable {
     public let errorRate: SignalValue<Double>
     /// The durations of the requests that ended in between; missing before the second scrape.
     public let latency: SignalValue<LatencyEvidence>
+    /// Seconds of CPU time a second; missing before the second scrape.
+    public let cpu: SignalValue<Double>
+    /// Requests that are being worked on; `nil` where the page doesn't say.
+    public let running: Double?
+    /// Requests a second that arrived: those that ended, and by how much those in the replica have become more.
+    public let arrivalRate: Double?
 
     /// The signals at `scrape`, with rates since `earlier`.
     ///
@@ -38,6 +44,10 @@ public struct ReplicaSignals: Sendable, Hashable {
             errorRate = errors
         }
         latency = interval.durations()
+        cpu = interval.rate(.cpu, \.cpuSeconds)
+        let waiting = queueLength.value ?? 0
+        running = inFlight.value.map { scrape.inFlightIsRunning ? $0 : max(0, $0 - waiting) }
+        arrivalRate = requestRate.value.map { max(0, $0 + interval.outstandingGrowth) }
     }
 }
 
@@ -87,6 +97,19 @@ private struct Interval {
             guard let earlier = before?.latency.value else { return first(.latency) }
             return Self.evidence(durations, since: earlier).map { .value($0) } ?? first(.latency)
         }
+    }
+
+    /// By how much the requests in the replica became more, a second; 0 where only averages are known.
+    var outstandingGrowth: Double {
+        guard let before, let now = Self.outstanding(now), let earlier = Self.outstanding(before) else { return 0 }
+        return (now - earlier) / seconds
+    }
+
+    private static func outstanding(_ scrape: ReplicaScrape) -> Double? {
+        guard case .value(.now(let inFlight)) = scrape.inFlight else { return nil }
+        guard scrape.inFlightIsRunning else { return inFlight }
+        guard case .value(.now(let waiting)) = scrape.queueLength else { return nil }
+        return inFlight + waiting
     }
 
     private func first<Value>(_ signal: SignalKind) -> SignalValue<Value> {

@@ -15,6 +15,8 @@ public enum SignalKind: String, Sendable, Hashable, CaseIterable, CustomStringCo
     case errorRate = "error rate"
     /// How long requests take.
     case latency = "latency"
+    /// Seconds of CPU time a second.
+    case cpu = "CPU usage"
 
     /// The signal in words.
     public var description: String { rawValue }

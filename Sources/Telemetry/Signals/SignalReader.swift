@@ -126,14 +126,26 @@ struct SignalReader {
             buckets[key, default: []].append((bound * scale, page.rows[row].value))
         }
         var histograms: [[UInt8]: LatencyHistogram] = [:]
+        let sums = sums(of: name, scale: scale)
         for (key, series) in buckets {
             do {
                 histograms[key] = try LatencyHistogram(checking: series)
+                histograms[key]?.sum = sums[key]
             } catch {
                 throw MissingSignal(.latency, cause: .contradictory(metric: name, error.reason))
             }
         }
         return histograms
+    }
+
+    /// The sums of a histogram's series in seconds, as far as they can be right; the buckets don't depend on them.
+    private func sums(of name: String, scale: Double) -> CounterSeries {
+        var sums: CounterSeries = [:]
+        for row in page.indices(named: name + "_sum") {
+            let value = page.rows[row].value
+            if value.isFinite, value >= 0 { sums[page.labelKey(of: row, without: "le")] = value * scale }
+        }
+        return sums
     }
 
     /// The quantiles of a summary in seconds, the largest over its series; NaN is what a summary has without requests.

@@ -12,6 +12,8 @@ public struct TrackSignals: Sendable, Hashable {
         case reported(ReplicaSignals)
         /// The replica could not be read; a clause says why.
         case missing(String)
+        /// The replica's first scrape hasn't ended yet: it counts neither as read nor as missing.
+        case pending
     }
 
     /// The sums by signal; a signal that no replica reports is left out.
@@ -32,12 +34,23 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var missingSignals: [SignalKind: MissingSignal] = [:]
     /// The age of the oldest page.
     public private(set) var age: Duration = .zero
+    /// Seconds of CPU time a second.
+    public private(set) var cpu: SignalReading?
+    /// Requests that are being worked on.
+    public private(set) var running: SignalReading?
+    /// Requests a second that arrived.
+    public private(set) var arrivals: SignalReading?
+    /// The replicas whose first scrape hasn't ended yet.
+    public private(set) var pending = 0
+    /// The replicas of which there is one page, so that they have no rates yet.
+    public private(set) var readOnce = 0
 
     /// Folds `parts`; a page older than `staleAfter` counts as missing.
     public init(parts: [String: Part], now: WallTime, staleAfter: Duration) {
         var fresh: [ReplicaSignals] = []
         for (pod, part) in parts.sorted(by: { $0.key < $1.key }) {
             switch part {
+            case .pending: pending += 1
             case .missing(let reason): missing.append(MissingReplica(pod: pod, reason: reason))
             case .reported(let signals):
                 let age = now - signals.time
@@ -50,7 +63,11 @@ public struct TrackSignals: Sendable, Hashable {
                 fresh.append(signals)
             }
         }
-        let count = parts.count
+        let count = parts.count - pending
+        readOnce = fresh.count { $0.requestRate.missing?.cause == .firstReading }
+        cpu = sum(fold(.cpu, nil, fresh.map(\.cpu), of: count))
+        running = sum(fresh.compactMap(\.running))
+        arrivals = sum(fresh.compactMap(\.arrivalRate))
         fold(.queueLength, .queueLength, fresh.map(\.queueLength), of: count)
         fold(.inFlight, .inFlight, fresh.map(\.inFlight), of: count)
         fold(.requestRate, .requestRate, fresh.map(\.requestRate), of: count)
@@ -75,6 +92,18 @@ public struct TrackSignals: Sendable, Hashable {
             reporting: latencyReporting,
             age: age
         )
+    }
+
+    /// Adds another track's totals.
+    mutating func addDemand(_ other: TrackSignals) {
+        for signal in readings.keys { readings[signal]?.total += other.readings[signal]?.total ?? 0 }
+        running?.total += other.running?.total ?? 0
+        arrivals?.total += other.arrivals?.total ?? 0
+        if let theirs = other.latency { latency = latency.map { $0.merging(theirs) } }
+    }
+
+    private func sum(_ values: [Double]) -> SignalReading? {
+        values.isEmpty ? nil : SignalReading(total: values.reduce(0, +), reporting: values.count, age: age)
     }
 
     @discardableResult
@@ -117,9 +146,13 @@ public struct TrackSignals: Sendable, Hashable {
         let sum = SignalReading(total: reading.total, reporting: count, age: age)
         switch kind {
         case .queueLength: readings[.queueLength] = sum
-        case .inFlight: readings[.inFlight] = sum
+        case .inFlight:
+            readings[.inFlight] = sum
+            let waiting = readings[.queueLength]?.total ?? 0
+            running = SignalReading(total: max(0, reading.total - waiting), reporting: count, age: age)
         case .requestRate: readings[.requestRate] = sum
         case .cacheUsage: cacheUsage = values.max()
+        case .cpu: cpu = sum
         case .latency:
             latency = LatencyEvidence(quantiles: [percentile / 100: values.max() ?? 0])
             latencyReporting = count

@@ -1,0 +1,75 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeModel
+import Scaling
+
+extension StatusBuilder {
+    /// `status.scaling` and the condition ScalingActive.
+    mutating func fillScaling() {
+        let engine = observation.model.scaling.engine
+        guard engine == .direct else { return fillForeignEngine(engine) }
+        let active = ModelDeploymentCondition.scalingActive
+        guard let record = observation.scaling else {
+            // After a restart the last decision stays until there is a new one; a new model gets its first count.
+            let count = observation.stableRevision.flatMap { observation.deployment($0)?["spec", "replicas"] }
+            let first = count ?? JSONValue(observation.model.scaling.minReplicas)
+            status["scaling"] = observation.model.object["status", "scaling"] ?? ["desiredReplicas": first]
+            status.set(.string(engine.rawValue), at: "scaling", "engine")
+            if conditions[active] == nil {
+                set(active, false, "NoDecisionYet", "no metrics were read yet", warns: false)
+            }
+            return
+        }
+        status["scaling"] = record.json
+        let reason = record.decision.reason
+        switch record.hindrance {
+        case .foreign(let clause):
+            let message =
+                "\(clause), so the operator leaves the count alone: delete it, or set spec.scaling.engine: External and let it "
+                + "scale the ModelDeployment"
+            return set(active, false, "ForeignAutoscaler", message)
+        case .observing:
+            let message = "decisions are reported and not acted on (spec.scaling.mode Observe): \(reason.message)"
+            return set(active, false, "Observing", message, warns: false)
+        case nil: break
+        }
+        if record.inputs?.policy.isPaused == true {
+            return set(active, false, "Paused", "the count stays as it is (spec.scaling.paused)", warns: false)
+        }
+        let isBlind = ["MissingData", "NothingReady", "NoTargets", "Fallback"].contains(reason.code)
+        set(
+            active,
+            !isBlind,
+            isBlind ? reason.code : "FollowingLoad",
+            isBlind ? reason.message : "the replica count follows the load\(unknownZones)",
+            warns: reason.code == "MissingData" || reason.code == "Fallback"
+        )
+    }
+
+    /// A remark on schedules whose time zone nobody knows.
+    private var unknownZones: String {
+        let zones = ScheduleClock.unknownZones(observation.model.schedules)
+        guard let first = zones.first else { return "" }
+        return "; the time zone \(first) of spec.scaling.schedules isn't known, so that schedule never begins"
+    }
+
+    private mutating func fillForeignEngine(_ engine: ModelDeployment.Engine) {
+        let active = ModelDeploymentCondition.scalingActive
+        status["scaling"] = ["engine": .string(engine.rawValue)]
+        if let count = observation.model.replicas { status.set(JSONValue(count), at: "scaling", "desiredReplicas") }
+        if let cold = observation.model.object["status", "scaling", "coldStartSeconds"] {
+            status.set(cold, at: "scaling", "coldStartSeconds")
+        }
+        if let clause = observation.foreign,
+            engine == .horizontalPodAutoscaler || clause.contains(" scales Deployment ")
+        {
+            let message =
+                "\(clause), which the ModelDeployment's \(engine.rawValue) engine scales as well: delete one of them"
+            return set(active, false, "ForeignAutoscaler", message)
+        }
+        let who = engine == .external ? "whoever writes spec.replicas" : "the HorizontalPodAutoscaler"
+        set(active, true, engine.rawValue, "\(who) decides the replica count")
+    }
+}

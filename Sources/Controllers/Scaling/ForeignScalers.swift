@@ -1,0 +1,117 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeAPI
+import KubeModel
+import KubeRuntime
+import Logging
+import ServiceLifecycle
+
+/// Looks for HPAs and KEDA ScaledObjects of others that scale what the operator scales, so that nobody fights.
+struct ForeignScalers: Service {
+    /// How often it looks: such an object is made by a person, once.
+    static let interval = Duration.seconds(60)
+
+    /// KEDA's ScaledObjects; many clusters don't have them.
+    static let scaledObjects = ResourceType(
+        group: "keda.sh",
+        version: "v1alpha1",
+        kind: "ScaledObject",
+        plural: "scaledobjects",
+        isNamespaced: true
+    )
+
+    /// The cluster.
+    let client: KubeClient
+    /// The models and their Deployments.
+    let stores: FleetStores
+    /// Where it notes what it finds.
+    let state: ScalingState
+    /// The only namespaces to look at; none for all.
+    let namespaces: [String]
+    /// The time.
+    let time: any TimeSource
+    /// The randomness of the wait.
+    let random: any RandomSource
+    /// The logger.
+    let logger: Logger
+    /// Called with a model of which something changed.
+    let onNews: @Sendable (ObjectKey) -> Void
+
+    /// Looks until cancelled or shut down.
+    func run() async throws {
+        await cancelOnShutdown {
+            do {
+                for store in stores.all { try await store.waitUntilSynced() }
+                while !Task.isCancelled {
+                    if !stores.models.keys().isEmpty { await look() }
+                    try await time.sleep(for: Self.interval * (0.8 + 0.4 * random.unit()))
+                }
+            } catch {
+                logger.debug("the search for other scalers ends", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+
+    /// Looks once; what can't be read leaves what is known as it is.
+    func look() async {
+        let others = LabelSelector(
+            requirements: [LabelSelector.Requirement(FleetAPI.managedByLabel, .isNotIn, [FleetAPI.manager])]
+        )
+        guard let autoscalers = await list(.horizontalPodAutoscalers, others) else { return }
+        guard let scaled = await list(Self.scaledObjects, nil) else { return }
+        // KEDA makes an HPA for each ScaledObject: the ScaledObject is what a person has to change.
+        let made = autoscalers.filter { $0.controller?.kind != "ScaledObject" }
+        let found = Self.targets(made + scaled, models: stores.models.keys(), deployments: stores.deployments)
+        for key in state.setForeign(found) {
+            logger.info("another scaler", metadata: ["model": "\(key)", "found": "\(found[key] ?? "gone")"])
+            onNews(key)
+        }
+    }
+
+    private func list(_ type: ResourceType, _ selector: LabelSelector?) async -> [KubeObject]? {
+        var objects: [KubeObject] = []
+        let scopes: [String?] = namespaces.isEmpty ? [nil] : namespaces
+        for namespace in scopes {
+            do {
+                let options = ListOptions(labelSelector: selector)
+                objects += try await client.list(type, namespace: namespace, options: options).items
+            } catch {
+                // No such kind, or not allowed to look at it: then it can't be told, and nothing is claimed.
+                guard error.isNotFound || error.isForbidden else { return nil }
+            }
+        }
+        return objects
+    }
+
+    /// Which models the scalers aim at, with a clause that names the scaler.
+    static func targets(
+        _ scalers: [KubeObject],
+        models: [ObjectKey],
+        deployments: ObjectStore
+    ) -> [ObjectKey: String] {
+        let known = Set(models)
+        var found: [ObjectKey: String] = [:]
+        for scaler in scalers.sorted(by: { ($0.kind, $0.key) < ($1.kind, $1.key) }) {
+            let target = scaler["spec", "scaleTargetRef"]
+            guard let name = target?["name"]?.string else { continue }
+            // KEDA's default kind is Deployment.
+            let kind = target?["kind"]?.string ?? "Deployment"
+            let key = ObjectKey(namespace: scaler.namespace, name: name)
+            let model: ObjectKey?
+            switch kind {
+            case "ModelDeployment": model = key
+            case "Deployment":
+                model = deployments.object(key)?.controller.flatMap { owner in
+                    owner.kind == "ModelDeployment" ? ObjectKey(namespace: key.namespace, name: owner.name) : nil
+                }
+            default: model = nil
+            }
+            guard let model, known.contains(model), found[model] == nil else { continue }
+            found[model] = "\(scaler.kind) \(scaler.name) scales \(kind) \(name)"
+        }
+        return found
+    }
+}

@@ -1,0 +1,71 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import Scaling
+import Telemetry
+
+/// Tells the board what to scrape, and reads the signals of a model from it or from Prometheus.
+struct ModelSignals: Sendable {
+    /// How old a page may be.
+    static let staleAfter = Duration.seconds(30)
+
+    /// The pages.
+    let board: ScrapeBoard
+    /// The answers of Prometheus servers.
+    let poller: PrometheusPoller
+
+    /// The signals of the serving revision, with the demand that other revisions of the model carry.
+    func read(
+        _ observation: ModelObservation,
+        serving: Int,
+        runtime: ServingRuntime,
+        watched: inout [ScrapeGroup: [ScrapeTarget]]
+    ) -> TrackSignals {
+        let key = observation.stored.key
+        if let prometheus = observation.model.scaling.prometheus {
+            for group in watched.keys { board.forget(group.name) }
+            watched = [:]
+            let pods = readyPods(observation.pods(of: serving))
+            return poller.signals(prometheus, of: ScrapeGroup(key, revision: serving), model: observation, pods: pods)
+        }
+        let interval = Duration.seconds(observation.model.scaling.intervalSeconds)
+        var groups: [ScrapeGroup: [ScrapeTarget]] = [:]
+        for deployment in observation.deployments {
+            let revision = ModelObservation.revision(of: deployment)
+            groups[ScrapeGroup(key, revision: revision)] = targets(observation.pods(of: revision), runtime: runtime)
+        }
+        for group in watched.keys where groups[group] == nil { board.forget(group.name) }
+        for (group, targets) in groups.sorted(by: { $0.key < $1.key }) {
+            board.watch(group.name, targets: targets, mapping: runtime.mapping, interval: interval)
+        }
+        watched = groups
+        var signals = board.signals(of: ScrapeGroup(key, revision: serving).name, staleAfter: Self.staleAfter)
+        for group in groups.keys.sorted() where group.revision != serving {
+            let other = board.signals(of: group.name, staleAfter: Self.staleAfter)
+            signals = signals.adding(demandOf: other)
+        }
+        return signals
+    }
+
+    /// Stops scraping for a model.
+    func forget(_ watched: [ScrapeGroup: [ScrapeTarget]]) {
+        for group in watched.keys { board.forget(group.name) }
+    }
+
+    private func readyPods(_ pods: [KubeObject]) -> [String] { pods.filter(PodDiagnosis.isReady).map(\.name) }
+
+    /// Where the pages of the ready pods are.
+    private func targets(_ pods: [KubeObject], runtime: ServingRuntime) -> [ScrapeTarget] {
+        let endpoint = runtime.metricsEndpoint
+        return pods.compactMap { pod in
+            guard PodDiagnosis.isReady(pod), let address = pod["status", "podIP"]?.string, !address.isEmpty else {
+                return nil
+            }
+            let host = address.contains(":") ? "[\(address)]" : address
+            return ScrapeTarget(pod: pod.name, authority: "\(host):\(endpoint.port)", path: endpoint.path)
+        }
+    }
+}

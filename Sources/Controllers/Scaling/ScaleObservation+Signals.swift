@@ -1,0 +1,70 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import Scaling
+import Telemetry
+
+extension ScaleObservation {
+    /// What the operator sees of a model, as the autoscaler wants it.
+    /// - Parameters:
+    ///   - deployment: the Deployment of the serving revision.
+    ///   - sinceLast: the time since the last decision; `nil` at the first.
+    init(
+        _ model: ModelObservation,
+        deployment: KubeObject,
+        signals: TrackSignals,
+        sinceLast: Duration?,
+        now: WallTime
+    ) {
+        let spec = model.model.scaling
+        let ready = deployment["status", "readyReplicas"]?.int ?? 0
+        // Pods that have just become ready have no page, or no rates, yet: they count as capacity to come.
+        let unread = signals.pending + (spec.policy == .slo ? signals.readOnce : 0)
+        self.init(
+            time: now,
+            replicas: deployment["spec", "replicas"]?.int ?? 1,
+            readyReplicas: max(0, ready - unread),
+            readings: signals.readings,
+            latency: spec.latency.flatMap { signals.latencyReading(percentile: $0.percentile) },
+            cpuShare: Self.cpuShare(signals.cpu, model: model),
+            missing: signals.missing
+        )
+        missingSignals = Self.missingSignals(signals, spec: spec)
+        if spec.policy == .slo, let objective = model.model.latencyObjective {
+            let seconds = sinceLast?.inSeconds ?? Double(spec.intervalSeconds)
+            traffic = signals.traffic(seconds: min(60, seconds), objective: objective)
+            trafficReporting = traffic == nil ? 0 : signals.trafficReporting
+        }
+        wokenAt = model.service?.annotation(FleetAPI.wakeAnnotation).flatMap { WallTime(rfc3339: $0) }
+        schedules = ScheduleClock.active(model.model.schedules, at: now)
+    }
+
+    /// CPU seconds a second and replica, over what a replica asked for: its request, else its limit, else one core.
+    private static func cpuShare(_ reading: SignalReading?, model: ModelObservation) -> Double? {
+        guard let reading, reading.reporting > 0 else { return nil }
+        let resources = model.model.object["spec", "resources"]
+        let asked = resources?.at("requests", "cpu") ?? resources?.at("limits", "cpu")
+        let cores = asked.flatMap { Quantity($0)?.double }.flatMap { $0 > 0 ? $0 : nil } ?? 1
+        return reading.total / Double(reading.reporting) / cores
+    }
+
+    /// Why signals that the policy needs are missing: what was looked for, and what the page offers.
+    private static func missingSignals(_ signals: TrackSignals, spec: ModelDeployment.ScalingSpec) -> [String] {
+        let kinds: [String: SignalKind] = [
+            "QueueLength": .queueLength, "InFlight": .inFlight, "RequestRate": .requestRate,
+        ]
+        var needed = spec.targets.compactMap { kinds[$0.signal] }
+        if spec.policy == .slo { needed += [.requestRate, .latency] }
+        if spec.policy == .rule, spec.latency != nil { needed.append(.latency) }
+        var clauses: [String] = []
+        for kind in SignalKind.allCases where needed.contains(kind) {
+            guard let missing = signals.missingSignals[kind], missing.cause != .firstReading else { continue }
+            // SLO can do without durations: the objective isn't watched then, and the queue model still holds.
+            clauses.append(missing.description)
+        }
+        return clauses
+    }
+}

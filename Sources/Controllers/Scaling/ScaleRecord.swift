@@ -1,0 +1,106 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import Scaling
+
+/// A scaling decision as status shows it.
+struct ScaleRecord: Sendable, Hashable {
+    /// The most decisions of the past that status keeps.
+    static let changeLimit = 10
+
+    /// When it was made.
+    let time: WallTime
+    /// The decision.
+    let decision: ScaleDecision
+    /// What it followed from.
+    var inputs: ScaleInputs?
+    /// The revision that it is about.
+    let revision: Int
+    /// Waiting requests per replica; `nil` when missing.
+    let queue: Double?
+    /// The latency that 95 % of the requests keep below, in milliseconds; `nil` without a request.
+    let p95: Double?
+    /// The mean cold start in seconds; `nil` before one was seen.
+    var coldStartSeconds: Double?
+    /// Why the decision isn't acted on; `nil` where it is.
+    var hindrance: ScaleHindrance?
+    /// The decisions before this one, or this one, that changed the count, the newest first.
+    var changes: [JSONValue] = []
+
+    /// `status.scaling`
+    var json: JSONValue {
+        var json: JSONValue = [
+            "desiredReplicas": JSONValue(decision.desired),
+            "engine": .string(ModelDeployment.Engine.direct.rawValue), "lastDecision": decisionJSON,
+        ]
+        json["queue"] = queue.map { .string(Self.text($0)) }
+        json["p95"] = p95.map { .string(Self.text($0.rounded() > 10 ? $0.rounded() : $0) + "ms") }
+        json["coldStartSeconds"] = coldStartSeconds.map { .double(($0 * 10).rounded() / 10) }
+        if !changes.isEmpty { json["recentChanges"] = .array(changes) }
+        return json
+    }
+
+    /// The decision with its signals, steps and inputs.
+    var decisionJSON: JSONValue {
+        let signals = decision.proposals.map { proposal -> JSONValue in
+            var json: JSONValue = [
+                "name": .string(proposal.source), "value": .string(proposal.value.map(Self.text) ?? ""),
+                "target": .string(Self.text(proposal.target)), "note": .string(proposal.note),
+            ]
+            json["ageSeconds"] = proposal.age.map { JSONValue(Int($0.inSeconds)) }
+            json["proposedReplicas"] = proposal.replicas.map { JSONValue($0) }
+            return json
+        }
+        let steps = decision.steps.map { step -> JSONValue in
+            [
+                "rule": .string(step.rule), "before": JSONValue(step.before), "after": JSONValue(step.after),
+                "note": .string(step.note),
+            ]
+        }
+        var json: JSONValue = [
+            "time": .string(time.rfc3339), "reason": .string(decision.reason.code),
+            "message": .string(decision.reason.message), "fromReplicas": JSONValue(decision.current),
+            "toReplicas": JSONValue(decision.desired), "signals": .array(signals), "steps": .array(steps),
+        ]
+        json["policy"] = inputs.map { .string($0.policy.kind.rawValue) }
+        json["winner"] = decision.winner.map { .string($0) }
+        json["inputs"] = inputs?.json
+        return json
+    }
+
+    /// Whether the two say the same to a reader, but for the time.
+    func isSame(as other: ScaleRecord) -> Bool { isSame(as: other.json) }
+
+    /// Whether it says the same to a reader as what status shows, but for the time.
+    func isSame(as shown: JSONValue) -> Bool { Self.timeless(json) == Self.timeless(shown) }
+
+    /// Without what moves on although nothing happens: the time, the ages, and the inputs, which hold ages as well.
+    private static func timeless(_ json: JSONValue) -> JSONValue {
+        var json = json
+        json.set(nil, at: "lastDecision", "time")
+        json.set(nil, at: "lastDecision", "inputs")
+        let signals = json.at("lastDecision", "signals")?.array?.map { signal -> JSONValue in
+            var signal = signal
+            signal["ageSeconds"] = nil
+            return signal
+        }
+        if let signals { json.set(.array(signals), at: "lastDecision", "signals") }
+        return json
+    }
+
+    private static func text(_ number: Double) -> String {
+        let rounded = (number * 10).rounded() / 10
+        return Int64(exactly: rounded).map { String($0) } ?? rounded.description
+    }
+}
+
+/// Why a decision is reported and not acted on.
+enum ScaleHindrance: Sendable, Hashable {
+    /// `spec.scaling.mode` is Observe.
+    case observing
+    /// Something else scales the same target; a clause says what.
+    case foreign(String)
+}

@@ -1,0 +1,97 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// A decision in one line, for an operator on call.
+///
+/// ```
+/// queue 84 over target 30 on 3 replicas; latency p95 640 ms over 500 ms; want 8, capped to 6 by maxReplicas
+/// ```
+struct ScaleSentence {
+    /// What the decision came from.
+    let inputs: ScaleInputs
+    /// The decision.
+    let decision: ScaleDecision
+    /// The count before memory and limits.
+    let wanted: Int
+
+    /// The line.
+    var text: String {
+        var clauses = missing
+        for proposal in decision.proposals {
+            if let clause = level(proposal) { clauses.append(clause) }
+        }
+        if !decision.proposals.contains(where: { $0.source == "Latency" }) { clauses += latency }
+        clauses += forecast
+        if let blind { clauses.append(blind) }
+        clauses.append(end)
+        return clauses.joined(separator: "; ")
+    }
+
+    private static let words = ["QueueLength": "queue", "InFlight": "in flight", "RequestRate": "requests/s"]
+
+    /// `queue 84 over target 30 on 3 replicas`; the value is per replica.
+    private func level(_ proposal: ScaleProposal) -> String? {
+        let text = TargetTracking.text
+        if proposal.source == "Latency", let value = proposal.value { return latency(value, proposal.target) }
+        guard let word = Self.words[proposal.source] else { return nil }
+        guard let value = proposal.value else { return "no \(word)" }
+        let ratio = value / proposal.target
+        let place =
+            ratio > 1 + inputs.policy.up.tolerance ? "over" : ratio < 1 - inputs.policy.down.tolerance ? "under" : "on"
+        let count = inputs.observation.readings.values.map(\.reporting).max() ?? 0
+        return "\(word) \(text(value)) \(place) target \(text(proposal.target)) on \(Self.replicas(count))"
+    }
+
+    private var latency: [String] {
+        guard let objective = inputs.policy.latency, let value = inputs.observation.latency?.milliseconds else {
+            return []
+        }
+        return [latency(value, objective.milliseconds)]
+    }
+
+    private func latency(_ value: Double, _ target: Double) -> String {
+        let text = TargetTracking.text
+        let percentile = inputs.policy.latency.map { text($0.percentile) } ?? ""
+        let rounded = value >= 10 ? value.rounded() : value
+        return "latency p\(percentile) \(text(rounded)) ms \(value > target ? "over" : "within") \(text(target)) ms"
+    }
+
+    /// The note of the SLO policy's winner.
+    private var forecast: [String] {
+        let winner = decision.proposals.first { $0.source == decision.winner }
+        guard let winner, Self.words[winner.source] == nil, winner.source != "Latency" else { return [] }
+        return [winner.note]
+    }
+
+    private var missing: [String] {
+        var clauses: [String] = []
+        let pods = inputs.observation.missing
+        if let first = pods.first {
+            let more = pods.count > 1 ? " and \(pods.count - 1) more" : ""
+            clauses.append("no metrics from pod \(first.pod)\(more): \(first.reason)")
+        }
+        return clauses + inputs.observation.missingSignals
+    }
+
+    private var blind: String? {
+        guard decision.winner == nil, inputs.observation.replicas > 0 else { return nil }
+        if inputs.policy.targets.isEmpty, inputs.policy.latency == nil { return "no target and no objective" }
+        if inputs.observation.readyReplicas == 0 { return "no replica is ready yet" }
+        return inputs.policy.keptObjective == nil ? "no signal to decide by" : "no request has been answered yet"
+    }
+
+    /// `want 8, capped to 6 by maxReplicas`, or `keep 3`.
+    private var end: String {
+        let notes = decision.steps.map(\.note)
+        if decision.winner == nil {
+            let hold = decision.isChange ? [] : ["hold at \(decision.current)"]
+            return (hold + notes).joined(separator: ", ")
+        }
+        // The SLO policy's own steps stand between the winner's number and what is wanted.
+        let asked = decision.proposals.first { $0.source == decision.winner }?.replicas ?? wanted
+        if asked == decision.current, notes.isEmpty { return "keep \(decision.current)" }
+        return (["want \(asked)"] + notes).joined(separator: ", ")
+    }
+
+    private static func replicas(_ count: Int) -> String { "\(count) replica\(count == 1 ? "" : "s")" }
+}

@@ -1,0 +1,64 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+public import Scaling
+
+extension TrackSignals {
+    /// What the track did in the last `seconds`, as the SLO policy wants it; `nil` where rates or levels are missing.
+    ///
+    /// | number | from |
+    /// | --- | --- |
+    /// | completed | the rate of requests |
+    /// | arrived | that rate, and by how much the requests in each replica became more between its two scrapes |
+    /// | waiting | the queue length; 0 where the server has no queue metric, whose requests in flight then hold all |
+    /// | running | requests in flight without those that wait; else by Little's law, rate × mean latency |
+    /// | late | the share of the latency histogram above the objective |
+    /// | seconds of work | the mean latency, of which the share running / (running + waiting) is work (Little's law) |
+    public func traffic(seconds: Double, objective: LatencyObjective) -> SLOTraffic? {
+        guard seconds > 0, let rate = readings[.requestRate] else { return nil }
+        var waiting = 0.0
+        if let queue = readings[.queueLength] {
+            waiting = queue.total
+        } else if missingSignals[.queueLength]?.cause != .notMapped {
+            return nil
+        }
+        let mean = latency?.meanSeconds
+        guard let running = running?.total ?? mean.map({ rate.total * $0 }) ?? (rate.total == 0 ? 0 : nil) else {
+            return nil
+        }
+        let completed = rate.total * seconds
+        let share = latency?.lateShare(above: objective.milliseconds / 1000) ?? 0
+        return SLOTraffic(
+            intervalSeconds: seconds,
+            arrived: (arrivals?.total ?? rate.total) * seconds,
+            completed: completed,
+            late: completed * share,
+            running: running,
+            waiting: waiting,
+            serviceSeconds: serviceSeconds(mean, rate: rate.total, running: running, waiting: waiting),
+            // With a queue the spread is that of the waits as well.
+            serviceVariation: waiting == 0 ? latency?.histogram?.variation : nil
+        )
+    }
+
+    /// How many replicas are in `traffic(seconds:objective:)`.
+    public var trafficReporting: Int { readings[.requestRate]?.reporting ?? 0 }
+
+    private func serviceSeconds(_ mean: Double?, rate: Double, running: Double, waiting: Double) -> Double? {
+        guard rate > 0 else { return nil }
+        guard let mean else { return running > 0 ? running / rate : nil }
+        guard waiting > 0 else { return mean }
+        // Levels are looked at once: of a queue that is full nothing may be seen running, and yet something was.
+        let share = max(running, 1) / (max(running, 1) + waiting)
+        return mean * share
+    }
+
+    /// The totals with those of another track of the same model added: one demand, whoever serves it.
+    ///
+    /// How many replicas report stays this track's: the other's pods are no capacity of it.
+    public func adding(demandOf other: TrackSignals) -> TrackSignals {
+        var sum = self
+        sum.addDemand(other)
+        return sum
+    }
+}

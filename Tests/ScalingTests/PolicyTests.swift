@@ -1,0 +1,278 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+import Testing
+
+@testable import Scaling
+
+/// One row of the rule's table.
+struct RuleRow: Sendable, CustomTestStringConvertible {
+    var name: String
+    var current = 5
+    var ready = 5
+    var queue: Double? = 4
+    var latency: Double?
+    var cpu: Double? = 0.5
+    var desired: Int
+
+    var testDescription: String { name }
+}
+
+@Suite("Scaling policies")
+struct PolicyTests {
+    static let start = WallTime(seconds: 1_000_000)
+    static let objective = LatencyObjective(percentile: 95, milliseconds: 200)
+
+    static let ruleRows: [RuleRow] = [
+        RuleRow(name: "between the thresholds", desired: 5), RuleRow(name: "queue over target", queue: 15, desired: 8),
+        RuleRow(name: "queue far over target doubles at most", queue: 1000, desired: 10),
+        RuleRow(name: "latency over target", latency: 240, desired: 6),
+        RuleRow(name: "latency far over target", latency: 9000, desired: 8),
+        RuleRow(name: "the larger of both counts", queue: 20, latency: 9000, desired: 10),
+        RuleRow(name: "short queue and idle CPU", queue: 1, cpu: 0.1, desired: 4),
+        RuleRow(name: "short queue and busy CPU", queue: 1, cpu: 0.6, desired: 5),
+        RuleRow(name: "missing CPU never lowers", queue: 1, cpu: nil, desired: 5),
+        RuleRow(name: "NaN CPU never lowers", queue: 1, cpu: .nan, desired: 5),
+        RuleRow(
+            name: "latency over target keeps a short queue's replicas",
+            queue: 1,
+            latency: 300,
+            cpu: 0.1,
+            desired: 8
+        ),
+        RuleRow(name: "missing queue holds", queue: nil, latency: 100, cpu: 0.1, desired: 5),
+        RuleRow(name: "missing queue lets latency raise", queue: nil, latency: 300, desired: 8),
+        RuleRow(name: "NaN queue is missing", queue: .nan, cpu: 0.1, desired: 5),
+        RuleRow(name: "factors multiply what is ready", current: 8, ready: 2, queue: 100, desired: 8),
+    ]
+
+    @Test("the simple rule", arguments: ruleRows)
+    func rule(row: RuleRow) {
+        let policy = ScalingPolicy(
+            minReplicas: 1,
+            maxReplicas: 100,
+            kind: .rule,
+            targets: [ScalingTarget(signal: .queueLength, value: 10)],
+            latency: Self.objective,
+            up: .unlimited,
+            down: .unlimited
+        )
+        var observation = ScaleObservation(time: Self.start, replicas: row.current, readyReplicas: row.ready)
+        if let queue = row.queue {
+            observation.readings[.queueLength] = SignalReading(total: queue * Double(row.ready), reporting: row.ready)
+        }
+        observation.latency = LatencyReading(milliseconds: row.latency, requestRate: 1, reporting: row.ready)
+        observation.cpuShare = row.cpu
+        var autoscaler = Autoscaler(policy: policy)
+        let decision = autoscaler.decide(observation)
+        #expect(decision.desired == row.desired, "\(decision.reason.message)")
+        #expect(Self.replayed(autoscaler) == decision.desired)
+    }
+
+    /// A policy of each kind for the same model.
+    static func policy(_ kind: ScalingPolicy.Kind, maxReplicas: Int = 100) -> ScalingPolicy {
+        ScalingPolicy(
+            minReplicas: 1,
+            maxReplicas: maxReplicas,
+            kind: kind,
+            targets: kind == .slo ? [] : [ScalingTarget(signal: .queueLength, value: 4)],
+            latency: kind == .targetTracking ? nil : Self.objective
+        )
+    }
+
+    /// What a recorded decision gives when it is read back from JSON.
+    static func replayed(_ autoscaler: Autoscaler) -> Int? {
+        guard let recorded = autoscaler.lastInputs?.json, let json = try? JSONValue(parsing: recorded.encoded()) else {
+            return nil
+        }
+        return ScaleInputs(json)?.decision().desired
+    }
+
+    /// A moment of a fleet that serves `rate` requests a second of 100 ms each.
+    static func busy(
+        _ second: Int,
+        replicas: Int,
+        ready: Int,
+        rate: Double,
+        queue: Double,
+        running: Double
+    ) -> ScaleObservation {
+        ScaleObservation(
+            time: start + .seconds(second),
+            replicas: replicas,
+            readyReplicas: ready,
+            readings: [
+                .queueLength: SignalReading(total: queue, reporting: ready),
+                .inFlight: SignalReading(total: queue + running, reporting: ready),
+                .requestRate: SignalReading(total: rate, reporting: ready),
+            ],
+            latency: LatencyReading(milliseconds: queue > 0 ? 800 : 110, requestRate: rate, reporting: ready),
+            cpuShare: min(1, running / Double(max(1, ready))),
+            traffic: SLOTraffic(
+                intervalSeconds: 2,
+                arrived: rate * 2,
+                completed: rate * 2,
+                running: running,
+                waiting: queue,
+                serviceSeconds: 0.1,
+                serviceVariation: 0.1
+            ),
+            trafficReporting: ready
+        )
+    }
+
+    @Test("a surge is answered once while replicas load", arguments: ScalingPolicy.Kind.allCases)
+    func replicaLeakage(kind: ScalingPolicy.Kind) {
+        var autoscaler = Autoscaler(policy: Self.policy(kind))
+        var replicas = 2
+        var counts: [Int] = []
+        // Two replicas are ready and stay full; what is asked for loads and reports nothing.
+        for second in stride(from: 0, through: 60, by: 2) {
+            let seen = Self.busy(second, replicas: replicas, ready: 2, rate: 20, queue: 12, running: 2)
+            let decision = autoscaler.decide(seen)
+            autoscaler.didScale(from: replicas, to: decision.desired, at: seen.time)
+            replicas = decision.desired
+            counts.append(replicas)
+        }
+        #expect(replicas >= 3)
+        #expect(replicas <= 6, "\(kind): \(counts)")
+        #expect(zip(counts, counts.dropFirst()).allSatisfy { $0 <= $1 })
+    }
+
+    @Test(
+        "idle is a fixed point: the fewest replicas, and nothing moves any more",
+        arguments: ScalingPolicy.Kind.allCases
+    )
+    func idle(kind: ScalingPolicy.Kind) {
+        var autoscaler = Autoscaler(policy: Self.policy(kind))
+        var replicas = 6
+        var lastChange = 0
+        for second in stride(from: 0, through: 3600, by: 2) {
+            let seen = Self.busy(second, replicas: replicas, ready: replicas, rate: 0, queue: 0, running: 0)
+            let desired = autoscaler.decide(seen).desired
+            if desired != replicas { lastChange = second }
+            autoscaler.didScale(from: replicas, to: desired, at: seen.time)
+            replicas = desired
+        }
+        #expect(replicas == 1)
+        #expect(lastChange < 1800)
+    }
+
+    @Test("noise around a steady load makes no flapping", arguments: ScalingPolicy.Kind.allCases)
+    func noise(kind: ScalingPolicy.Kind) {
+        var autoscaler = Autoscaler(policy: Self.policy(kind))
+        var replicas = 4
+        var changes = 0
+        var random = SplitMix(state: 7)
+        for second in stride(from: 0, through: 3600, by: 2) {
+            let rate = 24 * (0.9 + 0.2 * random.unit())
+            let queue = 4 * Double(replicas) * (0.92 + 0.16 * random.unit())
+            let seen = Self.busy(
+                second,
+                replicas: replicas,
+                ready: replicas,
+                rate: rate,
+                queue: kind == .slo ? 0 : kind == .rule ? queue * 0.6 : queue,
+                running: rate * 0.1
+            )
+            let desired = autoscaler.decide(seen).desired
+            if desired != replicas, second > 600 { changes += 1 }
+            autoscaler.didScale(from: replicas, to: desired, at: seen.time)
+            replicas = desired
+        }
+        #expect(changes <= 2, "\(kind): \(changes) changes in 50 minutes")
+    }
+
+    @Test("targets beside an objective: the largest answer wins, and each names itself")
+    func largestWins() {
+        var policy = Self.policy(.slo)
+        policy.targets = [ScalingTarget(signal: .inFlight, value: 1)]
+        var autoscaler = Autoscaler(policy: policy)
+        let seen = Self.busy(0, replicas: 4, ready: 4, rate: 5, queue: 0, running: 9)
+        let decision = autoscaler.decide(seen)
+        #expect(decision.desired == 9)
+        #expect(decision.winner == "InFlight")
+        #expect(decision.proposals.contains { $0.source == "QueueModel" })
+        #expect(Self.replayed(autoscaler) == 9)
+    }
+
+    @Test("without a request there is no lack of data")
+    func unused() {
+        var autoscaler = Autoscaler(policy: Self.policy(.slo))
+        let decision = autoscaler.decide(Self.busy(0, replicas: 3, ready: 3, rate: 0, queue: 0, running: 0))
+        #expect(decision.reason.code == "NoRequestsYet")
+        #expect(decision.desired == 3)
+    }
+
+    @Test("the reason is one line that an operator on call understands")
+    func sentence() {
+        var policy = Self.policy(.rule, maxReplicas: 6)
+        policy.targets = [ScalingTarget(signal: .queueLength, value: 30)]
+        policy.latency = LatencyObjective(percentile: 95, milliseconds: 500)
+        var autoscaler = Autoscaler(policy: policy)
+        var seen = Self.busy(0, replicas: 4, ready: 4, rate: 20, queue: 336, running: 4)
+        seen.latency = LatencyReading(milliseconds: 640, requestRate: 20, reporting: 4)
+        let decision = autoscaler.decide(seen)
+        #expect(decision.desired == 6)
+        #expect(
+            decision.reason.message
+                == "queue 84 over target 30 on 4 replicas; latency p95 640 ms over 500 ms; want 8, capped to 6 by maxReplicas"
+        )
+        #expect(decision.reason.code == "MaxReplicas")
+    }
+
+    @Test("random decisions of each policy replay to the same number and the same words")
+    func replay() {
+        var random = SplitMix(state: 1)
+        for kind in ScalingPolicy.Kind.allCases {
+            var policy = Self.policy(kind, maxReplicas: 12)
+            policy.fallback = ScalingFallback(failureThreshold: 2, replicas: 5)
+            policy.idleSeconds = 120
+            if kind == .slo { policy.targets = [ScalingTarget(signal: .inFlight, value: 3, activation: 1)] }
+            var autoscaler = Autoscaler(policy: policy)
+            var replicas = 3
+            for second in stride(from: 0, through: 2000, by: 2) {
+                var seen = Self.busy(
+                    second,
+                    replicas: replicas,
+                    ready: Int(random.unit() * Double(replicas + 1)),
+                    rate: second % 400 < 200 ? random.unit() * 40 : 0,
+                    queue: second % 400 < 200 && random.unit() < 0.3 ? random.unit() * 60 : 0,
+                    running: second % 400 < 200 ? random.unit() * 9 : 0
+                )
+                if random.unit() < 0.1 { seen.readings = [:] }
+                if random.unit() < 0.1 { seen.traffic = nil }
+                if random.unit() < 0.1 { seen.missing = [MissingReplica(pod: "a", reason: "gone")] }
+                if random.unit() < 0.1 { seen.schedules = [ScheduledBounds(name: "day", minReplicas: 4)] }
+                if random.unit() < 0.02 { seen.readings[.queueLength]?.total = .nan }
+                let decision = autoscaler.decide(seen)
+                guard let recorded = autoscaler.lastInputs?.json,
+                    let json = try? JSONValue(parsing: recorded.encoded()), let again = ScaleInputs(json)?.decision()
+                else {
+                    Issue.record("\(kind) at \(second): the inputs can't be read back")
+                    return
+                }
+                #expect(again.desired == decision.desired, "\(kind) at \(second)")
+                #expect(again.reason == decision.reason)
+                #expect(again.steps == decision.steps)
+                autoscaler.didScale(from: replicas, to: decision.desired, at: seen.time)
+                replicas = decision.desired
+            }
+        }
+    }
+}
+
+/// Numbers that look random and are the same at each run.
+struct SplitMix {
+    var state: UInt64
+
+    mutating func unit() -> Double {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var value = state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return Double((value ^ (value >> 31)) >> 11) / Double(1 << 53)
+    }
+}

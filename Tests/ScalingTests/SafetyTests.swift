@@ -1,0 +1,228 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import Scaling
+import Testing
+
+@Suite("Safety of scaling")
+struct SafetyTests {
+    static let start = WallTime(seconds: 1_000_000)
+
+    private func policy(_ change: (inout ScalingPolicy) -> Void = { _ in }) -> ScalingPolicy {
+        var policy = ScalingPolicy(
+            minReplicas: 1,
+            maxReplicas: 10,
+            targets: [ScalingTarget(signal: .queueLength, value: 4), ScalingTarget(signal: .inFlight, value: 8)],
+            up: .unlimited,
+            down: .unlimited
+        )
+        change(&policy)
+        return policy
+    }
+
+    private func seen(_ second: Int, replicas: Int, load: Double?) -> ScaleObservation {
+        var observation = ScaleObservation(
+            time: Self.start + .seconds(second),
+            replicas: replicas,
+            readyReplicas: replicas
+        )
+        if let load, replicas > 0 {
+            observation.readings[.queueLength] = SignalReading(total: load, reporting: replicas)
+            observation.readings[.inFlight] = SignalReading(total: load, reporting: replicas)
+        }
+        return observation
+    }
+
+    @Test("after as many failed readings as it says, the fallback is a floor, and it never lowers")
+    func fallback() {
+        var autoscaler = Autoscaler(
+            policy: policy { $0.fallback = ScalingFallback(failureThreshold: 3, replicas: 6) }
+        )
+        #expect(autoscaler.decide(seen(0, replicas: 3, load: nil)).desired == 3)
+        #expect(autoscaler.decide(seen(2, replicas: 3, load: nil)).desired == 3)
+        let third = autoscaler.decide(seen(4, replicas: 3, load: nil))
+        #expect(third.desired == 6)
+        #expect(third.reason.code == "Fallback")
+        #expect(third.reason.message.contains("raised to 6 by fallback after 3 readings that failed"))
+        #expect(autoscaler.decide(seen(6, replicas: 9, load: nil)).desired == 9)
+        #expect(autoscaler.decide(seen(8, replicas: 6, load: 4)).desired == 1)
+        #expect(autoscaler.decide(seen(10, replicas: 3, load: nil)).desired == 3)
+    }
+
+    @Test("paused holds at the present count, whatever the load")
+    func paused() {
+        var autoscaler = Autoscaler(policy: policy { $0.isPaused = true })
+        let decision = autoscaler.decide(seen(0, replicas: 3, load: 100))
+        #expect(decision.desired == 3)
+        #expect(decision.reason.code == "Paused")
+        #expect(decision.reason.message.contains("held at 3: paused"))
+    }
+
+    @Test("schedules set a floor or a ceiling within the bounds")
+    func schedules() {
+        var autoscaler = Autoscaler(policy: policy())
+        func desired(_ load: Double, _ bounds: ScheduledBounds...) -> Int {
+            var observation = seen(0, replicas: 3, load: load)
+            observation.schedules = bounds
+            return autoscaler.decide(observation).desired
+        }
+        #expect(desired(0, ScheduledBounds(name: "day", minReplicas: 5)) == 5)
+        #expect(desired(0, ScheduledBounds(name: "day", minReplicas: 50)) == 10)
+        #expect(desired(400, ScheduledBounds(name: "night", maxReplicas: 2)) == 2)
+        #expect(desired(0, ScheduledBounds(name: "a", minReplicas: 4), ScheduledBounds(name: "b", minReplicas: 6)) == 6)
+    }
+
+    @Test("an idle model goes to zero after its time, and comes back when somebody asks for it")
+    func scaleToZero() {
+        var autoscaler = Autoscaler(policy: policy { $0.idleSeconds = 60 })
+        #expect(autoscaler.decide(seen(0, replicas: 2, load: 3)).desired == 1)
+        #expect(autoscaler.decide(seen(30, replicas: 1, load: 0)).desired == 1)
+        #expect(autoscaler.decide(seen(58, replicas: 1, load: 0)).desired == 1)
+        let idle = autoscaler.decide(seen(62, replicas: 1, load: 0))
+        #expect(idle.desired == 0)
+        #expect(idle.reason.code == "Idle")
+        #expect(autoscaler.decide(seen(64, replicas: 0, load: nil)).desired == 0)
+        var asked = seen(70, replicas: 0, load: nil)
+        asked.wokenAt = Self.start + .seconds(69)
+        let woken = autoscaler.decide(asked)
+        #expect(woken.desired == 1)
+        #expect(woken.reason.code == "Woken")
+        #expect(woken.reason.message.contains("up to 1: a request waits"))
+        // It loads: nothing reports, and that is no idleness.
+        var loading = seen(200, replicas: 1, load: nil)
+        loading.readyReplicas = 0
+        loading.wokenAt = asked.wokenAt
+        #expect(autoscaler.decide(loading).desired == 1)
+        var quiet = seen(210, replicas: 1, load: 0)
+        quiet.wokenAt = asked.wokenAt
+        #expect(autoscaler.decide(quiet).desired == 1)
+        quiet.time = Self.start + .seconds(261)
+        #expect(autoscaler.decide(quiet).desired == 0)
+    }
+
+    @Test(
+        "zero needs certainty",
+        arguments: [
+            ("a replica is silent", 1, 0.0), ("a request is in work", 2, 1), ("a signal is NaN", 2, .nan),
+            ("a signal is negative", 2, -1),
+        ]
+    )
+    func certainty(name: String, reporting: Int, load: Double) {
+        var autoscaler = Autoscaler(policy: policy { $0.idleSeconds = 60 })
+        for second in stride(from: 0, through: 600, by: 10) {
+            var observation = seen(second, replicas: 2, load: load)
+            observation.readings[.inFlight]?.reporting = reporting
+            #expect(autoscaler.decide(observation).desired >= 1, "\(name)")
+        }
+    }
+
+    @Test("activation: what is no more than that counts as idle")
+    func activation() {
+        var autoscaler = Autoscaler(
+            policy: policy {
+                $0.idleSeconds = 60
+                $0.targets = [ScalingTarget(signal: .inFlight, value: 8, activation: 2)]
+            }
+        )
+        func decide(_ second: Int, _ load: Double) -> Int {
+            var observation = seen(second, replicas: 1, load: load)
+            observation.readings[.queueLength] = nil
+            return autoscaler.decide(observation).desired
+        }
+        #expect(decide(0, 2) == 1)
+        #expect(decide(61, 2) == 0)
+        #expect(decide(62, 3) == 1)
+        #expect(decide(100, 2) == 1)
+    }
+
+    @Test("a restart at zero stays at zero; a wake-up that lies far in the future is none")
+    func restart() {
+        var autoscaler = Autoscaler(policy: policy { $0.idleSeconds = 60 })
+        #expect(autoscaler.decide(seen(0, replicas: 0, load: nil)).desired == 0)
+        var odd = seen(2, replicas: 0, load: nil)
+        odd.wokenAt = Self.start + .seconds(86_400)
+        #expect(autoscaler.decide(odd).desired == 0)
+    }
+
+    @Test("the line names what is missing")
+    func missing() {
+        var autoscaler = Autoscaler(policy: policy())
+        var observation = seen(0, replicas: 2, load: 1)
+        observation.readings[.queueLength] = nil
+        observation.missing = [MissingReplica(pod: "m-1", reason: "no answer within 1 s")]
+        observation.missingSignals = ["no queue length: looked for a; the page offers b"]
+        let decision = autoscaler.decide(observation)
+        #expect(decision.desired == 2)
+        #expect(decision.reason.code == "MissingData")
+        #expect(decision.reason.message.contains("no metrics from pod m-1: no answer within 1 s"))
+        #expect(decision.reason.message.contains("looked for a; the page offers b"))
+        #expect(decision.reason.message.hasSuffix("held at 2: missing is not zero"))
+    }
+}
+
+@Suite("Cron")
+struct CronTests {
+    @Test(
+        "the last time that it happened",
+        arguments: [
+            ("0 8 * * *", "2026-11-28T09:30:00Z", "2026-11-28T08:00:00Z"),
+            ("0 8 * * *", "2026-11-28T08:00:59Z", "2026-11-28T08:00:00Z"),
+            ("0 8 * * *", "2026-11-28T07:59:00Z", "2026-11-27T08:00:00Z"),
+            // 28 November 2026 is a Saturday.
+            ("30 18 * * mon-fri", "2026-11-28T09:00:00Z", "2026-11-27T18:30:00Z"),
+            ("0 0 * * 7", "2026-11-28T09:00:00Z", "2026-11-22T00:00:00Z"),
+            ("*/15 * * * *", "2026-11-28T09:14:00Z", "2026-11-28T09:00:00Z"),
+            ("5/20 3 * * *", "2026-11-28T03:44:00Z", "2026-11-28T03:25:00Z"),
+            ("0 0 29 2 *", "2026-11-28T09:00:00Z", "2024-02-29T00:00:00Z"),
+            ("0 0 29 2 *", "2103-01-01T00:00:00Z", "2096-02-29T00:00:00Z"),
+            ("0 12 1 jan,JUL *", "2026-11-28T09:00:00Z", "2026-07-01T12:00:00Z"),
+            // Either day will do when both are given.
+            ("0 0 13 * fri", "2026-11-28T09:00:00Z", "2026-11-27T00:00:00Z"),
+            ("0 0 1 1 *", "1969-06-01T00:00:00Z", "1969-01-01T00:00:00Z"),
+        ]
+    )
+    func last(text: String, now: String, expected: String) throws {
+        let schedule = try #require(CronSchedule(text))
+        let time = try #require(WallTime(rfc3339: now))
+        let wanted = try #require(WallTime(rfc3339: expected))
+        let seconds = Int64(time.seconds.rounded(.down))
+        let last = try #require(schedule.last(before: CronSchedule.Minute(localSeconds: seconds)))
+        #expect(last == CronSchedule.Minute(localSeconds: Int64(wanted.seconds)))
+    }
+
+    @Test(
+        "what is no schedule",
+        arguments: [
+            "", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-1 * * * *",
+            "*/0 * * * *",
+            "a * * * *", "1, * * * *", "1-2-3 * * * *", "- * * * *", "99999999999999999999 * * * *", "@daily",
+            "* * * * * *",
+        ]
+    )
+    func refused(text: String) { #expect(CronSchedule(text) == nil) }
+
+    @Test("a date that never comes has no last time") func never() throws {
+        let schedule = try #require(CronSchedule("0 0 31 2 *"))
+        #expect(schedule.last(before: CronSchedule.Minute(localSeconds: 1_800_000_000)) == nil)
+    }
+
+    @Test("active from start to end, in the zone's time")
+    func active() throws {
+        let schedule = ScalingSchedule(
+            bounds: ScheduledBounds(name: "day", minReplicas: 5),
+            start: try #require(CronSchedule("0 8 * * mon-fri")),
+            end: try #require(CronSchedule("0 18 * * mon-fri"))
+        )
+        func isActive(_ time: String, _ offset: Int = 0) throws -> Bool {
+            let seconds = try #require(WallTime(rfc3339: time)).seconds
+            return schedule.isActive(at: Int64(seconds), offset: offset)
+        }
+        #expect(try isActive("2026-11-27T08:00:00Z"))
+        #expect(try isActive("2026-11-27T17:59:59Z"))
+        #expect(try !isActive("2026-11-27T18:00:00Z"))
+        #expect(try !isActive("2026-11-28T12:00:00Z"))
+        #expect(try !isActive("2026-11-27T07:30:00Z"))
+        #expect(try isActive("2026-11-27T07:30:00Z", 3600))
+    }
+}
