@@ -6,8 +6,15 @@ import FleetAPI
 import KubeAPI
 import KubeModel
 
-/// Changes of a fleet as its users make them, at random: mostly bounds, some files (a new revision), some annotations,
-/// and now and then a model goes and comes back as a new one.
+/// Changes of a fleet, at random.
+///
+/// | share | change | the operator then |
+/// | --- | --- | --- |
+/// | 1 % | a model goes, and comes back as a new one | makes all its objects |
+/// | 5 % | a model's file | makes a revision, brings it up, switches the traffic, removes the old one |
+/// | 4 % | an annotation of a model | isn't told |
+/// | 45 % | a model's bounds | writes the status |
+/// | 45 % | an annotation of a model's Service, by another program | finds that nothing is to be done |
 ///
 /// Each model belongs to one lane, so that no two changes of a model meet.
 struct FleetChanges: Sendable {
@@ -38,15 +45,27 @@ struct FleetChanges: Sendable {
         let index = lane % lanes + min(ofLane - 1, Int(SystemRandom().unit() * Double(ofLane))) * lanes
         state.change { $0.next += 1 }
         let number = state.value.next
-        let patch: JSONValue
+        let key = Fleet.key(index)
+        let note: JSONValue = ["metadata": ["annotations": ["bench": .string(String(number))]]]
         switch SystemRandom().unit() {
-        case ..<0.02: return try await replace(index)
-        case ..<0.10:
-            patch = ["spec": ["model": ["uri": .string("https://models.example.com/\(number)/model.onnx")]]]
-        case ..<0.20: patch = ["metadata": ["annotations": ["bench": .string(String(number))]]]
-        default: patch = ["spec": ["scaling": ["maxReplicas": .integer(Int64(2 + number % 7))]]]
+        case ..<0.01: try await replace(index)
+        case ..<0.06:
+            let file = "https://models.example.com/\(number)/model.onnx"
+            try await client.patch(.modelDeployments, key, .merge(["spec": ["model": ["uri": .string(file)]]]))
+        case ..<0.10: try await client.patch(.modelDeployments, key, .merge(note))
+        case ..<0.55:
+            let most = Int64(2 + number % 7)
+            try await client.patch(
+                .modelDeployments,
+                key,
+                .merge(["spec": ["scaling": ["maxReplicas": .integer(most)]]])
+            )
+        default:
+            // A model that is new has none yet.
+            do throws(KubeError) { try await client.patch(.services, key, .merge(note)) } catch {
+                if !error.isNotFound { throw error }
+            }
         }
-        try await client.patch(.modelDeployments, Fleet.key(index), .merge(patch))
     }
 
     /// Deletes a model, and creates one of the same name.
