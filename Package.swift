@@ -151,7 +151,8 @@ let package = Package(
         .executableTarget(
             name: "modelfleet-bench",
             dependencies: [
-                "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", arguments, httpTypes,
+                "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", arguments,
+                httpTypes,
             ],
             swiftSettings: strict
         ),

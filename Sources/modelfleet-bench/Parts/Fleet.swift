@@ -75,26 +75,33 @@ struct Fleet: Sendable {
     private func markDeployments(_ server: BenchServer) async throws -> Int {
         let client = server.client
         let all = try await client.list(.deployments, namespace: BenchServer.namespace).items
-        let stale = all.filter { deployment in
-            let wanted = deployment["spec", "replicas"]?.int ?? 1
-            return deployment["status", "readyReplicas"]?.int ?? 0 != wanted
-                || deployment["status", "observedGeneration"]?.integer != deployment.generation
-        }
+        let stale = all.filter { Self.readyStatus(of: $0) != nil }
         try await inLanes(16, count: stale.count) { index in
-            let deployment = stale[index]
-            let count = deployment["spec", "replicas"]?.integer ?? 1
-            let status: JSONValue = [
-                "observedGeneration": .integer(deployment.generation ?? 1), "replicas": .integer(count),
-                "updatedReplicas": .integer(count), "readyReplicas": .integer(count),
-                "availableReplicas": .integer(count),
-                "conditions": [
-                    ["type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "ready"]
-                ],
-            ]
+            guard let status = Self.readyStatus(of: stale[index]) else { return }
             do throws(KubeError) {
-                try await client.patch(.deployments, deployment.key, .merge(["status": status]), subresource: "status")
+                try await client.patch(
+                    .deployments,
+                    stale[index].key,
+                    .merge(["status": status]),
+                    subresource: "status"
+                )
             } catch { if !error.isNotFound { throw error } }
         }
         return stale.count
+    }
+
+    /// The status of a Deployment of which every replica is ready; `nil` where it has that already.
+    static func readyStatus(of deployment: KubeObject) -> JSONValue? {
+        let count = deployment["spec", "replicas"]?.integer ?? 1
+        let isReady = deployment["status", "readyReplicas"]?.integer ?? 0 == count
+        if isReady, deployment["status", "observedGeneration"]?.integer == deployment.generation { return nil }
+        return [
+            "observedGeneration": .integer(deployment.generation ?? 1), "replicas": .integer(count),
+            "updatedReplicas": .integer(count), "readyReplicas": .integer(count),
+            "availableReplicas": .integer(count),
+            "conditions": [
+                ["type": "Available", "status": "True", "reason": "MinimumReplicasAvailable", "message": "ready"]
+            ],
+        ]
     }
 }

@@ -18,12 +18,24 @@ struct GrowthRun {
     /// The models of the fleet: few, so that each changes often.
     private static let models = 500
     private static let lanes = 8
+    /// With so many models waiting nothing more is changed: changes of one model that wait together are reconciled as
+    /// one, and would cost the server's time only.
+    private static let enoughWaiting = 64
 
     /// The memory after a tenth of the reconciles and after all of them.
     func figures() async throws -> [Figure] {
         let subject = try Subject.start(plan, server: server, folder: folder)
+        let standIn = ClusterStandIn(server: server)
         do {
-            let figures = try await measure(subject)
+            let figures = try await withThrowingTaskGroup(of: [Figure].self) { group in
+                defer { group.cancelAll() }
+                group.addTask {
+                    try await standIn.run()
+                    throw BenchError("growth: the cluster's stand-in ended too early")
+                }
+                group.addTask { try await measure(subject, standIn) }
+                return try await group.next() ?? []
+            }
             await subject.process.stop()
             return figures
         } catch {
@@ -32,82 +44,68 @@ struct GrowthRun {
         }
     }
 
-    private func measure(_ subject: Subject) async throws -> [Figure] {
+    private func measure(_ subject: Subject, _ standIn: ClusterStandIn) async throws -> [Figure] {
         let clock = Stopwatch()
         let client = server.client
         let models = min(Self.models, plan.models)
-        try await inLanes(Self.lanes, count: models) { try await client.create(.modelDeployments, Fleet.model($0)) }
+        let changes = FleetChanges(client: client, standIn: standIn, models: models, lanes: Self.lanes)
+        try await inLanes(Self.lanes, count: models) { try await changes.create($0) }
         try await subject.settle(count: models, limit: plan.limit)
-        try await change(subject, models: models, until: plan.reconciles / 10)
-        let early = try subject.process.usage
+        let share = plan.reconciles / 10
+        try await change(changes, subject, until: share)
+        let (early, earlyServer) = (try subject.process.usage, try server.process?.usage)
         let earlySeconds = clock.seconds
-        try await change(subject, models: models, until: plan.reconciles)
-        let late = try subject.process.usage
+        try await change(changes, subject, until: plan.reconciles)
+        let (late, lateServer) = (try subject.process.usage, try server.process?.usage)
         let growth = (late.residentMiB / early.residentMiB - 1) * 100
-        let rate = Double(plan.reconciles * 9 / 10) / (clock.seconds - earlySeconds)
+        let rest = Double(plan.reconciles - share)
+        let rate = rest / (clock.seconds - earlySeconds)
+        func microseconds(_ early: ProcessUsage, _ late: ProcessUsage) -> Double {
+            (late.processorSeconds - early.processorSeconds) / rest * 1_000_000
+        }
+        var cost = "\(Int(rate)) reconciles/s, \(Int(clock.seconds)) s in all"
+        if let earlyServer, let lateServer {
+            cost += "; the server takes \(Int(microseconds(earlyServer, lateServer))) µs meanwhile"
+        }
         return [
-            Figure("growth: resident memory after \(plan.reconciles / 10) reconciles", early.residentMiB, "MiB"),
-            Figure(
-                "growth: resident memory after \(plan.reconciles) reconciles",
-                late.residentMiB,
-                "MiB",
-                note: "\(Int(rate)) reconciles/s, \(Int(clock.seconds)) s"
-            ),
+            Figure("growth: resident memory after \(share) reconciles", early.residentMiB, "MiB"),
+            Figure("growth: resident memory after \(plan.reconciles) reconciles", late.residentMiB, "MiB"),
             Figure("growth: between them", growth, "%", goal: 5),
+            Figure("growth: processor time of one reconcile", microseconds(early, late), "µs", note: cost),
         ]
     }
 
-    /// Changes models at random until the operator has reconciled `goal` times: mostly bounds, some files (a new
-    /// revision), some annotations, and now and then a model goes and comes back as a new one.
-    private func change(_ subject: Subject, models: Int, until goal: Int) async throws {
-        let client = server.client
-        let isDone = Shared(false)
-        let deadline = ContinuousClock.now.advanced(by: plan.limit * 8)
-        try await withThrowingDiscardingTaskGroup { group in
+    /// Changes models until the operator has reconciled `goal` times and has nothing left to do.
+    private func change(_ changes: FleetChanges, _ subject: Subject, until goal: Int) async throws {
+        let pace = Shared(Pace.change)
+        let limit = plan.limit * 8
+        try await withThrowingTaskGroup(of: Void.self) { group in
             for lane in 0..<Self.lanes {
                 group.addTask {
-                    var round = 0
-                    while !isDone.value {
-                        let pick = Int(SystemRandom().unit() * Double(models / Self.lanes)) * Self.lanes + lane
-                        try await Self.change(pick % models, round, client)
-                        round += 1
+                    while true {
+                        switch pace.value {
+                        case .change: try await changes.change(lane)
+                        case .wait: try await Task.sleep(for: .milliseconds(5))
+                        case .end: return
+                        }
                     }
                 }
             }
-            repeat {
-                try await Task.sleep(for: .milliseconds(100))
-                guard ContinuousClock.now < deadline else {
-                    throw BenchError("growth: too slow for \(goal) reconciles")
+            group.addTask {
+                try await waitUntil("growth: \(goal) reconciles", limit: limit, every: .milliseconds(20)) {
+                    let now = try await subject.activity()
+                    pace.change { $0 = now.open < Self.enoughWaiting ? .change : .wait }
+                    return now.reconciles >= goal
                 }
-            } while try await subject.activity().reconciles < goal
-            isDone.change { $0 = true }
+                pace.change { $0 = .end }
+            }
+            for try await _ in group {}
         }
         try await subject.settle(count: goal, limit: plan.limit)
-        try await Task.sleep(for: .seconds(2))
+        // Revisions that are out of use go after five seconds.
+        try await Task.sleep(for: .seconds(7))
+        try await subject.settle(count: goal, limit: plan.limit)
     }
 
-    private static func change(_ index: Int, _ round: Int, _ client: KubeClient) async throws {
-        let key = Fleet.key(index)
-        let dice = SystemRandom().unit()
-        let patch: JSONValue
-        switch dice {
-        case ..<0.02:
-            _ = try? await client.delete(.modelDeployments, key)
-            // What garbage collection does in a cluster.
-            let owned = ListOptions(labelSelector: LabelSelector(matching: ["modelfleet.dev/model": key.name]))
-            for old in try await client.list(.deployments, namespace: key.namespace, options: owned).items {
-                _ = try? await client.delete(.deployments, old.key)
-            }
-            _ = try? await client.delete(.services, key)
-            _ = try? await client.create(.modelDeployments, Fleet.model(index))
-            return
-        case ..<0.10:
-            patch = ["spec": ["model": ["uri": .string("https://models.example.com/\(round)/model.onnx")]]]
-        case ..<0.40: patch = ["metadata": ["annotations": ["bench": .string(String(round))]]]
-        default: patch = ["spec": ["scaling": ["maxReplicas": .integer(Int64(2 + round % 7))]]]
-        }
-        do throws(KubeError) { try await client.patch(.modelDeployments, key, .merge(patch)) } catch {
-            if !error.isNotFound { throw error }
-        }
-    }
+    private enum Pace { case change, wait, end }
 }
