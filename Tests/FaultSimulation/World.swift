@@ -187,7 +187,8 @@ struct ObservedServer: HTTPExchange {
         guard let name = target.name ?? answer.at("metadata", "name")?.string else { return response }
         let object = target.object(named: name)
         // What was written is mostly the answer. A scale says something else, and what is being deleted may be gone with it.
-        let isWhole = method != .delete && [nil, "status"].contains(target.subresource)
+        let isWhole =
+            method != .delete && [nil, "status"].contains(target.subresource)
             && answer.at("metadata", "deletionTimestamp") == nil
         let after = isWhole ? KubeObject(answer) : await read(object)
         let sent = try? JSONValue(parsing: await request.body.collect(upTo: 16 << 20))

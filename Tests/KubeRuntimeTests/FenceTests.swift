@@ -48,6 +48,17 @@ struct FenceTests {
         #expect(fence.isQuiet(now: start + .seconds(12)))
     }
 
+    @Test("a write without an answer may be on its way until the lease's own time is up")
+    func underWay() throws {
+        let fence = WriteFence()
+        fence.open(beginsUntil: start + .seconds(10), endsBy: start + .seconds(12), goneBy: start + .seconds(15))
+        let lost = try fence.begin(nil, now: start)
+        #expect(lost.allowance == .seconds(12))
+        fence.end(lost, wasAnswered: false)
+        #expect(!fence.isQuiet(now: start + .seconds(14)))
+        #expect(fence.isQuiet(now: start + .seconds(15)))
+    }
+
     @Test("each lane has a lease of its own, and what belongs to no lane is refused")
     func lanes() throws {
         let map = ShardMap(count: 4)
