@@ -23,7 +23,11 @@ public struct MetricSelection: Sendable, Hashable {
 
     private init(names: [[UInt8]], isEverything: Bool) {
         self.isEverything = isEverything
-        self.names = names.sorted { ($0.count, $0.last ?? 0) < ($1.count, $1.last ?? 0) }
+        // The whole name decides in the end: selections of the same names are equal, whatever order they came in.
+        self.names = names.sorted { left, right in
+            let (first, second) = ((left.count, left.last ?? 0), (right.count, right.last ?? 0))
+            return first == second ? left.lexicographicallyPrecedes(right) : first < second
+        }
         lengths = names.reduce(0) { $0 | 1 << UInt64(min($1.count, 63)) }
     }
 
