@@ -115,7 +115,8 @@ struct OperatorScalingTests {
         try await harness.withOperator { harness in
             try await bringUp(harness)
             let model = try await harness.expect(.modelDeployments, "m") {
-                ConditionSet($0)["ScalingActive"]?.reason == "MissingData"
+                let condition = ConditionSet($0)["ScalingActive"]
+                return condition?.reason == "MissingData" && condition?.message.contains("looked for") == true
             }
             let message = ConditionSet(model)["ScalingActive"]?.message ?? ""
             #expect(message.contains("looked for modelfleet_queue_length; the page offers their_queue_length"))
