@@ -90,8 +90,9 @@ public struct Autoscaler: Sendable, Hashable {
             if let largest = counts.max() {
                 var rules = policy
                 rules.up.stabilizationWindowSeconds = 0
-                let window = ScalingRules.defaultDown.stabilizationWindowSeconds
-                rules.down.stabilizationWindowSeconds = max(window, policy.down.stabilizationWindowSeconds)
+                if policy.down.stabilizationWindowSeconds == 0 {
+                    rules.down.stabilizationWindowSeconds = ScalingRules.defaultDown.stabilizationWindowSeconds
+                }
                 let held = targetStabilization.stabilized(largest, current: current, now: now, policy: rules)
                 inputs.memory.targetsHeld = held
             }

@@ -16,7 +16,8 @@ struct ModelFleet: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            LocalCommand.self, OperatorCommand.self, GetCommand.self, ValidateCommand.self, RenderCommand.self,
+            LocalCommand.self, OperatorCommand.self, GetCommand.self, ExplainCommand.self, ValidateCommand.self,
+            RenderCommand.self,
             CRDsCommand.self, LoadCommand.self, DemoCommand.self, SimulateCommand.self, BenchScalingCommand.self,
         ]
     )

@@ -221,7 +221,7 @@ struct ModelPlan {
         // Without a count the scale subresource says 0, which an HPA takes for "switched off".
         if model.scaling.engine != .direct, model.replicas == nil || isHandover(model) {
             let count = handedOver(observation) ?? Self.clamped(current ?? Self.initialReplicas(model), model)
-            actions.append(.scale(.modelDeployments, model.object.key, count))
+            if count != model.replicas { actions.append(.scale(.modelDeployments, model.object.key, count)) }
         }
     }
 

@@ -57,10 +57,10 @@ struct ModelSignals: Sendable {
 
     private func readyPods(_ pods: [KubeObject]) -> [String] { pods.filter(PodDiagnosis.isReady).map(\.name) }
 
-    /// Where the pages of the ready pods are.
+    /// Where the pages of the ready pods are, in the order of their names.
     private func targets(_ pods: [KubeObject], runtime: ServingRuntime) -> [ScrapeTarget] {
         let endpoint = runtime.metricsEndpoint
-        return pods.compactMap { pod in
+        return pods.sorted { $0.name < $1.name }.compactMap { pod in
             guard PodDiagnosis.isReady(pod), let address = pod["status", "podIP"]?.string, !address.isEmpty else {
                 return nil
             }

@@ -1,0 +1,108 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+public import KubeModel
+import Scaling
+
+/// A model's scaling in sentences, from its status alone.
+public struct ScalingExplanation: Sendable {
+    private let model: ModelDeployment
+    private let status: JSONValue
+
+    /// An explanation of `object`.
+    public init(_ object: KubeObject) {
+        model = ModelDeployment(object)
+        status = object["status", "scaling"] ?? .emptyObject
+    }
+
+    /// Policy, last decision with its replay, and the changes before it.
+    public var json: JSONValue {
+        let key = model.object.key
+        var json: JSONValue = [
+            "name": .string(key.name), "namespace": .string(key.namespace ?? ""),
+            "engine": .string(model.scaling.engine.rawValue), "policy": .string(model.scaling.policy.rawValue),
+            "minReplicas": JSONValue(model.scaling.minReplicas), "maxReplicas": JSONValue(model.scaling.maxReplicas),
+        ]
+        for field in ["desiredReplicas", "coldStartSeconds", "lastDecision", "recentChanges"] {
+            json[field] = status[field]
+        }
+        json["replayedReplicas"] = status["lastDecision"].flatMap(Self.replay).map { JSONValue($0.desired) }
+        if let active { json["scalingActive"] = active.json }
+        return json
+    }
+
+    /// The decision that a recorded one's inputs lead to; `nil` where they are missing or can't be read.
+    static func replay(_ decision: JSONValue) -> ScaleDecision? {
+        decision["inputs"].flatMap { ScaleInputs($0) }?.decision()
+    }
+
+    private var active: Condition? { ConditionSet(model.object)[ModelDeploymentCondition.scalingActive] }
+
+    /// The sentences.
+    public var text: String {
+        let scaling = model.scaling
+        var lines = [
+            "\(model.object.key) is scaled by engine \(scaling.engine.rawValue)"
+                + (scaling.engine == .direct ? ", policy \(scaling.policy.rawValue)" : "")
+                + ", between \(scaling.minReplicas) and \(scaling.maxReplicas) replicas\(zero)."
+        ]
+        if let active, !active.isTrue { lines.append("Scaling isn't active (\(active.reason)): \(active.message).") }
+        if let seconds = status["coldStartSeconds"]?.double {
+            lines.append("A new replica takes \(Self.number(seconds)) s to get ready.")
+        }
+        guard let decision = status["lastDecision"] else {
+            lines.append("No decision was made yet.")
+            return lines.joined(separator: "\n") + "\n"
+        }
+        lines += ["", "Last decision, \(decision["time"]?.string ?? "at an unknown time"):"]
+        lines += Self.sentences(decision)
+        let changes = status["recentChanges"]?.array ?? []
+        if !changes.isEmpty {
+            lines += ["", "Changes before, the newest first:"]
+            lines += changes.map { change in
+                "  \(change["time"]?.string ?? ""): \(Self.span(change)), because \(change["message"]?.string ?? "")."
+            }
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var zero: String { model.scaling.idleSeconds.map { ", and none after \($0) s without a request" } ?? "" }
+
+    private static func sentences(_ decision: JSONValue) -> [String] {
+        var lines = ["  \(span(decision)): \(decision["message"]?.string ?? "")."]
+        let winner = decision["winner"]?.string
+        for signal in decision["signals"]?.array ?? [] {
+            let name = signal["name"]?.string ?? ""
+            let age = signal["ageSeconds"]?.int.map { ", \($0) s old" } ?? ""
+            let asks = signal["proposedReplicas"]?.int.map { "asks for \($0)" } ?? "says nothing"
+            let won = name == winner ? " and has the largest answer" : ""
+            lines.append("  \(name)\(age) \(asks)\(won): \(signal["note"]?.string ?? "").")
+        }
+        for step in decision["steps"]?.array ?? [] {
+            let (before, after) = (step["before"]?.int ?? 0, step["after"]?.int ?? 0)
+            lines.append(
+                "  Then \(step["rule"]?.string ?? "") made \(after) of \(before): \(step["note"]?.string ?? "")."
+            )
+        }
+        if let again = replay(decision) {
+            let same = again.desired == decision["toReplicas"]?.int
+            lines.append(
+                same
+                    ? "  Replayed from what it was made from, it gives \(again.desired) again."
+                    : "  Replayed by this version, it gives \(again.desired)."
+            )
+        }
+        return lines
+    }
+
+    private static func span(_ decision: JSONValue) -> String {
+        let (from, to) = (decision["fromReplicas"]?.int ?? 0, decision["toReplicas"]?.int ?? 0)
+        return from == to ? "\(from) replicas stay" : "from \(from) to \(to) replicas"
+    }
+
+    private static func number(_ value: Double) -> String {
+        let rounded = (value * 10).rounded() / 10
+        return Int(exactly: rounded).map(String.init) ?? "\(rounded)"
+    }
+}

@@ -1,0 +1,183 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeAPI
+import KubeModel
+import Synchronization
+import Testing
+
+@testable import Controllers
+
+@Suite("Scaling in the operator", .timeLimit(.minutes(1)))
+struct OperatorScalingTests {
+    private static let page = "modelfleet_queue_length 11\nmodelfleet_requests_in_flight 3\n"
+
+    /// A model with one ready pod whose page shows a long queue.
+    private func loaded(_ scaling: JSONValue) async throws -> OperatorHarness {
+        let harness = try await OperatorHarness()
+        var spec = scaling
+        spec["intervalSeconds"] = 1
+        try await harness.client.create(.modelDeployments, OperatorHarness.model(spec: ["scaling": spec]))
+        harness.pages.withLock { $0["10.0.0.1:8080"] = Self.page }
+        return harness
+    }
+
+    private func bringUp(_ harness: OperatorHarness) async throws {
+        try await harness.expect(.deployments, "m-r1") { _ in true }
+        try await harness.setReady("m-r1", 1)
+        try await harness.addPod("m-1", status: OperatorHarness.ready("10.0.0.1"))
+    }
+
+    @Test("Observe decides and reports, and leaves the count alone; explain says it in sentences and replays it")
+    func observe() async throws {
+        let harness = try await loaded(["mode": "Observe"])
+        try await harness.withOperator { harness in
+            try await bringUp(harness)
+            let model = try await harness.expect(.modelDeployments, "m") {
+                $0["status", "scaling", "desiredReplicas"]?.int == 3
+                    && ConditionSet($0)["ScalingActive"]?.reason == "Observing"
+            }
+            #expect(try await harness.client.get(.deployments, OperatorHarness.key("m-r1"))["spec", "replicas"] == 1)
+            let explanation = ScalingExplanation(model)
+            #expect(explanation.text.contains("queue 11 over target 4 on 1 replica; in flight 3 under target 16"))
+            #expect(explanation.text.contains("QueueLength, 0 s old asks for 3 and has the largest answer"))
+            #expect(explanation.text.contains("Replayed from what it was made from, it gives 3 again."))
+            #expect(explanation.json["replayedReplicas"] == 3)
+        }
+    }
+
+    @Test("a change of the count is kept, with what it followed from, and outlives a restart")
+    func changes() async throws {
+        let harness = try await loaded([:])
+        try await harness.withOperator { harness in
+            try await bringUp(harness)
+            try await harness.expect(.modelDeployments, "m") {
+                $0["status", "scaling", "recentChanges"]?[0]?["toReplicas"] == 3
+            }
+        }
+        harness.pages.withLock { $0["10.0.0.1:8080"] = "modelfleet_queue_length 18\nmodelfleet_requests_in_flight 3\n" }
+        try await harness.withOperator { harness in
+            let model = try await harness.expect(.modelDeployments, "m") {
+                $0["status", "scaling", "recentChanges"]?.array?.count == 2
+            }
+            let counts = model["status", "scaling", "recentChanges"]?.array?.map { $0["toReplicas"]?.int }
+            #expect(counts == [5, 3])
+        }
+    }
+
+    @Test("an HPA of somebody else on the same Deployment is reported, and nobody fights")
+    func foreign() async throws {
+        let harness = try await loaded([:])
+        var autoscaler = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "theirs")
+        autoscaler["spec"] = [
+            "scaleTargetRef": ["apiVersion": "modelfleet.dev/v1alpha1", "kind": "ModelDeployment", "name": "m"],
+            "maxReplicas": 3,
+        ]
+        try await harness.client.create(.horizontalPodAutoscalers, autoscaler)
+        try await harness.withOperator { harness in
+            try await bringUp(harness)
+            let model = try await harness.expect(.modelDeployments, "m") {
+                ConditionSet($0)["ScalingActive"]?.reason == "ForeignAutoscaler"
+            }
+            let message = ConditionSet(model)["ScalingActive"]?.message ?? ""
+            #expect(message.hasPrefix("HorizontalPodAutoscaler theirs scales ModelDeployment m"))
+            #expect(try await harness.client.get(.deployments, OperatorHarness.key("m-r1"))["spec", "replicas"] == 1)
+        }
+    }
+
+    @Test("a model at rest has no replica and is ready; the annotation on its Service wakes it")
+    func wakes() async throws {
+        let harness = try await loaded(["scaleToZero": ["idleSeconds": 10]])
+        try await harness.withOperator { harness in
+            try await harness.expect(.services, "m") { _ in true }
+            try await harness.client.setReplicas(0, of: .deployments, OperatorHarness.key("m-r1"))
+            let model = try await harness.expect(.modelDeployments, "m") {
+                ConditionSet($0)["Ready"]?.reason == "ScaledToZero"
+            }
+            #expect(ConditionSet(model).isTrue("Ready"))
+            let time = SystemTime().now().rfc3339
+            let annotation: JSONValue = ["metadata": ["annotations": [FleetAPI.wakeAnnotation: .string(time)]]]
+            try await harness.client.patch(.services, OperatorHarness.key("m"), .merge(annotation))
+            try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"]?.int == 1 }
+            try await harness.expect(.modelDeployments, "m") {
+                $0["status", "scaling", "lastDecision", "message"]?.string?.contains("a request waits") == true
+                    || $0["status", "scaling", "lastDecision", "reason"] == "NothingReady"
+            }
+        }
+    }
+
+    @Test("a page without what is looked for: the condition names both")
+    func nothingOffered() async throws {
+        let harness = try await loaded([:])
+        harness.pages.withLock { $0["10.0.0.1:8080"] = "their_queue_length 11\n" }
+        try await harness.withOperator { harness in
+            try await bringUp(harness)
+            let model = try await harness.expect(.modelDeployments, "m") {
+                let condition = ConditionSet($0)["ScalingActive"]
+                return condition?.reason == "MissingData" && condition?.message.contains("looked for") == true
+            }
+            let message = ConditionSet(model)["ScalingActive"]?.message ?? ""
+            #expect(message.contains("looked for modelfleet_queue_length; the page offers their_queue_length"))
+        }
+    }
+}
+
+@Suite("Handing the count over")
+struct HandoverTests {
+    @Test("from the operator to an HPA, which starts from the running count whatever spec.replicas said before")
+    func toAutoscaler() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.patchModel(["replicas": 1, "scaling": ["maxReplicas": 9]])
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.reconcile()
+        try await harness.patchModel(["scaling": ["engine": "HorizontalPodAutoscaler"]])
+        // The write of the count makes the status that was decided with it old: a controller comes back after that.
+        await #expect(throws: KubeError.self) { try await harness.reconcile() }
+        for _ in 0..<3 { try await harness.reconcile() }
+        #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 4)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4)
+    }
+
+    @Test("the cold start is measured from creation to readiness, once a pod, and goes on from status")
+    func coldStarts() throws {
+        func pod(_ uid: String, created: String, ready: String?, restarts: Int = 0) -> KubeObject {
+            var json: JSONValue = [
+                "metadata": ["name": .string(uid), "uid": .string(uid), "creationTimestamp": .string(created)],
+                "status": ["containerStatuses": [["name": "server", "restartCount": JSONValue(restarts)]]],
+            ]
+            if let ready {
+                let condition: JSONValue = [
+                    "type": "Ready", "status": "True", "reason": "x", "message": "",
+                    "lastTransitionTime": .string(ready),
+                ]
+                json.set([condition], at: "status", "conditions")
+            }
+            return KubeObject(json)
+        }
+        let old = pod("a", created: "2026-11-28T06:00:00Z", ready: "2026-11-28T06:00:10Z")
+        var starts = ColdStarts(shown: nil)
+        #expect(starts.look(at: [old]) == 10)
+        #expect(starts.look(at: [old]) == nil)
+        let slow = pod("b", created: "2026-11-28T06:01:00Z", ready: nil)
+        #expect(starts.look(at: [old, slow]) == nil)
+        let crashed = pod("c", created: "2026-11-28T06:00:00Z", ready: "2026-11-28T06:30:00Z", restarts: 2)
+        let ready = pod("b", created: "2026-11-28T06:01:00Z", ready: "2026-11-28T06:01:20Z")
+        #expect(starts.look(at: [old, ready, crashed]) == 20)
+        #expect(starts.meanSeconds == 12)
+        var restarted = ColdStarts(shown: ["coldStartSeconds": 12])
+        #expect(restarted.look(at: [old, ready]) == nil)
+        #expect(restarted.meanSeconds == 12)
+    }
+
+    @Test("time zones: Berlin is an hour ahead in winter and two in summer, and nobody knows Atlantis")
+    func zones() throws {
+        let winter = try #require(WallTime(rfc3339: "2026-11-28T12:00:00Z"))
+        let summer = try #require(WallTime(rfc3339: "2026-07-28T12:00:00Z"))
+        #expect(ScheduleClock.offset(of: "Europe/Berlin", at: winter) == 3600)
+        #expect(ScheduleClock.offset(of: "Europe/Berlin", at: summer) == 7200)
+        #expect(ScheduleClock.offset(of: "Atlantis/Capital", at: summer) == nil)
+    }
+}
