@@ -120,7 +120,7 @@ struct ManualTimeTests {
     func wakes() async throws {
         let time = ManualTime()
         async let slept: Void = time.sleep(for: .seconds(10))
-        while time.sleeperCount < 1 { await Task.yield() }
+        while time.sleeperCount < 1, !Task.isCancelled { await Task.yield() }
         time.advance(by: .seconds(9))
         #expect(time.sleeperCount == 1)
         time.advance(by: .seconds(1))
@@ -133,7 +133,7 @@ struct ManualTimeTests {
         for delayed in [false, true] {
             let time = ManualTime()
             let task = Task { try await time.sleep(for: .seconds(10)) }
-            if delayed { while time.sleeperCount < 1 { await Task.yield() } }
+            if delayed { while time.sleeperCount < 1, !Task.isCancelled { await Task.yield() } }
             task.cancel()
             await #expect(throws: CancellationError.self) { try await task.value }
             #expect(time.sleeperCount == 0)

@@ -23,7 +23,7 @@ import Testing
                 for index in 1...5 {
                     group.addTask { (index, try await door.ask(.post, "/v2/models/m/infer", Self.body("\(index),0"))) }
                 }
-                while engine.queueLength < 5 { await Task.yield() }
+                while engine.queueLength < 5, !Task.isCancelled { await Task.yield() }
                 backend.open()
                 for try await (index, answer) in group {
                     #expect(answer.json.at("outputs")?[0]?["data"]?[0]?.double == Double(index + 1))
@@ -42,7 +42,7 @@ import Testing
                 for number in ["1,1", "-1,1", "2,2"] {
                     group.addTask { try await door.ask(.post, "/v2/models/m/infer", Self.body(number)).status }
                 }
-                while engine.queueLength < 3 { await Task.yield() }
+                while engine.queueLength < 3, !Task.isCancelled { await Task.yield() }
                 backend.open()
                 return try await group.reduce(into: []) { $0.append($1) }
             }
@@ -61,7 +61,7 @@ import Testing
                 for _ in 0..<2 {
                     group.addTask { try await door.ask(.post, "/v2/models/m/infer", Self.body()).status }
                 }
-                while engine.queueLength < 2 { await Task.yield() }
+                while engine.queueLength < 2, !Task.isCancelled { await Task.yield() }
                 let refused = try await door.ask(.post, "/v2/models/m/infer", Self.body())
                 #expect(refused.status == 429)
                 #expect(refused.fields[.retryAfter] == "1")
@@ -98,7 +98,7 @@ import Testing
             await backend.waitUntilRunning()
             await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { _ = try await door.ask(.post, "/v2/models/m/infer", Self.body()) }
-                while engine.queueLength < 1 { await Task.yield() }
+                while engine.queueLength < 1, !Task.isCancelled { await Task.yield() }
                 group.cancelAll()
                 let result = await group.nextResult()
                 #expect(throws: CancellationError.self) { try result?.get() }

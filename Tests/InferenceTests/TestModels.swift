@@ -58,7 +58,7 @@ final class GateBackend: ModelBackend {
     }
 
     func waitUntilRunning() async {
-        while gate.withLock({ $0.started }) == 0 { await Task.yield() }
+        while gate.withLock({ $0.started }) == 0, !Task.isCancelled { await Task.yield() }
     }
 
     func run(_ inputs: [NamedTensor], outputs: [String]) throws(InferenceError) -> [NamedTensor] {

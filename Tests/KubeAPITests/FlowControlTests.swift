@@ -118,7 +118,7 @@ struct FlowControlTests {
         let key = ObjectKey(namespace: "a", name: "b")
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<20 { group.addTask { _ = try? await client.get(.pods, key) } }
-            while client.limiter?.snapshot.waiting != 19 { await Task.yield() }
+            while client.limiter?.snapshot.waiting != 19, !Task.isCancelled { await Task.yield() }
             group.cancelAll()
         }
         #expect(client.limiter?.snapshot == .init(inFlight: 0, waiting: 0, allowed: 1, pushBacks: 0))
@@ -140,11 +140,11 @@ struct FlowControlTests {
         let exchange = ScriptedExchange([pushBack(5), .json(200, [:]), .json(201, [:]), .json(200, [:])])
         let client = KubeClient(exchange: exchange, backoff: Backoff(initial: .zero), time: time)
         async let created = client.create(.pods, Make.pod("churn"))
-        while client.limiter?.snapshot.pushBacks != 1 { await Task.yield() }
+        while client.limiter?.snapshot.pushBacks != 1, !Task.isCancelled { await Task.yield() }
         _ = try await client.get(.leases, ObjectKey(namespace: "a", name: "b"))
         async let read = client.get(.services, ObjectKey(namespace: "a", name: "b"))
         // The write sleeps, and the read sleeps with a deadline beside it.
-        while time.sleeperCount < 3 { await Task.yield() }
+        while time.sleeperCount < 3, !Task.isCancelled { await Task.yield() }
         #expect(exchange.sent.count == 2)
         time.advance(by: .seconds(5))
         _ = try await (created, read)

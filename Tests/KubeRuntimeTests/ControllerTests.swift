@@ -96,7 +96,7 @@ struct ControllerTests {
             await diary.wait(for: 5)
             var second = 0
             while second < 70 {
-                while !controller.queue.isIdle { await Task.yield() }
+                while !controller.queue.isIdle, !Task.isCancelled { await Task.yield() }
                 await time.waitForSleepers(1)
                 time.advance(by: .seconds(1))
                 for _ in 0..<20 { await Task.yield() }
@@ -133,7 +133,7 @@ struct ControllerTests {
             await time.waitForSleepers(2)
             time.advance(by: .seconds(10))
             await diary.wait(for: 2)
-            while controller.queue.delayedCount == 0 { await Task.yield() }
+            while controller.queue.delayedCount == 0, !Task.isCancelled { await Task.yield() }
             await time.waitForSleepers(1)
             time.advance(by: .seconds(1))
             await diary.wait(for: 3)
@@ -149,7 +149,7 @@ struct ControllerTests {
             name: "test",
             reconciler: ClosureReconciler { key in
                 diary.note("begun \(key.name)")
-                while !gate.load(ordering: .relaxed) { await Task.yield() }
+                while !gate.load(ordering: .relaxed), !Task.isCancelled { await Task.yield() }
                 diary.note("ended \(key.name) \(Task.isCancelled)")
                 return .awaitChange
             },

@@ -176,7 +176,7 @@ struct FenceTests {
             group.addTask {
                 await #expect(throws: LeaderElection.Lost.self) { try await election.run() }
             }
-            while !leads.load(ordering: .relaxed) { await Task.yield() }
+            while !leads.load(ordering: .relaxed), !Task.isCancelled { await Task.yield() }
             // The lead, the renewal and the deadline are asleep.
             await time.waitForSleepers(3)
             #expect(election.isLeader && fence.isOpen(for: nil, now: time.now()))

@@ -115,7 +115,7 @@ struct ScrapeBoardTests {
 
     /// Moves the time in small steps until `isDone`.
     private func run(_ time: ManualTime, until isDone: () -> Bool) async {
-        while !isDone() {
+        while !isDone(), !Task.isCancelled {
             time.advance(by: .milliseconds(50))
             for _ in 0..<20 { await Task.yield() }
         }
