@@ -5,6 +5,7 @@ import FleetAPI
 import KubeAPI
 import KubeModel
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import Controllers
