@@ -70,7 +70,11 @@ public struct OperatorService: Service {
             state.pageCame(group.model, now: time.now())
         }
         let signals = ModelSignals(board: board, poller: poller)
-        state.onForget { signals.forget($0) }
+        let numbers = ScalingMetrics(registry: metrics)
+        state.onForget { key, watched in
+            signals.forget(watched)
+            numbers.forget(key)
+        }
         self.signals = signals
     }
 

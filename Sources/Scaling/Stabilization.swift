@@ -8,6 +8,9 @@ import Ambient
 /// As in the HPA: the count rises to the lowest recommendation within the up window and falls to the highest within the
 /// down window, the newest included. The first observation seeds the memory with the running count, so that a restart of
 /// the operator lowers nothing before a whole window has passed.
+///
+/// Of equal recommendations in a row only the last time is kept: as long as one of them lies within a window, that one
+/// does. A model whose load is steady needs no memory for it, however often it is looked at.
 struct Stabilization: Sendable, Hashable {
     private struct Entry: Sendable, Hashable {
         var time: WallTime
@@ -18,6 +21,9 @@ struct Stabilization: Sendable, Hashable {
     private static let limit = 4096
     private var entries: [Entry] = []
 
+    /// The number of recommendations that are kept.
+    var count: Int { entries.count }
+
     /// Remembers `recommendation` and answers what the windows allow from `current`.
     mutating func stabilized(
         _ recommendation: Int,
@@ -26,6 +32,7 @@ struct Stabilization: Sendable, Hashable {
         policy: ScalingPolicy
     ) -> Int {
         if entries.isEmpty { entries.append(Entry(time: now, replicas: current)) }
+        if entries.last?.replicas == recommendation { entries.removeLast() }
         entries.append(Entry(time: now, replicas: recommendation))
         let longest = max(policy.up.stabilizationWindowSeconds, policy.down.stabilizationWindowSeconds)
         entries.removeAll { $0.time < now - .seconds(longest) }

@@ -5,6 +5,7 @@ import FleetAPI
 import KubeAPI
 import KubeModel
 import Synchronization
+import Telemetry
 import Testing
 
 @testable import Controllers
@@ -215,6 +216,22 @@ struct OperatorTests {
             let decision = model["status", "scaling", "lastDecision"]
             #expect(decision?["message"]?.string?.contains("queue 11 over target 4 on 1 replica") == true)
         }
+    }
+
+    @Test("a model that is gone leaves no series of its own in the operator's metrics")
+    func forgetsSeries() async throws {
+        let harness = try await OperatorHarness()
+        try await harness.client.create(.modelDeployments, OperatorHarness.model())
+        let desired = harness.metrics.gauge("modelfleet_desired_replicas", help: "")
+        let labels = ["namespace": "default", "model": "m"]
+        try await harness.withOperator { harness in
+            try await harness.expect(.deployments, "m-r1") { _ in true }
+            try await harness.setReady("m-r1", 1)
+            while desired.value(labels: labels) == nil { try await Task.sleep(for: .milliseconds(20)) }
+            try await harness.client.delete(.modelDeployments, OperatorHarness.key("m"))
+            while desired.value(labels: labels) != nil { try await Task.sleep(for: .milliseconds(20)) }
+        }
+        #expect(!harness.metrics.render().contains(#"model="m""#))
     }
 
     @Test("a second operator changes nothing that runs, and transition times stay")

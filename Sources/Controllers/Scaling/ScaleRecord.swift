@@ -40,7 +40,8 @@ struct ScaleRecord: Sendable, Hashable {
         json["p95"] = p95.map { .string(Self.text($0.rounded() > 10 ? $0.rounded() : $0) + "ms") }
         json["coldStartSeconds"] = coldStartSeconds.map { .double(($0 * 10).rounded() / 10) }
         if !changes.isEmpty { json["recentChanges"] = .array(changes) }
-        return json
+        // It is compared with what is stored: a difference would be written, to no effect, at every reconcile.
+        return json.asReadBack
     }
 
     /// The decision with its signals, steps and inputs.

@@ -83,7 +83,11 @@ struct ScalingLoop: Service {
         guard let observation = ModelObservation(key, stores: stores, scaling: nil, time: now),
             let revision = observation.stableRevision, let deployment = observation.deployment(revision),
             case .found(let runtime) = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
-        else { return }
+        else {
+            // A decision that was under way when the model went has left its memory behind.
+            if !stores.models.contains(key) { state.forget(key) }
+            return
+        }
         guard observation.model.scaling.engine == .direct else { return state.forget(key) }
         let shown = observation.stored["status", "scaling"]
         var entry = state.entry(key, policy: observation.model.scalingPolicy, shown: shown)

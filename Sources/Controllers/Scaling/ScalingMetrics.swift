@@ -27,11 +27,20 @@ struct ScalingMetrics: Sendable {
 
     /// Notes one decision.
     func note(_ key: ObjectKey, record: ScaleRecord, missing count: Int) {
-        let labels = ["namespace": key.namespace ?? "", "model": key.name]
+        let labels = Self.labels(key)
         desired.set(Double(record.decision.desired), labels: labels)
         missing.set(Double(count), labels: labels)
         if let value = record.queue { queue.set(value, labels: labels) } else { queue.remove(labels: labels) }
         if let value = record.p95 { latency.set(value / 1000, labels: labels) } else { latency.remove(labels: labels) }
         decisions.add(labels: ["reason": record.decision.reason.code])
+    }
+
+    /// Drops the numbers of a model that is gone, or that something else scales.
+    func forget(_ key: ObjectKey) {
+        for gauge in [desired, missing, queue, latency] { gauge.remove(labels: Self.labels(key)) }
+    }
+
+    private static func labels(_ key: ObjectKey) -> [String: String] {
+        ["namespace": key.namespace ?? "", "model": key.name]
     }
 }

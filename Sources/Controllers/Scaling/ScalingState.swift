@@ -49,7 +49,7 @@ final class ScalingState: Sendable {
         /// What else scales a model's target, as a clause.
         var foreign: [ObjectKey: String] = [:]
         /// Called with what was scraped for a model that is forgotten.
-        var onForget: @Sendable ([ScrapeGroup: [ScrapeTarget]]) -> Void = { _ in }
+        var onForget: @Sendable (ObjectKey, [ScrapeGroup: [ScrapeTarget]]) -> Void = { _, _ in }
     }
 
     private let state = Mutex(State())
@@ -57,8 +57,8 @@ final class ScalingState: Sendable {
     /// An empty memory.
     init() {}
 
-    /// Sets what is called with the groups of a model that is forgotten.
-    func onForget(_ body: @escaping @Sendable ([ScrapeGroup: [ScrapeTarget]]) -> Void) {
+    /// Sets what is called with a model that is forgotten, and with its groups.
+    func onForget(_ body: @escaping @Sendable (ObjectKey, [ScrapeGroup: [ScrapeTarget]]) -> Void) {
         state.withLock { $0.onForget = body }
     }
 
@@ -86,7 +86,7 @@ final class ScalingState: Sendable {
             state.resting[key] = nil
             return (watched, state.onForget)
         }
-        if !watched.isEmpty { body(watched) }
+        body(key, watched)
     }
 
     /// Something happened to a model: it is looked at soon, unless its turn comes anyway.

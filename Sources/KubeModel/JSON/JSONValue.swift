@@ -59,6 +59,25 @@ extension JSONValue {
     /// Whether it is `null`.
     public var isNull: Bool { self == .null }
 
+    /// The value as it is read again once it was written: JSON doesn't tell `4.0` from `4`, so whole doubles are integers
+    /// (below 2^53, as `encoded()` writes them).
+    ///
+    /// What is compared with something that was stored has to be in this form.
+    public var asReadBack: JSONValue {
+        switch self {
+        case .double(let value):
+            if let whole = Int64(exactly: value), whole.magnitude < 1 << 53, value.bitPattern != (-0.0).bitPattern {
+                .integer(whole)
+            } else {
+                self
+            }
+        case .array(let elements): .array(elements.map(\.asReadBack))
+        case .object(let members):
+            .object(JSONObject(keys: members.keys, values: members.values.map(\.asReadBack)))
+        case .null, .bool, .integer, .string: self
+        }
+    }
+
     /// The word JSON Schema has for the type: `null`, `boolean`, `integer`, `number`, `string`, `array`, `object`.
     public var typeName: String {
         switch self {

@@ -232,7 +232,6 @@ public final class WorkQueue: Sendable {
                 }
                 if !waits { continuation.resume() }
             }
-            state.withLock { _ = $0.cancelledEarly.remove(id) }
         } onCancel: {
             let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
                 if let waiter = state.waiters.removeValue(forKey: id) { return waiter }
@@ -241,5 +240,7 @@ public final class WorkQueue: Sendable {
             }
             waiter?.resume()
         }
+        // Cancelled when it had been woken already: nobody else takes the note away.
+        state.withLock { _ = $0.cancelledEarly.remove(id) }
     }
 }

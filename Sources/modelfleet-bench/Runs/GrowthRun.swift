@@ -20,7 +20,7 @@ struct GrowthRun {
     private static let lanes = 8
     /// With so many models waiting nothing more is changed: changes of one model that wait together are reconciled as
     /// one, and would cost the server's time only.
-    private static let enoughWaiting = 64
+    private static let enoughWaiting = 48
 
     /// The memory after a tenth of the reconciles and after all of them.
     func figures() async throws -> [Figure] {
