@@ -33,6 +33,7 @@ extension ScaleInputs {
         }
         if let cpu = observation.cpuShare, cpu.isFinite { json["cpuShare"] = .double(cpu) }
         if observation.trafficReporting > 0 { json["trafficReporting"] = JSONValue(observation.trafficReporting) }
+        if observation.unreadReplicas > 0 { json["unreadReplicas"] = JSONValue(observation.unreadReplicas) }
         if let first = observation.missing.first {
             json["missing"] = [
                 "pod": .string(first.pod), "reason": .string(first.reason),
@@ -70,6 +71,7 @@ extension ScaleInputs {
         }
         observation.cpuShare = json["cpuShare"]?.double
         observation.trafficReporting = json["trafficReporting"]?.int ?? 0
+        observation.unreadReplicas = max(0, json["unreadReplicas"]?.int ?? 0)
         if let missing = json["missing"], let pod = missing["pod"]?.string, let reason = missing["reason"]?.string {
             let count = min(10_000, max(1, missing["count"]?.int ?? 1))
             observation.missing = Array(repeating: MissingReplica(pod: pod, reason: reason), count: count)

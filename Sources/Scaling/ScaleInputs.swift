@@ -140,7 +140,8 @@ public struct ScaleInputs: Sendable, Hashable {
     }
 
     private func isIncomplete(_ proposals: [ScaleProposal]) -> Bool {
-        proposals.contains(where: \.isIncomplete) || !observation.missing.isEmpty || sizing?.isIncomplete == true
+        proposals.contains(where: \.isIncomplete) || !observation.missing.isEmpty || observation.unreadReplicas > 0
+            || sizing?.isIncomplete == true
     }
 
     /// Whether a source could say nothing at all although replicas are ready.

@@ -61,7 +61,8 @@ final class Program: Sendable {
     private let body: @Sendable (Incarnation) async throws -> Void
     private let random: SeededRandom
     private let state = Mutex(State())
-    private let isPaused = Mutex(false)
+    /// How many pauses of each process are under way, by its name: they may overlap.
+    private let pauses = Mutex<[String: Int]>([:])
 
     init(_ name: String, in world: World, _ body: @escaping @Sendable (Incarnation) async throws -> Void) {
         self.name = name
@@ -140,20 +141,26 @@ final class Program: Sendable {
         world.trace.note("world", "pauses \(current.process.name) for \(Int(seconds)) s")
         world.profile.tally.note("process: paused")
         current.link.noteTrouble()
-        isPaused.withLock { $0 = true }
+        pauses.withLock { $0[current.process.name, default: 0] += 1 }
         current.process.pause()
         try? await world.scheduler.sleep(for: .seconds(seconds))
+        let left = pauses.withLock { pauses in
+            pauses[current.process.name, default: 1] -= 1
+            return pauses[current.process.name] ?? 0
+        }
+        guard left == 0 else { return }
         world.trace.note("world", "wakes \(current.process.name)")
         current.link.noteTrouble()
-        isPaused.withLock { $0 = false }
         current.process.resume()
     }
+
+    private func isPaused(_ current: Incarnation) -> Bool { pauses.withLock { $0[current.process.name] ?? 0 } > 0 }
 
     /// Asks the present process to end, as SIGTERM does, and kills it when it hasn't within `grace`, the time that a pod gets.
     ///
     /// In quiet times it ends, gives up no write, and holds no lease afterwards.
     func terminate(grace: Duration = .seconds(30)) async throws {
-        guard let current = state.withLock({ $0.current }), !isPaused.withLock({ $0 }), current.ending.ask() else {
+        guard let current = state.withLock({ $0.current }), !isPaused(current), current.ending.ask() else {
             return
         }
         let (name, start, before) = (current.process.name, world.scheduler.now, current.link.past)
@@ -181,7 +188,7 @@ final class Program: Sendable {
 
     /// Since when the present process lives and gets answers; `nil` while it doesn't.
     var wellSince: Duration? {
-        guard let current = state.withLock({ $0.current }), current.link.isUp, !isPaused.withLock({ $0 }),
+        guard let current = state.withLock({ $0.current }), current.link.isUp, !isPaused(current),
             !current.ending.isAsked, !current.ending.isOver, current.link.past.troubled == 0
         else { return nil }
         return lastDisturbance

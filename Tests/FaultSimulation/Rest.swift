@@ -95,10 +95,12 @@ struct Rest {
         let pods = sets.flatMap { mirror.controlled("pods", by: $0.uid) }
         let isGood = PodHabit(uri: deployment.servedURI).isGood
         let ready = pods.count(where: \.isReadyPod)
-        // A rolling update whose pods never get ready stays where it is, with its surge of one pod.
+        // A rolling update whose pods never get ready stays where it is, with its surge of one pod; one that a controller
+        // with an old view began stays at the size of both replica sets.
         let isRolling = !isGood && sets.count > 1
+        let surge = isRolling ? 1...max(1, deployment.wanted) : 0...0
         if sets.count != 1, !isRolling { found.append("\(deployment.name) has \(sets.count) replica sets") }
-        if pods.count != deployment.wanted, !(isRolling && pods.count == deployment.wanted + 1) {
+        if pods.count != deployment.wanted, !surge.contains(pods.count - deployment.wanted) {
             found.append("\(deployment.name) has \(pods.count) pods instead of \(deployment.wanted)")
         }
         if ready != (isGood ? deployment.wanted : 0) {

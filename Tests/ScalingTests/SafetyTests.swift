@@ -50,6 +50,26 @@ struct SafetyTests {
         #expect(autoscaler.decide(seen(10, replicas: 3, load: nil)).desired == 3)
     }
 
+    /// The pages of the others show less load from the moment on that a new replica takes its share.
+    @Test("a replica that is ready and not yet read keeps the count from falling, and from nothing else")
+    func unread() throws {
+        var observation = seen(0, replicas: 2, load: nil)
+        observation.readyReplicas = 1
+        observation.unreadReplicas = 1
+        observation.readings[.queueLength] = SignalReading(total: 3.5, reporting: 1)
+        observation.readings[.inFlight] = SignalReading(total: 3.5, reporting: 1)
+        var autoscaler = Autoscaler(policy: policy())
+        #expect(autoscaler.decide(observation).desired == 2)
+        let recorded = try #require(autoscaler.lastInputs)
+        #expect(ScaleInputs(recorded.json)?.decision() == recorded.decision())
+        observation.readings[.queueLength]?.total = 30
+        #expect(autoscaler.decide(observation).desired == 8)
+        observation.readings[.queueLength]?.total = 3.5
+        observation.unreadReplicas = 0
+        var fresh = Autoscaler(policy: policy())
+        #expect(fresh.decide(observation).desired == 1, "as one that loads for ever")
+    }
+
     @Test("paused holds at the present count, whatever the load")
     func paused() {
         var autoscaler = Autoscaler(policy: policy { $0.isPaused = true })

@@ -16,6 +16,13 @@ struct ModelSignals: Sendable {
     let board: ScrapeBoard
     /// The answers of Prometheus servers.
     let poller: PrometheusPoller
+    private let mappings = RuntimeMappings()
+
+    /// Signals from the pages of `board` and the answers of `poller`.
+    init(board: ScrapeBoard, poller: PrometheusPoller) {
+        self.board = board
+        self.poller = poller
+    }
 
     /// The signals of the serving revision, with the demand that other revisions of the model carry.
     func read(
@@ -35,11 +42,13 @@ struct ModelSignals: Sendable {
         var groups: [ScrapeGroup: [ScrapeTarget]] = [:]
         for deployment in observation.deployments {
             let revision = ModelObservation.revision(of: deployment)
-            groups[ScrapeGroup(key, revision: revision)] = targets(observation.pods(of: revision), runtime: runtime)
+            let targets = targets(observation.pods(of: revision), runtime: runtime)
+            // Nothing to scrape, nothing to remember: most models of a large fleet may be like that.
+            if !targets.isEmpty { groups[ScrapeGroup(key, revision: revision)] = targets }
         }
         for group in watched.keys where groups[group] == nil { board.forget(group.name) }
         for (group, targets) in groups.sorted(by: { $0.key < $1.key }) {
-            board.watch(group.name, targets: targets, mapping: runtime.mapping, interval: interval)
+            board.watch(group.name, targets: targets, mapping: mappings.mapping(of: runtime), interval: interval)
         }
         watched = groups
         var signals = board.signals(of: ScrapeGroup(key, revision: serving).name, staleAfter: Self.staleAfter)
