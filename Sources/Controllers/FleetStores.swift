@@ -18,6 +18,8 @@ struct FleetStores: Sendable {
     let services = ObjectStore(.packed, projection: .applied.dropping("status"))
     /// The HPAs of models.
     let autoscalers = ObjectStore(.packed, projection: .applied.dropping("status"))
+    /// The HPAs of others: what they aim at, and what made them.
+    let foreignAutoscalers = ObjectStore(.packed, projection: .aims)
     /// The pods of models.
     let pods = ObjectStore(.packed, projection: .pods, indexing: [FleetAPI.modelLabel])
 
@@ -27,7 +29,7 @@ struct FleetStores: Sendable {
     func servingRuntimes() -> [ServingRuntime] { parsed.runtimes(in: runtimes) }
 
     /// All of them.
-    var all: [ObjectStore] { [models, runtimes, deployments, services, autoscalers, pods] }
+    var all: [ObjectStore] { [models, runtimes, deployments, services, autoscalers, foreignAutoscalers, pods] }
 }
 
 /// The runtimes as values, so that not every reconcile reads them anew.
@@ -53,6 +55,11 @@ extension ObjectProjection {
     /// Templates may set any annotation, so only those are dropped that are known to be written by others.
     static let applied = withoutManagedFields.dropping("metadata", "annotations", lastApplied)
         .dropping("metadata", "annotations", "deployment.kubernetes.io/revision").dropping("metadata", "selfLink")
+
+    /// HPAs that aren't ours: the target, and the owner.
+    static let aims = everything.keepingOnly(["apiVersion", "kind", "metadata", "spec"])
+        .keepingOnly(["name", "namespace", "ownerReferences", "resourceVersion", "uid"], at: "metadata")
+        .keepingOnly(["scaleTargetRef"], at: "spec")
 
     /// Deployments: as applied, and of the status what the plan and the model's status read.
     static let deployments = applied.keepingOnly(

@@ -220,6 +220,7 @@ public struct OperatorService: Service {
             + watchers(.deployments, managed, stores.deployments, owner)
             + watchers(.services, managed, stores.services, owner)
             + watchers(.horizontalPodAutoscalers, managed, stores.autoscalers, owner)
+            + watchers(.horizontalPodAutoscalers, ForeignScalers.others, stores.foreignAutoscalers) { _ in }
             + watchers(.pods, served, stores.pods, named)
     }
 }

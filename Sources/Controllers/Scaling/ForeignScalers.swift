@@ -11,8 +11,14 @@ import ServiceLifecycle
 
 /// Looks for HPAs and KEDA ScaledObjects of others that scale what the operator scales, so that nobody fights.
 struct ForeignScalers: Service {
-    /// How often it looks: such an object is made by a person, once.
-    static let interval = Duration.seconds(60)
+    /// How often it looks at the HPAs that are watched.
+    static let interval = Duration.seconds(5)
+    /// How often it asks for ScaledObjects, which can't be watched where there are none: a person makes them, once.
+    static let askingInterval = Duration.seconds(600)
+    /// The HPAs that the operator didn't make.
+    static let others = LabelSelector(
+        requirements: [LabelSelector.Requirement(FleetAPI.managedByLabel, .isNotIn, [FleetAPI.manager])]
+    )
 
     /// KEDA's ScaledObjects; many clusters don't have them.
     static let scaledObjects = ResourceType(
@@ -45,9 +51,17 @@ struct ForeignScalers: Service {
         await cancelOnShutdown {
             do {
                 for store in stores.all { try await store.waitUntilSynced() }
+                var scaled: [KubeObject] = []
+                var nextQuestion: WallTime?
                 while !Task.isCancelled {
-                    if !stores.models.keys().isEmpty { await look() }
-                    try await time.sleep(for: Self.interval * (0.8 + 0.4 * random.unit()))
+                    if stores.models.count > 0 {
+                        if nextQuestion.map({ $0 <= time.now() }) ?? true {
+                            scaled = await list(Self.scaledObjects) ?? scaled
+                            nextQuestion = time.now() + Self.askingInterval * (0.8 + 0.4 * random.unit())
+                        }
+                        note(scaled: scaled)
+                    }
+                    try await time.sleep(for: Self.interval)
                 }
             } catch {
                 logger.debug("the search for other scalers ends", metadata: ["reason": "\(error)"])
@@ -55,15 +69,11 @@ struct ForeignScalers: Service {
         }
     }
 
-    /// Looks once; what can't be read leaves what is known as it is.
-    func look() async {
-        let others = LabelSelector(
-            requirements: [LabelSelector.Requirement(FleetAPI.managedByLabel, .isNotIn, [FleetAPI.manager])]
-        )
-        guard let autoscalers = await list(.horizontalPodAutoscalers, others) else { return }
-        guard let scaled = await list(Self.scaledObjects, nil) else { return }
+    /// Notes which models are aimed at by the HPAs that are watched and by these ScaledObjects.
+    private func note(scaled: [KubeObject]) {
+        guard !scaled.isEmpty || stores.foreignAutoscalers.count > 0 || state.hasForeign else { return }
         // KEDA makes an HPA for each ScaledObject: the ScaledObject is what a person has to change.
-        let made = autoscalers.filter { $0.controller?.kind != "ScaledObject" }
+        let made = stores.foreignAutoscalers.all().filter { $0.controller?.kind != "ScaledObject" }
         let found = Self.targets(made + scaled, models: stores.models.keys(), deployments: stores.deployments)
         for key in state.setForeign(found) {
             logger.info("another scaler", metadata: ["model": "\(key)", "found": "\(found[key] ?? "gone")"])
@@ -71,13 +81,13 @@ struct ForeignScalers: Service {
         }
     }
 
-    private func list(_ type: ResourceType, _ selector: LabelSelector?) async -> [KubeObject]? {
+    /// The objects of a kind; what can't be read now is `nil`, and leaves what is known as it is.
+    private func list(_ type: ResourceType) async -> [KubeObject]? {
         var objects: [KubeObject] = []
         let scopes: [String?] = namespaces.isEmpty ? [nil] : namespaces
         for namespace in scopes {
             do {
-                let options = ListOptions(labelSelector: selector)
-                objects += try await client.list(type, namespace: namespace, options: options).items
+                objects += try await client.list(type, namespace: namespace).items
             } catch {
                 // No such kind, or not allowed to look at it: then it can't be told, and nothing is claimed.
                 guard error.isNotFound || error.isForbidden else { return nil }

@@ -68,6 +68,9 @@ final class ScalingState: Sendable {
     /// What else scales a model's target, as a clause; `nil` where nothing is known to.
     func foreign(_ key: ObjectKey) -> String? { state.withLock { $0.foreign[key] } }
 
+    /// Whether anything else is known to scale a model.
+    var hasForeign: Bool { state.withLock { !$0.foreign.isEmpty } }
+
     /// Sets what else scales which models; answers the models of which that changed.
     func setForeign(_ found: [ObjectKey: String]) -> [ObjectKey] {
         state.withLock { state in
