@@ -18,7 +18,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("Unchanged models", .timeLimit(.minutes(1)))
+@Suite("Unchanged models", .timeLimit(.minutes(3)))
 struct QuietTests {
     /// Counts requests on their way to a server.
     private final class Meter: HTTPExchange {
@@ -122,7 +122,10 @@ struct QuietTests {
         #expect(try await harness.client.find(.deployments, ObjectKey(namespace: "z", name: "m-r1")) == nil)
     }
 
-    @Test("three operators share the models; each is written by one, and one that ends leaves its models to the others")
+    @Test(
+        "three operators share the models; each is written by one, and one that ends leaves its models to the others",
+        .timeLimit(.minutes(3))
+    )
     func sharded() async throws {
         let harness = try await OperatorHarness()
         let names = (0..<6).map { "model-\($0)" }
