@@ -114,8 +114,8 @@ let package = Package(
         room(
             "LocalCluster",
             [
-                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", lifecycle, logging,
-                httpTypes,
+                "Ambient", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", lifecycle,
+                logging, httpTypes,
             ] + nio
         ),
         room(
@@ -235,8 +235,8 @@ let package = Package(
         tests(
             "LocalClusterTests",
             [
-                "LocalCluster", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages", "KubeTesting",
-                "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
+                "LocalCluster", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
+                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
             ]
         ),
         tests(

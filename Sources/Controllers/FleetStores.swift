@@ -68,15 +68,16 @@ extension ObjectProjection {
     )
     .dropping("status", "conditions", "lastUpdateTime")
 
-    /// Pods: what tells whether they are ready, why not, and where to scrape them.
+    /// Pods: what tells whether they are ready, why not, where to scrape them, and what their deletion costs.
     static let pods = everything.keepingOnly(["apiVersion", "kind", "metadata", "spec", "status"])
         .keepingOnly(
             [
-                "creationTimestamp", "deletionTimestamp", "labels", "name", "namespace", "ownerReferences",
-                "resourceVersion", "uid",
+                "annotations", "creationTimestamp", "deletionTimestamp", "labels", "name", "namespace",
+                "ownerReferences", "resourceVersion", "uid",
             ],
             at: "metadata"
         )
+        .keepingOnly([DeletionCosts.annotation], at: "metadata", "annotations")
         .keepingOnly(["containers"], at: "spec")
         .keepingOnly(["image", "name", "readinessProbe", "startupProbe"], at: "spec", "containers")
         .keepingOnly(

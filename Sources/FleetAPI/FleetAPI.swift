@@ -29,6 +29,9 @@ public enum FleetAPI {
     /// The annotation on a model's Service by which whoever holds a request for a model without a replica wakes it: the
     /// time of the request in RFC 3339 (`2026-11-28T06:00:00Z`).
     public static let wakeAnnotation = "modelfleet.dev/wake-at"
+    /// The annotation, `true`, on the Service of a model that may have no replica: whoever proxies the Service holds requests
+    /// that find no ready replica, and wakes the model by `wakeAnnotation`.
+    public static let holdsRequestsAnnotation = "modelfleet.dev/holds-requests"
     /// The version of the server image that the built-in runtime runs.
     public static let serverVersion = "0.1.0"
 

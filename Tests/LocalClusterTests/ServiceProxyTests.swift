@@ -2,8 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import FleetAPI
 import Foundation
+import KubeAPI
 import KubeModel
+import KubeServer
 import Logging
 import NIOCore
 import NIOPosix
@@ -122,6 +125,51 @@ struct ServiceProxyTests {
         }
     }
 
+    @Test(
+        "A connection to a Service that holds requests waits for an endpoint, and wakes its model",
+        .timeLimit(.minutes(1))
+    )
+    func holds() async throws {
+        let client = KubeClient(exchange: APIServer())
+        var service = KubeObject(.services, namespace: "default", name: "web")
+        service["spec"] = ["ports": [["port": 80]]]
+        try await client.create(.services, service)
+        try await withProxy(client: client) { proxy in
+            proxy.update(table([], namespace: "default", holds: true))
+            var early: SmallClient?
+            try await until("the proxy listens") {
+                early = try? await SmallClient(to: address, port: port)
+                return early != nil
+            }
+            let held = try #require(early)
+            try await until("its model is woken") {
+                let service = try await client.get(.services, service.key)
+                return service.annotation(FleetAPI.wakeAnnotation).flatMap(WallTime.init(rfc3339:)) != nil
+            }
+            let server = try await SmallServer.start(on: address)
+            proxy.update(table([server], namespace: "default", holds: true))
+            #expect(try await held.exchange([1, 2, 3]) == [1, 2, 3])
+            await server.stop()
+        }
+    }
+
+    @Test("What is held goes on to its end when its Service holds no more", .timeLimit(.minutes(1)))
+    func holdsNoMore() async throws {
+        try await withProxy { proxy in
+            proxy.update(table([], holds: true))
+            var early: SmallClient?
+            try await until("the proxy listens") {
+                early = try? await SmallClient(to: address, port: port)
+                return early != nil
+            }
+            try await early?.talk { line in
+                proxy.update(table([]))
+                let end = try await line.receive()
+                #expect(end == nil)
+            }
+        }
+    }
+
     @Test("An endpoint that refuses is passed over", .timeLimit(.minutes(1)))
     func refused() async throws {
         try await withProxy { proxy in
@@ -207,9 +255,10 @@ struct ServiceProxyTests {
 
     private func withProxy(
         time: any TimeSource = SystemTime(),
+        client: KubeClient? = nil,
         _ body: (ServiceProxy) async throws -> Void
     ) async throws {
-        let proxy = ServiceProxy(configuration: configuration(time: time))
+        let proxy = ServiceProxy(configuration: configuration(time: time), client: client)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await proxy.run() }
             defer { group.cancelAll() }
@@ -224,11 +273,12 @@ struct ServiceProxyTests {
 
     private func untilServed() async throws { try await until("the proxy serves") { try await isServed() } }
 
-    private func table(_ servers: [SmallServer]) -> ServiceTable {
-        var service = KubeObject(.services, namespace: "shop", name: "web")
+    private func table(_ servers: [SmallServer], namespace: String = "shop", holds: Bool = false) -> ServiceTable {
+        var service = KubeObject(.services, namespace: namespace, name: "web")
+        if holds { service.setAnnotation(FleetAPI.holdsRequestsAnnotation, to: "true") }
         service["spec"] = ["clusterIP": .string(address), "ports": [["port": JSONValue(port)]]]
         let slices = servers.enumerated().map { index, server in
-            var slice = KubeObject(.endpointSlices, namespace: "shop", name: "web-\(index)")
+            var slice = KubeObject(.endpointSlices, namespace: namespace, name: "web-\(index)")
             slice.labels = [EndpointSlicePlan.serviceLabel: "web"]
             let target = server.channel.localAddress?.ipAddress ?? ""
             slice.json["endpoints"] = [["addresses": [.string(target)], "conditions": ["ready": true]]]

@@ -103,6 +103,70 @@ struct WorkloadPlanTests {
         #expect(plan.deletions.map(\.name) == ["b"])
     }
 
+    /// What each rule looks at, from the pod that goes first to the one that stays longest.
+    private static let deletionRules: [(rule: String, members: [(path: [String], values: [JSONValue])])] = [
+        ("no node", [(["spec", "nodeName"], ["", "local"])]),
+        ("phase", [(["status", "phase"], ["Pending", "Unknown", "Running"])]),
+        ("cost", [(["metadata", "annotations", DeletionRank.costAnnotation], ["-5", "0", "7", "12"])]),
+        ("not a cost counts as 0", [(["metadata", "annotations", DeletionRank.costAnnotation], ["-1", "+9", "1"])]),
+        (
+            "leading zeros count as 0",
+            [(["metadata", "annotations", DeletionRank.costAnnotation], ["-1", "008", "1"])]
+        ),
+        (
+            "beyond int32 counts as 0",
+            [(["metadata", "annotations", DeletionRank.costAnnotation], ["-1", "2147483648"])]
+        ),
+        ("ready for less", [(["status", "conditions"], [ready("23:59:58"), ready("23:59:00"), ready("20:00:00")])]),
+        (
+            "the uid within a power of two",
+            [(["status", "conditions"], [ready("23:59:27"), ready("23:59:30"), ready("23:59:27")])]
+        ),
+        (
+            "cost before readiness for less",
+            [
+                (["metadata", "annotations", DeletionRank.costAnnotation], ["1", "2"]),
+                (["status", "conditions"], [ready("20:00:00"), ready("23:59:58")]),
+            ]
+        ),
+        (
+            "readiness before cost",
+            [
+                (["status", "conditions"], [[], ready("20:00:00")]),
+                (["metadata", "annotations", DeletionRank.costAnnotation], ["9", "-9"]),
+            ]
+        ),
+        ("restarts", [(["status", "containerStatuses"], [[["restartCount": 4]], [["restartCount": 1]], []])]),
+        ("younger", [(["metadata", "creationTimestamp"], ["2025-12-31T23:59:58Z", "2025-12-31T20:00:00Z"])]),
+    ]
+
+    private static func ready(_ time: String) -> JSONValue {
+        [["type": "Ready", "status": "True", "lastTransitionTime": .string("2025-12-31T\(time)Z")]]
+    }
+
+    @Test("A replica set lets go of pods in Kubernetes' order", arguments: 0..<12)
+    func deletionRank(row: Int) {
+        let (rule, members) = Self.deletionRules[row]
+        let count = members.first?.values.count ?? 0
+        let pods = (0..<count).map { index in
+            var pod = Self.pod("\(index)", ready: true)
+            for (path, values) in members { pod.json.set(values[index], path: path[...]) }
+            return pod
+        }
+        for victims in 1..<count {
+            let plan = ReplicaSetPlan(set: Self.set(replicas: count - victims), pods: pods.reversed(), now: now)
+            #expect(plan.deletions.map(\.name) == (0..<victims).map { "\($0)" }, "\(rule)")
+        }
+    }
+
+    @Test("Of two nodes, the one with more pods of the set loses one")
+    func deletionSpreads() {
+        var pods = ["a", "b", "c"].map { Self.pod($0, ready: true) }
+        pods[0]["spec", "nodeName"] = "other"
+        let plan = ReplicaSetPlan(set: Self.set(replicas: 2), pods: pods, now: now)
+        #expect(plan.deletions.map(\.name) == ["b"])
+    }
+
     @Test("A terminating pod leaves an endpoint slice's ready endpoints and stays as terminating")
     func endpoints() {
         var service = KubeObject(.services, namespace: "shop", name: "web")

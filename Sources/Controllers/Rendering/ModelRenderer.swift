@@ -31,7 +31,10 @@ struct ModelRenderer: Sendable {
         deployment.setAnnotation(FleetAPI.versionAnnotation, to: input.model.versionName)
         if serving != wanted { select(serving, hash: hash, of: input, in: &context) }
         let serviceContext = context
-        let service = KubeObject(try templates.render("service", context: serviceContext))
+        var service = KubeObject(try templates.render("service", context: serviceContext))
+        if input.model.object["spec", "scaling", "scaleToZero"] != nil, input.model.scaling.engine == .direct {
+            service.setAnnotation(FleetAPI.holdsRequestsAnnotation, to: "true")
+        }
         var autoscaler: KubeObject?
         if input.model.scaling.engine == .horizontalPodAutoscaler {
             autoscaler = KubeObject(try templates.render("horizontalpodautoscaler", context: serviceContext))

@@ -105,6 +105,7 @@ struct ScalingLoop: Service {
         var record = record(decision, entry: entry, signals: seen, revision: revision, now: now)
         record.hindrance = hindrance(observation)
         let acts = decision.isChange && record.hindrance == nil
+        if acts, decision.desired < decision.current { await mark(observation, revision: revision, decision, now: now) }
         if acts, await write(decision, deployment: deployment, model: observation.model.object) {
             entry.autoscaler.didScale(from: decision.current, to: decision.desired, at: time.now())
             entry.changes = Array(([record.decisionJSON] + entry.changes).prefix(ScaleRecord.changeLimit))
@@ -161,6 +162,46 @@ struct ScalingLoop: Service {
         let share = 0.5 + Double(spread) / 2042
         let longest = observation.model.scaling.schedules.isEmpty ? Self.restingInterval : Self.scheduledRest
         state.look(key, at: now + .seconds(longest.inSeconds * share), rests: true)
+    }
+
+    /// Marks the pods with the least in flight, so that they are the ones to go. A lane ends at its first failure: which
+    /// pods go is worth little beside going down at all.
+    private func mark(_ observation: ModelObservation, revision: Int, _ decision: ScaleDecision, now: WallTime) async {
+        let group = ScrapeGroup(observation.stored.key, revision: revision)
+        let costs = DeletionCosts(
+            pods: observation.pods(of: revision),
+            parts: signals.board.parts(of: group.name),
+            desired: decision.desired,
+            staleAfter: ModelSignals.staleAfter,
+            now: now
+        )
+        let lanes = min(Self.concurrency, costs.writes.count)
+        await withDiscardingTaskGroup { group in
+            for lane in 0..<lanes {
+                group.addTask {
+                    for index in stride(from: lane, to: costs.writes.count, by: lanes) {
+                        guard await write(costs.writes[index]) else { return }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes one pod's deletion cost; `false` when that failed. A pod that is gone needs none.
+    private func write(_ cost: DeletionCosts.Write) async -> Bool {
+        let value = cost.cost.map { JSONValue.string(String($0)) } ?? .null
+        let patch: JSONValue = ["metadata": ["annotations": [DeletionCosts.annotation: value]]]
+        do {
+            try await client.patch(.pods, cost.pod, .merge(patch))
+        } catch {
+            if error.isNotFound { return true }
+            logger.warning(
+                "a pod's deletion cost can't be written; another pod may go",
+                metadata: ["pod": "\(cost.pod)", "error": "\(error)"]
+            )
+            return false
+        }
+        return true
     }
 
     /// Writes the count; `false` when that failed, and the next decision tries again.

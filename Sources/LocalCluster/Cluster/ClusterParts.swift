@@ -38,7 +38,7 @@ struct ClusterParts: Sendable {
             return NodeAgent(surroundings: surroundings, pods: stores.pods)
         }
         self.nodes = nodes
-        proxy = configuration.runsProxies ? ServiceProxy(configuration: configuration) : nil
+        proxy = configuration.runsProxies ? ServiceProxy(configuration: configuration, client: client) : nil
         let controllers = ClusterControllers(maker)
         var services: [any Service] = controllers.watchers(maker, nodes: nodes, proxy: proxy)
         for node in nodes {

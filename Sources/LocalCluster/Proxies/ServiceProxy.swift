@@ -3,6 +3,7 @@
 
 import Ambient
 import Foundation
+import KubeAPI
 import KubeModel
 import Logging
 import NIOCore
@@ -37,10 +38,15 @@ final class ServiceProxy: Service {
     private let configuration: LocalClusterConfiguration
     private let state = Mutex(State())
     private let connections = OpenConnections()
+    private let held: HeldConnections
     private let changes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     /// A proxy without a listener.
-    init(configuration: LocalClusterConfiguration) { self.configuration = configuration }
+    /// - Parameter client: wakes models that held connections wait for; without one they wait for somebody else to.
+    init(configuration: LocalClusterConfiguration, client: KubeClient? = nil) {
+        self.configuration = configuration
+        held = HeldConnections(client: client, time: configuration.time, logger: configuration.logger)
+    }
 
     /// The number of connections that are being relayed.
     var connectionCount: Int { connections.count }
@@ -54,6 +60,7 @@ final class ServiceProxy: Service {
             }
         }
         for (chooser, targets) in choosers { chooser.update(targets) }
+        held.update(holding: table.holding, served: Set(table.targets.filter { !$0.value.isEmpty }.keys.map(\.service)))
         changes.continuation.yield()
     }
 
@@ -61,6 +68,7 @@ final class ServiceProxy: Service {
     func run() async throws {
         await cancelWhenGracefulShutdown { [self] in
             await withDiscardingTaskGroup { group in
+                group.addTask { [held] in await held.run() }
                 for await _ in changes.stream {
                     guard let table = state.withLock({ $0.table }), await !apply(table) else { continue }
                     let isFirst = state.withLock { state in
@@ -161,23 +169,45 @@ final class ServiceProxy: Service {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { [connections] client in
+            .childChannelInitializer { [connections, held] client in
                 connections.add(client)
                 return client.eventLoop.makeCompletedFuture {
                     try client.pipeline.syncOperations.addHandler(
-                        RelayHandler { Self.relay($0, chooser: chooser, tried: []) }
+                        RelayHandler { Self.relay($0, Way(listener.service, chooser, held)) }
                     )
                 }
             }
             .bind(to: SocketAddress(ipAddress: listener.address, port: port)).get()
     }
 
+    /// Where the connections of one listener go.
+    private struct Way: Sendable {
+        var service: ObjectKey
+        var chooser: TargetChooser
+        var held: HeldConnections
+
+        init(_ service: ObjectKey, _ chooser: TargetChooser, _ held: HeldConnections) {
+            self.service = service
+            self.chooser = chooser
+            self.held = held
+        }
+    }
+
+    /// Keeps `client` until there is a target again; closes it where its Service holds none, or too many wait.
+    private static func hold(_ client: any Channel, _ way: Way, tried: Set<ServiceTarget>) {
+        let resume: @Sendable () -> Void = { client.eventLoop.execute { relay(client, way) } }
+        guard way.held.hold(client, of: way.service, resume: resume) else { return client.close(promise: nil) }
+        // What came in between has told nobody.
+        if way.chooser.hasTarget(except: tried) { way.held.resume(way.service) }
+    }
+
     /// Connects `client` to the next target; one that refuses is left out and another is tried.
-    private static func relay(_ client: any Channel, chooser: TargetChooser, tried: Set<ServiceTarget>) {
-        guard let target = chooser.take(except: tried) else { return client.close(promise: nil) }
+    private static func relay(_ client: any Channel, _ way: Way, tried: Set<ServiceTarget> = []) {
+        let chooser = way.chooser
+        guard let target = chooser.take(except: tried) else { return hold(client, way, tried: tried) }
         let refused: @Sendable () -> Void = {
             chooser.release(target)
-            relay(client, chooser: chooser, tried: tried.union([target]))
+            relay(client, way, tried: tried.union([target]))
         }
         guard let address = try? SocketAddress(ipAddress: target.address, port: target.port) else { return refused() }
         ClientBootstrap(group: client.eventLoop)

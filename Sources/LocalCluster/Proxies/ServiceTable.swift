@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import FleetAPI
 import KubeModel
 
 /// Where a listener of a Service listens.
@@ -37,6 +38,8 @@ struct ServiceTarget: Sendable, Hashable, Comparable {
 struct ServiceTable: Sendable, Equatable {
     /// The ready targets of each listener.
     var targets: [ServiceListener: [ServiceTarget]] = [:]
+    /// The Services whose connections are held while no target is ready.
+    var holding: Set<ObjectKey> = []
 
     /// Derives the table; only TCP, and only Services with an address of their own.
     init(services: [KubeObject], slices: [KubeObject]) {
@@ -45,6 +48,7 @@ struct ServiceTable: Sendable, Equatable {
         }
         for service in services {
             guard let address = service["spec", "clusterIP"]?.string, address.hasPrefix("127.") else { continue }
+            if service.annotation(FleetAPI.holdsRequestsAnnotation) == "true" { holding.insert(service.key) }
             let isNodePort = ["NodePort", "LoadBalancer"].contains(service["spec", "type"]?.string ?? "")
             for port in service["spec", "ports"]?.array ?? [] where port["protocol"]?.string ?? "TCP" == "TCP" {
                 guard let number = port["port"]?.int, (1...65_535).contains(number) else { continue }

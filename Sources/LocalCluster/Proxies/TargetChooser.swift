@@ -20,6 +20,11 @@ final class TargetChooser: Sendable {
     /// Takes in new targets; connections to old ones stay as they are.
     func update(_ targets: [ServiceTarget]) { state.withLock { $0.targets = targets } }
 
+    /// Whether there is a target that isn't among `tried`.
+    func hasTarget(except tried: Set<ServiceTarget>) -> Bool {
+        state.withLock { $0.targets.contains { !tried.contains($0) } }
+    }
+
     /// The next target that isn't among `tried`, with a connection counted on it; `nil` when there is none.
     func take(except tried: Set<ServiceTarget>) -> ServiceTarget? {
         let draw = random.next()

@@ -30,10 +30,11 @@ struct ReplicaSetPlan: Equatable {
             if difference > 0 {
                 creations = min(difference, Self.burst)
             } else if difference < 0 {
-                let crowd = Dictionary(grouping: active.filter(\.isPodReady)) { $0.nodeName ?? "" }.mapValues(\.count)
-                let ranked = active.map { (pod: $0, rank: Self.rank($0, neighbours: crowd[$0.nodeName ?? ""] ?? 0)) }
-                let sorted = ranked.sorted { Self.goesFirst($0, $1) }.map(\.pod)
-                deletions = Array(sorted.prefix(min(-difference, Self.burst)))
+                let crowd = Dictionary(grouping: active) { $0.nodeName ?? "" }.mapValues(\.count)
+                let ranked = active.map { pod in
+                    (pod: pod, rank: DeletionRank(pod, neighbours: crowd[pod.nodeName ?? ""] ?? 0, now: now))
+                }
+                deletions = ranked.sorted { $0.rank < $1.rank }.prefix(min(-difference, Self.burst)).map(\.pod)
             }
         }
         let labels = set["spec", "template", "metadata", "labels"]?.object ?? JSONObject()
@@ -52,27 +53,6 @@ struct ReplicaSetPlan: Equatable {
         self.status = status
         let waiting = active.compactMap { pod in pod.podReadySince.map { $0 + minimum - now } }.filter { $0 > .zero }
         requeue = waiting.min().map { $0 + .milliseconds(50) }
-    }
-
-    /// Whether `left` is deleted before `right`: unassigned, then pending, then not ready, then cheaper by
-    /// `controller.kubernetes.io/pod-deletion-cost`, then with more of its kind on the same node, then ready for a
-    /// shorter time, restarted more, younger.
-    private static func goesFirst(_ left: (pod: KubeObject, rank: [Int64]), _ right: (pod: KubeObject, rank: [Int64]))
-        -> Bool
-    {
-        for (one, other) in zip(left.rank, right.rank) where one != other { return one < other }
-        return left.pod.name < right.pod.name
-    }
-
-    private static func rank(_ pod: KubeObject, neighbours: Int) -> [Int64] {
-        let phase = pod.podPhase == "Pending" ? 0 : 1
-        let cost = pod.annotations["controller.kubernetes.io/pod-deletion-cost"].flatMap { Int64($0) } ?? 0
-        let readyFor = -(pod.podReadySince?.nanoseconds ?? .max)
-        let restarts = (pod["status", "containerStatuses"]?.array ?? []).compactMap { $0["restartCount"]?.integer }
-        return [
-            pod.nodeName == nil ? 0 : 1, Int64(phase), pod.isPodReady ? 1 : 0, cost, Int64(-neighbours), readyFor,
-            -(restarts.max() ?? 0), -(pod.creationTimestamp?.nanoseconds ?? .max),
-        ]
     }
 
     /// A new pod of `set`; its name is made by the server.
