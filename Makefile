@@ -75,9 +75,9 @@ bench-scrape: ## Scrape 10,000 local pages every 5 s and say what that costs (SC
 	MODELFLEET_ROOMS=telemetry-bench $(SWIFT) build -c release --scratch-path $(BUILD)/telemetry-bench --product telemetry-bench
 	@$(BUILD)/telemetry-bench/release/telemetry-bench scrape $(SCRAPE_OPTIONS)
 
-bench-scaling: release ## Compare the scaling policies on many loads (COLD=60, HOURS=24, TUNED=1, TRACES=folder)
+bench-scaling: release ## Compare the scaling policies on many loads (COLD=60, HOURS=24, TUNED=1, TRAINING=3, TRACES=folder)
 	@$(RELEASE) bench-scaling $(if $(COLD),--cold-start-seconds $(COLD),) $(if $(HOURS),--hours $(HOURS),) \
-	  $(if $(TUNED),--tuned,) $(if $(wildcard $(TRACES)/*.gz),--traces $(TRACES),)
+	  $(if $(TUNED),--tuned,) $(if $(TRAINING),--training $(TRAINING),$(if $(wildcard $(TRACES)/*.gz),--traces $(TRACES),))
 
 generate: ## Write crds/ and the chart's copy of it from the Swift definitions
 	$(SWIFT) run modelfleet crds --output crds

@@ -25,12 +25,23 @@ struct BenchScalingCommand: AsyncParsableCommand {
     @Flag(help: "Tune the peers by a grid as well: some fifty runs a load.")
     var tuned = false
 
+    @Option(help: "Measure this many seeded loads of each training kind instead: the ones to choose constants on.")
+    var training = 0
+
     @Option(help: "How many loads to measure at the same time.")
     var jobs = 2
 
+    func validate() throws {
+        guard (0...1000).contains(training) else { throw ValidationError("--training must be from 0 to 1000") }
+        if training > 0, traces != nil { throw ValidationError("--training and --traces are two different sets") }
+    }
+
     mutating func run() async throws {
-        let loads = try SyntheticTrace.allCases.map(\.trace) + recorded()
-        let (coldStart, hours, tuned) = (coldStartSeconds, hours, tuned)
+        let loads =
+            try training > 0
+            ? TrainingLoad.allCases.flatMap { kind in (1...UInt64(training)).map { kind.trace(seed: $0) } }
+            : SyntheticTrace.allCases.map(\.trace) + recorded()
+        let (coldStart, hours, tuned, unscaled) = (coldStartSeconds, hours, tuned, training > 0)
         let line = StatusLine()
         let outcomes = await withTaskGroup(of: (Int, ScalingBenchmark.Outcome).self) { group in
             var outcomes: [Int: ScalingBenchmark.Outcome] = [:]
@@ -40,7 +51,10 @@ struct BenchScalingCommand: AsyncParsableCommand {
                     line.show("\(outcomes.count) of \(loads.count) loads")
                 }
                 group.addTask {
-                    let load = ComparisonCase(trace: trace.benchmarkWindow(hours: hours), coldStartSeconds: coldStart)
+                    let window = trace.benchmarkWindow(hours: hours)
+                    // Training loads are as large as they say, so that a low rate stays low.
+                    let replicas = unscaled ? window.meanRate / FleetSettings().replicaRate : 10
+                    let load = ComparisonCase(trace: window, coldStartSeconds: coldStart, replicas: replicas)
                     return (index, ScalingBenchmark.run(load, tuned: tuned))
                 }
             }
