@@ -78,6 +78,11 @@ public struct OperatorService: Service {
         self.signals = signals
     }
 
+    /// `external.metrics.k8s.io/v1beta1` over the signals of models with engine `HorizontalPodAutoscaler`.
+    ///
+    /// It asks nobody who the caller is, and knows the models that this process looks after.
+    public var metricsAPI: any HTTPExchange { ExternalMetricsAPI(state: state, time: time) }
+
     /// Whether every watch has its first list: the operator's readiness.
     public var isSynced: Bool { stores.all.allSatisfy(\.isSynced) }
 

@@ -52,7 +52,7 @@ struct ModelReconciler: Reconciler {
         }
         observation.foreign = scaling.foreign(key)
         let uid = observation.stored.uid ?? ""
-        if observation.model.scaling.engine == .direct { scaling.wake(key, now: time.now()) }
+        if observation.model.scaling.engine != .external { scaling.wake(key, now: time.now()) }
         // A revision that must be there is read afresh before its absence decides anything.
         let unseen = observation.unseenRevisions
         for number in unseen {

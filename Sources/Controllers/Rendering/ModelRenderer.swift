@@ -3,6 +3,7 @@
 
 import FleetAPI
 import KubeModel
+import Scaling
 import Templates
 
 /// The bodies to apply for one model.
@@ -96,16 +97,12 @@ struct ModelRenderer: Sendable {
 
     /// The HPA's part: each target is an external metric of the operator's metrics API.
     private func autoscaling(_ model: ModelDeployment) -> JSONValue {
-        let names = [
-            "QueueLength": "modelfleet_queue_length", "InFlight": "modelfleet_requests_in_flight",
-            "RequestRate": "modelfleet_request_rate",
-        ]
         let metrics = model.scaling.targets.map { target -> JSONValue in
             [
                 "type": "External",
                 "external": [
                     "metric": [
-                        "name": .string(names[target.signal] ?? target.signal),
+                        "name": .string(Signal(rawValue: target.signal).map(ExternalMetric.name) ?? target.signal),
                         "selector": ["matchLabels": [FleetAPI.modelLabel: .string(model.object.name)]],
                     ],
                     "target": [

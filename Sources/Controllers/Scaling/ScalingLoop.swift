@@ -12,6 +12,8 @@ import ServiceLifecycle
 import Telemetry
 
 /// Decides the replica count of every model with engine `Direct` from what was scraped, and writes it: its only writer.
+///
+/// Of models that an HPA scales it only reads the signals, for the metrics API.
 struct ScalingLoop: Service {
     /// The most models that are decided at one time.
     static let concurrency = 8
@@ -88,7 +90,12 @@ struct ScalingLoop: Service {
             if !stores.models.contains(key) { state.forget(key) }
             return
         }
-        guard observation.model.scaling.engine == .direct else { return state.forget(key) }
+        switch observation.model.scaling.engine {
+        case .direct: break
+        case .horizontalPodAutoscaler:
+            return offer(key, observation, revision: revision, runtime: runtime, now: now)
+        case .external: return state.forget(key)
+        }
         let shown = observation.stored["status", "scaling"]
         var entry = state.entry(key, policy: observation.model.scalingPolicy, shown: shown)
         let seen = signals.read(observation, serving: revision, runtime: runtime, watched: &entry.watched)
@@ -153,7 +160,8 @@ struct ScalingLoop: Service {
         )
     }
 
-    private func setNextLook(_ key: ObjectKey, _ observation: ModelObservation, rests: Bool, now: WallTime) {
+    /// Sets when a model is looked at next; one that `rests` has nothing that could be read.
+    func setNextLook(_ key: ObjectKey, _ observation: ModelObservation, rests: Bool, now: WallTime) {
         guard rests else {
             return state.look(key, at: now + .seconds(observation.model.scaling.intervalSeconds), rests: false)
         }

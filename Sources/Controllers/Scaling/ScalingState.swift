@@ -17,7 +17,9 @@ final class ScalingState: Sendable {
         var coldStarts: ColdStarts
         /// What the board scrapes for it.
         var watched: [ScrapeGroup: [ScrapeTarget]] = [:]
-        /// When it was decided last.
+        /// What the metrics API serves of it, with engine `HorizontalPodAutoscaler`.
+        var readings: [Signal: ExternalReading] = [:]
+        /// When it was decided, or only read, last.
         var decided: WallTime?
         /// The decision that status shows.
         var record: ScaleRecord?
@@ -32,7 +34,7 @@ final class ScalingState: Sendable {
         }
 
         /// Whether it holds anything worth keeping.
-        var isEmpty: Bool { record == nil && watched.values.allSatisfy(\.isEmpty) }
+        var isEmpty: Bool { record == nil && readings.isEmpty && watched.values.allSatisfy(\.isEmpty) }
     }
 
     /// How often status follows numbers that move without moving the count (a write per model each time).
@@ -156,6 +158,27 @@ final class ScalingState: Sendable {
         return entry
     }
 
+    /// What is scraped for a model.
+    func watched(_ key: ObjectKey) -> [ScrapeGroup: [ScrapeTarget]] {
+        state.withLock { $0.entries[key]?.watched ?? [:] }
+    }
+
+    /// Keeps the memory of a model that was read and not decided.
+    func keep(_ entry: Entry, for key: ObjectKey) {
+        state.withLock { $0.entries[key] = entry.isEmpty ? nil : entry }
+    }
+
+    /// What the metrics API serves of a namespace's models, in the order of their names.
+    func offered(namespace: String) -> [(key: ObjectKey, readings: [Signal: ExternalReading])] {
+        let found = state.withLock { state in
+            state.entries.compactMap { key, entry in
+                // A model that is decided here has a record.
+                key.namespace == namespace && entry.record == nil ? (key: key, readings: entry.readings) : nil
+            }
+        }
+        return found.sorted { $0.key < $1.key }
+    }
+
     /// Stores the memory after a decision; answers whether what status shows has changed.
     ///
     /// `shown` is `status.scaling` as it is: after a restart it holds the last decision, and the same decision again is
@@ -164,6 +187,7 @@ final class ScalingState: Sendable {
         let isNews = Self.isNews(new, after: entry.record, shown: shown)
         var entry = entry
         if isNews { entry.record = new }
+        entry.readings = [:]
         state.withLock { $0.entries[key] = entry.isEmpty ? nil : entry }
         return isNews
     }

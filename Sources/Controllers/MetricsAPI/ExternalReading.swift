@@ -1,0 +1,61 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import Scaling
+import Telemetry
+
+/// One signal of a model as `external.metrics.k8s.io` serves it: a total over the replicas, and how fresh it is.
+struct ExternalReading: Sendable, Hashable {
+    /// The largest total that is served; a quantity in thousandths of it still fits 64 bits.
+    static let largestTotal = 1e15
+
+    /// The total over all replicas, 0 to `largestTotal`.
+    let total: Double
+    /// When the oldest page in it was read.
+    let time: WallTime
+
+    /// A reading.
+    init(total: Double, time: WallTime) {
+        self.total = min(max(total, 0), Self.largestTotal)
+        self.time = time
+    }
+
+    /// The reading of `signal`; `nil` when no ready replica reports it, since missing is not zero.
+    ///
+    /// An HPA divides the total by its target, so a replica that is left out would lower the count. One that didn't report
+    /// is taken for as busy as the busiest one that did, and at least for busy as wanted (`target`, per replica): that
+    /// may hold or raise.
+    init?(_ signal: Signal, in signals: TrackSignals, target: Double, now: WallTime) {
+        guard let reading = signals.readings[signal], reading.total.isFinite,
+            let partial = signals.partial[ExternalMetric.kind(of: signal)]
+        else { return nil }
+        let silent = partial.missing + signals.pending
+        let assumed = silent == 0 ? 0 : Double(silent) * max(partial.largest, target)
+        self.init(total: reading.total + assumed, time: now - reading.age)
+    }
+}
+
+/// The names that signals have in `external.metrics.k8s.io`.
+enum ExternalMetric {
+    /// The metric's name.
+    static func name(of signal: Signal) -> String {
+        switch signal {
+        case .queueLength: "modelfleet_queue_length"
+        case .inFlight: "modelfleet_requests_in_flight"
+        case .requestRate: "modelfleet_request_rate"
+        }
+    }
+
+    /// The signal of a metric's name; `nil` for a name that isn't served.
+    static func signal(named name: String) -> Signal? { Signal.allCases.first { self.name(of: $0) == name } }
+
+    /// The signal as telemetry calls it.
+    static func kind(of signal: Signal) -> SignalKind {
+        switch signal {
+        case .queueLength: .queueLength
+        case .inFlight: .inFlight
+        case .requestRate: .requestRate
+        }
+    }
+}

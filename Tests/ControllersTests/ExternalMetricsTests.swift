@@ -1,0 +1,112 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import HTTPMessages
+import HTTPTypes
+import KubeAPI
+import KubeModel
+import Scaling
+import Synchronization
+import Testing
+
+@testable import Controllers
+@testable import Telemetry
+
+@Suite("External metrics of the operator", .timeLimit(.minutes(1)))
+struct ExternalMetricsTests {
+    private static let root = "/apis/external.metrics.k8s.io/v1beta1"
+    private static let selector = "labelSelector=modelfleet.dev%2Fmodel%3Dm"
+
+    private func get(
+        _ api: any HTTPExchange,
+        _ path: String,
+        method: HTTPRequest.Method = .get
+    ) async throws -> (code: Int, json: JSONValue) {
+        let head = HTTPRequest(method: method, scheme: nil, authority: nil, path: path)
+        let response = try await api.exchange(HTTPRequestMessage(head: head))
+        let bytes = try await response.body.collect(upTo: 1 << 20)
+        return (response.head.status.code, try JSONValue(parsing: bytes))
+    }
+
+    @Test("discovery lists the three metrics; paths, methods, metrics and selectors that don't exist say so")
+    func discovery() async throws {
+        let api = ExternalMetricsAPI(state: ScalingState(), time: SystemTime())
+        let list = try await get(api, Self.root)
+        #expect(list.code == 200 && list.json["kind"] == "APIResourceList")
+        let names = list.json["resources"]?.array?.compactMap { $0["name"]?.string }
+        #expect(names == ["modelfleet_queue_length", "modelfleet_requests_in_flight", "modelfleet_request_rate"])
+        let answers: [(String, Int)] = [
+            ("/apis", 404), (Self.root + "/namespaces/a", 404), (Self.root + "/namespaces/a/nothing", 404),
+            (Self.root + "/namespaces/a/%zz", 404), (Self.root + "/namespaces/a/modelfleet_queue_length", 404),
+            (Self.root + "/namespaces/a/modelfleet_queue_length?labelSelector=%3D%3D", 400),
+            (Self.root + "/namespaces/a/modelfleet_queue_length?labelSelector=%ff", 400),
+        ]
+        for (path, code) in answers {
+            let answer = try await get(api, path)
+            #expect(answer.code == code && answer.json["kind"] == "Status", "\(path)")
+        }
+        #expect(try await get(api, Self.root, method: .post).code == 405)
+    }
+
+    private static func signals(queue: Int, now: WallTime) throws -> ReplicaSignals {
+        let mapping = ServingRuntime(ServingRuntime.builtIn).mapping
+        let text = "modelfleet_queue_length \(queue)\n"
+        let page = try ExpositionParser.parse(Array(text.utf8), selection: mapping.selection)
+        return ReplicaSignals(ReplicaScrape(page: page, mapping: mapping, time: now), since: nil)
+    }
+
+    @Test("a replica that doesn't report counts as the busiest one, and at least as its target; none is no zero")
+    func missing() throws {
+        let now = SystemTime().now()
+        var signals = TrackSignals(parts: [:], now: now, staleAfter: .seconds(30))
+        #expect(ExternalReading(.queueLength, in: signals, target: 4, now: now) == nil)
+        signals = TrackSignals(
+            parts: ["a": .reported(try Self.signals(queue: 6, now: now)), "b": .missing("slow"), "c": .pending],
+            now: now,
+            staleAfter: .seconds(30)
+        )
+        #expect(ExternalReading(.queueLength, in: signals, target: 4, now: now)?.total == 18)
+        #expect(ExternalReading(.queueLength, in: signals, target: 9, now: now)?.total == 24)
+        #expect(ExternalReading(total: .greatestFiniteMagnitude, time: now).total == ExternalReading.largestTotal)
+    }
+
+    @Test("a model that an HPA scales is read and served; the count is left alone; without a replica there is no value")
+    func served() async throws {
+        let harness = try await OperatorHarness()
+        let scaling: JSONValue = ["engine": "HorizontalPodAutoscaler", "intervalSeconds": 1]
+        try await harness.client.create(.modelDeployments, OperatorHarness.model(spec: ["scaling": scaling]))
+        harness.pages.withLock { $0["10.0.0.1:8080"] = "modelfleet_queue_length 11\nmodelfleet_requests_in_flight 3\n" }
+        let service = harness.service()
+        let api = service.metricsAPI
+        let path = Self.root + "/namespaces/default/modelfleet_queue_length?" + Self.selector
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            group.addTask {
+                try await harness.expect(.deployments, "m-r1") { _ in true }
+                #expect(try await get(api, path).code == 404)
+                try await harness.setReady("m-r1", 1)
+                try await harness.addPod("m-1", status: OperatorHarness.ready("10.0.0.1"))
+                var answer = try await get(api, path)
+                while answer.code != 200 {
+                    try await Task.sleep(for: .milliseconds(20))
+                    answer = try await get(api, path)
+                }
+                #expect(answer.json["kind"] == "ExternalMetricValueList")
+                #expect(answer.json["items"]?[0]?["value"] == "11000m")
+                #expect(answer.json["items"]?[0]?["metricLabels"] == ["modelfleet.dev/model": "m"])
+                let other = path.replacing("%3Dm", with: "%3Dn")
+                #expect(try await get(api, other).code == 404)
+                let rate = path.replacing("queue_length", with: "request_rate")
+                #expect(try await get(api, rate).code == 404)
+                try await harness.client.delete(.pods, OperatorHarness.key("m-1"))
+                while try await get(api, path).code != 404 { try await Task.sleep(for: .milliseconds(20)) }
+                let deployment = try await harness.client.get(.deployments, OperatorHarness.key("m-r1"))
+                #expect(deployment["spec", "replicas"] == 1)
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+}
