@@ -114,8 +114,8 @@ let package = Package(
         room(
             "LocalCluster",
             [
-                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", lifecycle, logging,
-                httpTypes,
+                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "Scaling", lifecycle,
+                logging, httpTypes,
             ] + nio
         ),
         room(

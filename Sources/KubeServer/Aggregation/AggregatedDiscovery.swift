@@ -37,13 +37,13 @@ struct AggregatedDiscovery: Sendable {
 
     /// The entries of an `APIResourceList` in the form of aggregated discovery.
     ///
-    /// Names with a slash that belong to no listed resource (`pods/queue` of the metrics APIs) stay resources of their own.
+    /// Names with a slash that belong to no listed resource (`pods/queue` of the metrics APIs) stay as they are.
     private static func entries(_ resources: [JSONValue], _ version: AggregatedVersion) -> [JSONValue] {
         let names = Set(resources.compactMap { $0["name"]?.string })
         func kind(_ json: JSONValue) -> JSONValue {
             [
-                "group": json["group"] ?? .string(version.group), "version": json["version"] ?? .string(version.version),
-                "kind": json["kind"] ?? "",
+                "group": json["group"] ?? .string(version.group),
+                "version": json["version"] ?? .string(version.version), "kind": json["kind"] ?? "",
             ]
         }
         func parts(_ json: JSONValue) -> (String, String)? {

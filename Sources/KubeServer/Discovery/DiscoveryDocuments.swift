@@ -30,8 +30,8 @@ struct DiscoveryDocuments: Sendable {
     }
 
     private static let order = [
-        "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "policy",
-        "apiextensions.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
+        "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+        "autoscaling", "batch", "policy", "apiextensions.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
     ]
 
     /// The versions of a group, stable ones first, then newer before older.
