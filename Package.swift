@@ -114,7 +114,8 @@ let package = Package(
         room(
             "LocalCluster",
             [
-                "Ambient", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", lifecycle,
+                "Ambient", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "Scaling",
+                lifecycle,
                 logging, httpTypes,
             ] + nio
         ),

@@ -17,6 +17,8 @@ public struct APIServerConfiguration: Sendable {
     public var admission: [any AdmissionPlugin]
     /// Who answers `pods/log`; without one the server refuses with 501.
     public var podLogs: (any PodLogSource)?
+    /// Who carries requests to the servers behind APIServices; without it their groups answer 503.
+    public var aggregation: (any AggregationTransport)?
     /// The addresses that Services get, as `address/bits` (IPv4).
     public var serviceRange: String
     /// The address and port of the `kubernetes` Service's only endpoint: where the server listens.
@@ -41,6 +43,7 @@ public struct APIServerConfiguration: Sendable {
         serverVersion: String = "v1.36.2",
         admission: [any AdmissionPlugin] = [],
         podLogs: (any PodLogSource)? = nil,
+        aggregation: (any AggregationTransport)? = nil,
         serviceRange: String = "127.96.0.0/16",
         advertisedPort: Int = 6443,
         historyLimit: Int = 20_000,
@@ -55,6 +58,7 @@ public struct APIServerConfiguration: Sendable {
         self.serverVersion = serverVersion
         self.admission = admission
         self.podLogs = podLogs
+        self.aggregation = aggregation
         self.serviceRange = serviceRange
         self.advertisedPort = advertisedPort
         self.historyLimit = historyLimit

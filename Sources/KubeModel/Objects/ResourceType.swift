@@ -99,6 +99,15 @@ extension ResourceType {
         isNamespaced: false
     )
 
+    /// API services: versions of groups that other servers answer for.
+    public static let apiServices = ResourceType(
+        group: "apiregistration.k8s.io",
+        version: "v1",
+        kind: "APIService",
+        plural: "apiservices",
+        isNamespaced: false
+    )
+
     private static func core(_ kind: String, _ plural: String, isNamespaced: Bool = true) -> ResourceType {
         ResourceType(group: "", version: "v1", kind: kind, plural: plural, isNamespaced: isNamespaced)
     }

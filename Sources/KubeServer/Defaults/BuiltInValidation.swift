@@ -149,6 +149,7 @@ public enum BuiltInValidation {
         case ("apps", _): WorkloadValidation.check(object, type.kind, &causes)
         case ("autoscaling", "HorizontalPodAutoscaler"): WorkloadValidation.checkAutoscaler(object, &causes)
         case ("autoscaling", "Scale"): causes.nonNegative(object, "spec", "replicas")
+        case ("apiregistration.k8s.io", "APIService"): APIServiceValidation.check(object, &causes)
         case ("coordination.k8s.io", "Lease"): lease(object, &causes)
         case ("apiextensions.k8s.io", "CustomResourceDefinition"): DefinitionValidation.check(object, &causes)
         case ("policy", "PodDisruptionBudget"):

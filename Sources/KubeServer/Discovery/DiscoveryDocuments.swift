@@ -7,6 +7,8 @@ import KubeModel
 struct DiscoveryDocuments: Sendable {
     /// The resources, built-in ones first.
     let resources: [APIResource]
+    /// The versions that other servers answer for, in their order.
+    var aggregatedVersions: [AggregatedVersion] = []
 
     /// The groups other than the core group: built-in ones in the real server's order, then those of custom resources.
     var groups: [String] {
@@ -17,9 +19,19 @@ struct DiscoveryDocuments: Sendable {
         return Self.order.filter(seen.contains) + seen.filter { !Self.order.contains($0) }
     }
 
+    /// The groups that other servers alone answer for.
+    var aggregatedGroups: [String] {
+        let own = Set(groups)
+        var seen: [String] = []
+        for version in aggregatedVersions where !own.contains(version.group) && !seen.contains(version.group) {
+            seen.append(version.group)
+        }
+        return seen
+    }
+
     private static let order = [
-        "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io", "autoscaling", "batch", "policy",
-        "apiextensions.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
+        "apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io", "authorization.k8s.io",
+        "autoscaling", "batch", "policy", "apiextensions.k8s.io", "coordination.k8s.io", "discovery.k8s.io",
     ]
 
     /// The versions of a group, stable ones first, then newer before older.
@@ -41,7 +53,7 @@ struct DiscoveryDocuments: Sendable {
 
     /// `/apis`
     var groupList: JSONValue {
-        let list = groups.compactMap { name -> JSONValue? in
+        let list = (groups + aggregatedGroups).compactMap { name -> JSONValue? in
             guard var json = group(name) else { return nil }
             json["kind"] = nil
             json["apiVersion"] = nil
@@ -52,7 +64,9 @@ struct DiscoveryDocuments: Sendable {
 
     /// `/apis/GROUP`
     func group(_ name: String) -> JSONValue? {
-        let versions = versions(name).map { version -> JSONValue in
+        let own = versions(name)
+        let others = aggregatedVersions.filter { $0.group == name && !own.contains($0.version) }.map(\.version)
+        let versions = (own + others).map { version -> JSONValue in
             ["groupVersion": .string("\(name)/\(version)"), "version": .string(version)]
         }
         guard let preferred = versions.first else { return nil }

@@ -134,6 +134,7 @@ enum BuiltInResources {
             hasStatus: true,
             tracksGeneration: true
         ),
+        make(ResourceType.apiServices, categories: ["api-extensions"], hasStatus: true),
         make(ResourceType.leases),
         make(ResourceType.endpointSlices, tracksGeneration: true),
         review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),

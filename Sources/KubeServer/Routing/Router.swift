@@ -22,11 +22,13 @@ struct Router: Sendable {
             return try await resource(request, group: "", version: parts[1], rest: parts.dropFirst(2))
         case "apis" where parts.count > 3:
             return try await resource(request, group: parts[1], version: parts[2], rest: parts.dropFirst(3))
+        case "apis" where parts.count == 3 && proxies(group: parts[1], version: parts[2]):
+            return try await proxy.answer(request, group: parts[1], version: parts[2])
         default: break
         }
         if parts == ["version"], request.method != .get { throw .methodNotAllowed }
         guard request.method == .get || request.method == .head else { return Self.pageNotFound }
-        return try document(request)
+        return try await document(request)
     }
 
     private func resource(
@@ -35,6 +37,9 @@ struct Router: Sendable {
         version: String,
         rest: ArraySlice<String>
     ) async throws(APIStatus) -> ServerAnswer {
+        if proxies(group: group, version: version) {
+            return try await proxy.answer(request, group: group, version: version)
+        }
         guard let target = RequestTarget(group: group, version: version, rest: rest) else {
             throw .unknownResource
         }
@@ -46,7 +51,15 @@ struct Router: Sendable {
         return try await ResourceHandler(state: state, configuration: configuration).answer(request, target)
     }
 
-    private func document(_ request: ServerRequest) throws(APIStatus) -> ServerAnswer {
+    private var proxy: AggregationProxy { AggregationProxy(state: state, transport: configuration.aggregation) }
+
+    /// Whether another server answers for a version; what this server has itself it answers itself.
+    private func proxies(group: String, version: String) -> Bool {
+        guard !group.isEmpty, proxy.serves(group: group, version: version) else { return false }
+        return !state.with { $0.registry.serves(group: group, version: version) }
+    }
+
+    private func document(_ request: ServerRequest) async throws(APIStatus) -> ServerAnswer {
         let parts = request.parts
         switch parts.first {
         case nil:
@@ -55,16 +68,23 @@ struct Router: Sendable {
             ])
         case "version" where parts.count == 1: return ServerAnswer(ServerVersion.json(configuration.serverVersion))
         case "healthz", "livez", "readyz": return ServerAnswer(text: "ok")
-        case "api", "apis": return discovery(request, parts)
+        case "api", "apis": return await discovery(request, parts)
         case "openapi" where parts.count > 1 && parts[1] == "v3": return openAPI(request, parts.dropFirst(2))
         default: return Self.pageNotFound
         }
     }
 
-    private func discovery(_ request: ServerRequest, _ parts: [String]) -> ServerAnswer {
-        let documents = DiscoveryDocuments(resources: state.with { $0.registry.all })
+    private func discovery(_ request: ServerRequest, _ parts: [String]) async -> ServerAnswer {
+        var documents = DiscoveryDocuments(resources: state.with { $0.registry.all })
+        if parts[0] == "apis", parts.count < 3 { documents.aggregatedVersions = proxy.versions }
         if parts.count == 1, request.accept.form(isDiscovery: true) == .discovery {
-            var answer = ServerAnswer(documents.aggregated(core: parts[0] == "api"))
+            var document = documents.aggregated(core: parts[0] == "api")
+            if !documents.aggregatedVersions.isEmpty {
+                document["items"] = .array(
+                    (document["items"]?.array ?? []) + (await AggregatedDiscovery(proxy: proxy).items(documents))
+                )
+            }
+            var answer = ServerAnswer(document)
             answer.contentType = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
             answer.fields[.cacheControl] = "public"
             return answer

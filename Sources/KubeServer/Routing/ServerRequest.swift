@@ -7,6 +7,8 @@ import KubeModel
 
 /// One request with its parts decoded and its body read.
 struct ServerRequest: Sendable {
+    /// The head as it was sent.
+    var head: HTTPRequest
     /// The method.
     var method: HTTPRequest.Method
     /// The decoded parts of the path.
@@ -24,6 +26,7 @@ struct ServerRequest: Sendable {
 
     /// Decodes the head.
     init(_ message: HTTPRequestMessage, body: [UInt8]) {
+        head = message.head
         method = message.head.method
         parts = message.path.split(separator: "/", omittingEmptySubsequences: true).map { PercentCoding.decoded($0) }
         query = QueryItems(message.query)

@@ -15,6 +15,7 @@ struct ClusterControllers: Sendable {
     private let replicaSets: Controller
     private let endpoints: Controller
     private let namespaces: Controller
+    private let autoscalers: Controller
     private let scheduler: Controller
     private let nodeLifecycle: Controller
     private let eviction: Controller
@@ -23,7 +24,7 @@ struct ClusterControllers: Sendable {
 
     /// All of them.
     var all: [any Service] {
-        [deployments, replicaSets, endpoints, namespaces, scheduler, nodeLifecycle, eviction]
+        [deployments, replicaSets, endpoints, namespaces, autoscalers, scheduler, nodeLifecycle, eviction]
     }
 
     /// Makes them.
@@ -67,6 +68,17 @@ struct ClusterControllers: Sendable {
             "namespace",
             NamespaceReconciler(client: client, namespaces: stores.namespaces),
             awaiting: [stores.namespaces]
+        )
+        autoscalers = maker.controller(
+            "horizontalpodautoscaler",
+            AutoscalerReconciler(
+                client: client,
+                memory: AutoscalerMemory(),
+                events: maker.recorder("horizontal-pod-autoscaler"),
+                period: maker.configuration.autoscalerPeriod,
+                time: time
+            ),
+            awaiting: [stores.autoscalers]
         )
         (scheduler, nodeLifecycle, eviction) = Self.nodeControllers(maker)
     }
@@ -145,6 +157,10 @@ struct ClusterControllers: Sendable {
                     endpoints.enqueue(ObjectKey(namespace: change.key.namespace, name: name))
                 }
                 refreshProxy()
+            },
+            maker.watcher(.horizontalPodAutoscalers, stores.autoscalers) { change in
+                // Its own status is written by the controller, which looks again after its period anyway.
+                if change.old?["spec"] != change.new?["spec"] { autoscalers.enqueue(change.key) }
             },
             maker.watcher(.configMaps, stores.configMaps) { change in
                 for node in nodes { node.observeSource(.configMap(change.key)) }

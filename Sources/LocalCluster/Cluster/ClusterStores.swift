@@ -22,6 +22,8 @@ struct ClusterStores: Sendable {
     let nodes = ObjectStore()
     /// Leases: the nodes' among them.
     let leases = ObjectStore()
+    /// Horizontal pod autoscalers.
+    let autoscalers = ObjectStore()
     /// Config maps, without what they hold: pods read that themselves.
     let configMaps = ObjectStore(projection: Self.withoutContents)
     /// Secrets, without what they hold.

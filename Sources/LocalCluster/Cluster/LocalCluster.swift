@@ -52,6 +52,7 @@ public final class LocalCluster: Service {
                 serverVersion: configuration.serverVersion,
                 admission: configuration.admission,
                 podLogs: logs,
+                aggregation: configuration.aggregation,
                 serviceRange: configuration.serviceRange
             )
         )

@@ -50,6 +50,10 @@ public struct LocalClusterConfiguration: Sendable {
     public var logLimit: Int
     /// Who carries the requests of `httpGet` probes and hooks; without one such a probe fails with a message.
     public var probes: (any HTTPExchange)?
+    /// Who carries requests to the servers behind APIServices; without one their groups answer 503.
+    public var aggregation: (any AggregationTransport)?
+    /// How often an autoscaler looks at its metrics; the controller manager's 15 s.
+    public var autoscalerPeriod: Duration
     /// Whether Services get TCP listeners.
     public var runsProxies: Bool
     /// Makes processes; tests give one that only pretends.
@@ -83,6 +87,8 @@ public struct LocalClusterConfiguration: Sendable {
         shutdownLimit: Duration = .seconds(10),
         logLimit: Int = 4 << 20,
         probes: (any HTTPExchange)? = nil,
+        aggregation: (any AggregationTransport)? = nil,
+        autoscalerPeriod: Duration = .seconds(15),
         runsProxies: Bool = true,
         processes: (any PodProcessSpawner)? = nil,
         logger: Logger = Logger(label: "modelfleet.local")
@@ -108,6 +114,8 @@ public struct LocalClusterConfiguration: Sendable {
         self.shutdownLimit = shutdownLimit
         self.logLimit = logLimit
         self.probes = probes
+        self.aggregation = aggregation
+        self.autoscalerPeriod = autoscalerPeriod
         self.runsProxies = runsProxies
         self.processes = processes ?? SystemProcessSpawner()
         self.logger = logger

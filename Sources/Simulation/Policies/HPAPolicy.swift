@@ -1,6 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+public import Scaling
+
 /// The cluster's HorizontalPodAutoscaler over requests in work and waiting, per replica (`AverageValue`).
 ///
 /// It syncs every 15 s. The metric is as old as the last scrape: 15 s of Prometheus's usual interval, at a random phase.

@@ -113,6 +113,7 @@ struct LocalCommand: AsyncParsableCommand {
             probes: CurlExchange(
                 configuration: CurlConfiguration(userAgent: "kube-probe/\(Version.current)", http2: false)
             ),
+            aggregation: CurlAggregation(),
             processes: SystemProcessSpawner(removing: directory),
             logger: logger
         )

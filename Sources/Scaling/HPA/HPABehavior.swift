@@ -1,8 +1,6 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-public import Scaling
-
 /// What the HorizontalPodAutoscaler does with a recommendation before it writes it (`horizontal.go`, Kubernetes 1.36).
 ///
 /// Without `behavior`: the largest recommendation of the last 300 s, then at most max(2 n, 4). With `behavior`: the

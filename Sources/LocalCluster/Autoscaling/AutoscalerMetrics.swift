@@ -1,0 +1,170 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import HTTPTypes
+import KubeAPI
+import KubeModel
+import Scaling
+
+/// One metric's answer: a count, what was seen, and how messages call the metric.
+struct MetricProposal: Sendable, Equatable {
+    /// The replicas that this metric asks for.
+    var replicas: Int
+    /// The entry of `status.currentMetrics`.
+    var current: JSONValue
+    /// `external metric queue(nil)`: the metric in events.
+    var name: String
+}
+
+/// Why a metric has no answer; the words of the condition `ScalingActive`.
+struct MetricFailure: Error, Sendable, Equatable {
+    /// `FailedGetExternalMetric`
+    var reason: String
+    /// The sentence for people.
+    var message: String
+}
+
+/// Reads an autoscaler's metrics from the metrics APIs and turns each into replicas (`horizontal.go`, Kubernetes 1.36).
+struct AutoscalerMetrics: Sendable {
+    /// The API, which hands on to the servers of metrics.
+    let client: KubeClient
+    /// What is scaled.
+    let target: ScaleTarget
+    /// The namespace.
+    let namespace: String
+    /// The replica formulas with the tolerances of the autoscaler.
+    let calculator: HPAReplicaCalculator
+
+    /// The answer of one entry of `spec.metrics`.
+    func proposal(_ metric: JSONValue) async throws(MetricFailure) -> MetricProposal {
+        switch metric["type"]?.string {
+        case "External": return try await external(metric["external"] ?? .emptyObject)
+        case "Object": return try await object(metric["object"] ?? .emptyObject)
+        case "Pods":
+            throw MetricFailure(
+                reason: "FailedGetPodsMetric",
+                message: "the local cluster's autoscaler reads no Pods metrics; use an External or an Object metric"
+            )
+        case "Resource":
+            throw MetricFailure(
+                reason: "FailedGetResourceMetric",
+                message: "the local cluster doesn't serve metrics.k8s.io; use an External or an Object metric"
+            )
+        case let type:
+            throw MetricFailure(
+                reason: "InvalidMetricSourceType",
+                message: "the local cluster's autoscaler reads no metrics of type \(type ?? "")"
+            )
+        }
+    }
+
+    private func external(_ source: JSONValue) async throws(MetricFailure) -> MetricProposal {
+        let metric = source["metric"]?["name"]?.string ?? ""
+        let path = "/apis/external.metrics.k8s.io/v1beta1/namespaces/\(namespace)/\(metric)"
+        let reason = "FailedGetExternalMetric"
+        let selector = try Self.selector(source.at("metric", "selector"), reason)
+        let found = try await values(path, selector, reason, "external metric \(namespace)/\(metric)")
+        let name = "external metric \(metric)\(selector.isEmpty ? "" : "{\(selector)}")"
+        return try await answer(found.reduce(0, +), source, member: "external", reason: reason, name: name)
+    }
+
+    private func object(_ source: JSONValue) async throws(MetricFailure) -> MetricProposal {
+        let reason = "FailedGetObjectMetric"
+        let described = source["describedObject"] ?? .emptyObject
+        let metric = source.at("metric", "name")?.string ?? ""
+        let kind = described["kind"]?.string ?? ""
+        let type: ResourceType
+        do {
+            type = try await ScaleTarget.type(client, apiVersion: described["apiVersion"]?.string ?? "v1", kind: kind)
+        } catch { throw MetricFailure(reason: reason, message: "unable to map \(kind): \(error)") }
+        let path =
+            "/apis/custom.metrics.k8s.io/v1beta2/namespaces/\(namespace)/\(type.qualifiedName)/"
+            + "\(described["name"]?.string ?? "")/\(metric)"
+        let selector = try Self.selector(source.at("metric", "selector"), reason)
+        let found = try await values(path, selector, reason, "metric \(metric) of the \(kind)")
+        return try await answer(
+            found[0],
+            source,
+            member: "object",
+            reason: reason,
+            name: "\(kind) metric \(metric)"
+        )
+    }
+
+    /// The replicas for a total, by the target's form.
+    private func answer(
+        _ total: Double,
+        _ source: JSONValue,
+        member: String,
+        reason: String,
+        name: String
+    ) async throws(MetricFailure) -> MetricProposal {
+        var current: JSONValue = ["metric": source["metric"] ?? .emptyObject]
+        current["describedObject"] = source["describedObject"]
+        let replicas: Int
+        if let wanted = Quantity(source.at("target", "averageValue"))?.double, wanted > 0 {
+            replicas = calculator.averageValue(total: total, target: wanted, statusReplicas: target.statusReplicas)
+            let mean = target.statusReplicas > 0 ? total / Double(target.statusReplicas) : total
+            current["current"] = ["averageValue": Self.quantity(mean)]
+        } else if let wanted = Quantity(source.at("target", "value"))?.double, wanted > 0 {
+            let ready = target.wanted == 0 ? 0 : try await readyPods(reason)
+            replicas = calculator.value(total, target: wanted, current: target.wanted, readyPods: ready)
+            current["current"] = ["value": Self.quantity(total)]
+        } else {
+            throw MetricFailure(reason: reason, message: "the \(name) has no target above 0")
+        }
+        let type = member == "external" ? "External" : "Object"
+        return MetricProposal(replicas: replicas, current: ["type": .string(type), member: current], name: name)
+    }
+
+    /// The values at a path of a metrics API; none, and what isn't a finite number, are failures: missing is not zero.
+    private func values(
+        _ path: String,
+        _ selector: String,
+        _ reason: String,
+        _ what: String
+    ) async throws(MetricFailure) -> [Double] {
+        let query = selector.isEmpty ? [] : [QueryItem("labelSelector", selector)]
+        let answer: JSONValue
+        do { answer = try await client.raw(.get, path, query: query) } catch {
+            throw MetricFailure(reason: reason, message: "unable to get \(what): \(error.message)")
+        }
+        let items = answer["items"]?.array ?? []
+        let values = items.compactMap { Quantity($0["value"])?.double }
+        guard !values.isEmpty, values.count == items.count else {
+            throw MetricFailure(
+                reason: reason,
+                message: "unable to get \(what): no metrics returned from the metrics API"
+            )
+        }
+        return values
+    }
+
+    private func readyPods(_ reason: String) async throws(MetricFailure) -> Int {
+        guard let selector = target.selector, !selector.isEmpty else {
+            throw MetricFailure(
+                reason: reason,
+                message: "the scale of the target has no selector to count ready pods by"
+            )
+        }
+        do {
+            let options = ListOptions(labelSelector: try LabelSelector(parsing: selector))
+            let pods = try await client.list(.pods, namespace: namespace, options: options)
+            return pods.items.count { pod in
+                pod["status", "phase"] == "Running" && ConditionSet(pod).isTrue("Ready")
+            }
+        } catch { throw MetricFailure(reason: reason, message: "unable to count the ready pods: \(error)") }
+    }
+
+    private static func selector(_ json: JSONValue?, _ reason: String) throws(MetricFailure) -> String {
+        guard let json else { return "" }
+        do { return try LabelSelector(json).queryText } catch {
+            throw MetricFailure(reason: reason, message: "the metric's selector is wrong: \(error)")
+        }
+    }
+
+    /// Whole milli-units, as the controller keeps values.
+    private static func quantity(_ value: Double) -> JSONValue {
+        .string(Quantity(milli: Int64(min(max(value * 1000, -9e15), 9e15))).description)
+    }
+}

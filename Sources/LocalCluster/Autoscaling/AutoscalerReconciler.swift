@@ -1,0 +1,181 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeAPI
+import KubeModel
+import KubeRuntime
+import Scaling
+import Synchronization
+
+/// The HorizontalPodAutoscaler controller (autoscaling/v2, `horizontal.go` of Kubernetes 1.36), on the rules in `Scaling`.
+struct AutoscalerReconciler: Reconciler {
+    /// The API.
+    let client: KubeClient
+    /// What each autoscaler has recommended and done.
+    let memory: AutoscalerMemory
+    /// Where events go.
+    let events: EventRecorder
+    /// The time between looks; the controller manager's 15 s.
+    let period: Duration
+    /// The clock.
+    let time: any TimeSource
+
+    func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
+        guard let autoscaler = try await client.find(.horizontalPodAutoscalers, key), let uid = autoscaler.uid,
+            !autoscaler.isBeingDeleted
+        else {
+            memory.forget(key)
+            return .awaitChange
+        }
+        var turn = AutoscalerTurn(autoscaler, now: time.now())
+        do {
+            let target = try await ScaleTarget(
+                client,
+                reference: autoscaler["spec", "scaleTargetRef"] ?? .emptyObject,
+                namespace: autoscaler.namespace ?? ""
+            )
+            let spec = AutoscalerSpec(autoscaler)
+            try await scale(&turn, target, spec, memory.behavior(key, uid: uid, spec: spec))
+        } catch let error where !(error is CancellationError) {
+            let message = (error as? KubeError)?.message ?? "\(error)"
+            turn.condition("AbleToScale", .isFalse, "FailedGetScale", Self.noScale + message)
+            await events.record(autoscaler, .warning, reason: "FailedGetScale", message: message)
+        }
+        if let status = turn.changedStatus {
+            try await client.patch(
+                .horizontalPodAutoscalers,
+                key,
+                .merge(["status": status]),
+                subresource: "status"
+            )
+        }
+        return .requeue(after: period)
+    }
+
+    private static let noScale = "the HPA controller was unable to get the target's current scale: "
+
+    private func scale(
+        _ turn: inout AutoscalerTurn,
+        _ target: ScaleTarget,
+        _ spec: AutoscalerSpec,
+        _ remembered: HPABehavior
+    ) async throws {
+        turn.condition(
+            "AbleToScale",
+            .isTrue,
+            "SucceededGetScale",
+            "the HPA controller was able to get the target's current scale"
+        )
+        turn.currentReplicas = target.statusReplicas
+        turn.desiredReplicas = target.wanted
+        if target.wanted == 0, spec.minReplicas != 0 {
+            turn.condition(
+                "ScalingActive",
+                .isFalse,
+                "ScalingDisabled",
+                "scaling is disabled since the replica count of the target is zero"
+            )
+            return
+        }
+        let wanted: (count: Int, why: String)?
+        if target.wanted > spec.maxReplicas {
+            wanted = (spec.maxReplicas, "Current number of replicas above Spec.MaxReplicas")
+        } else if target.wanted < spec.minReplicas {
+            wanted = (spec.minReplicas, "Current number of replicas below Spec.MinReplicas")
+        } else {
+            var behavior = remembered
+            wanted = await byMetrics(&turn, target, spec, &behavior)
+            if let wanted, wanted.count != target.wanted {
+                try await rescale(&turn, target, to: wanted.count, why: wanted.why)
+            }
+            // What a failed write would have changed is not remembered.
+            memory.keep(turn.autoscaler, behavior)
+            return
+        }
+        if let wanted { try await rescale(&turn, target, to: wanted.count, why: wanted.why) }
+    }
+
+    private func rescale(_ turn: inout AutoscalerTurn, _ target: ScaleTarget, to count: Int, why: String) async throws {
+        do {
+            try await client.setReplicas(count, of: target.type, target.key)
+        } catch {
+            let message = "the HPA controller was unable to update the target scale: \(error.message)"
+            turn.condition("AbleToScale", .isFalse, "FailedUpdateScale", message)
+            await events.record(
+                turn.autoscaler,
+                .warning,
+                reason: "FailedRescale",
+                message: "New size: \(count); reason: \(why); error: \(error.message)"
+            )
+            return
+        }
+        turn.desiredReplicas = count
+        turn.rescaled()
+        turn.condition(
+            "AbleToScale",
+            .isTrue,
+            "SucceededRescale",
+            "the HPA controller was able to update the target scale to \(count)"
+        )
+        await events.record(
+            turn.autoscaler,
+            .normal,
+            reason: "SuccessfulRescale",
+            message: "New size: \(count); reason: \(why)"
+        )
+    }
+
+    /// The count that the metrics ask for, stabilized and within the limits; `nil` where nothing may change.
+    private func byMetrics(
+        _ turn: inout AutoscalerTurn,
+        _ target: ScaleTarget,
+        _ spec: AutoscalerSpec,
+        _ behavior: inout HPABehavior
+    ) async -> (count: Int, why: String)? {
+        let reader = AutoscalerMetrics(
+            client: client,
+            target: target,
+            namespace: target.key.namespace ?? "",
+            calculator: spec.calculator
+        )
+        var best: MetricProposal?
+        var failure: MetricFailure?
+        turn.currentMetrics = []
+        for metric in spec.metrics {
+            do throws(MetricFailure) {
+                let proposal = try await reader.proposal(metric)
+                turn.currentMetrics.append(proposal.current)
+                if proposal.replicas > best?.replicas ?? -1 { best = proposal }
+            } catch {
+                turn.currentMetrics.append(["type": ""])
+                failure = failure ?? error
+                await events.record(turn.autoscaler, .warning, reason: error.reason, message: error.message)
+            }
+        }
+        // With a metric missing, the others may raise the count, never lower it.
+        guard let best, failure == nil || best.replicas >= target.wanted else {
+            let found = failure ?? MetricFailure(reason: "InvalidMetricSourceType", message: "there is no metric")
+            let message = "the HPA was unable to compute the replica count: \(found.message)"
+            turn.condition("ScalingActive", .isFalse, found.reason, message)
+            await events.record(
+                turn.autoscaler,
+                .warning,
+                reason: "FailedComputeMetricsReplicas",
+                message: "invalid metrics, first error is: \(found.message)"
+            )
+            return nil
+        }
+        turn.condition(
+            "ScalingActive",
+            .isTrue,
+            "ValidMetricFound",
+            "the HPA was able to successfully calculate a replica count from \(best.name)"
+        )
+        let bounded = min(max(best.replicas, spec.minReplicas), spec.maxReplicas)
+        let count = behavior.normalized(bounded, current: target.wanted, seconds: turn.now.seconds)
+        turn.limited(recommended: best.replicas, bounded: bounded, count: count, current: target.wanted, spec)
+        let why = best.replicas > target.wanted ? "\(best.name) above target" : "All metrics below target"
+        return (count, why)
+    }
+}

@@ -1,0 +1,101 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+
+/// One look at one autoscaler: its status as it becomes.
+struct AutoscalerTurn: Sendable {
+    /// The autoscaler.
+    let autoscaler: KubeObject
+    /// When.
+    let now: WallTime
+    /// The replicas that the target has.
+    var currentReplicas: Int
+    /// The replicas that it should have.
+    var desiredReplicas: Int
+    /// An entry for each metric, in the order of the spec.
+    var currentMetrics: [JSONValue]
+    private var conditions: ConditionSet
+    private var lastScaleTime: JSONValue?
+
+    /// Starts from the status as it is.
+    init(_ autoscaler: KubeObject, now: WallTime) {
+        self.autoscaler = autoscaler
+        self.now = now
+        currentReplicas = autoscaler["status", "currentReplicas"]?.int ?? 0
+        desiredReplicas = autoscaler["status", "desiredReplicas"]?.int ?? 0
+        currentMetrics = autoscaler["status", "currentMetrics"]?.array ?? []
+        conditions = ConditionSet(autoscaler)
+        lastScaleTime = autoscaler["status", "lastScaleTime"]
+    }
+
+    /// Sets a condition.
+    mutating func condition(_ type: String, _ status: Condition.Status, _ reason: String, _ message: String) {
+        conditions.set(Condition(type: type, status: status, reason: reason, message: message), now: now)
+    }
+
+    /// Notes that the target was scaled now.
+    mutating func rescaled() { lastScaleTime = .string(now.rfc3339) }
+
+    /// Says what kept the count from what the metrics recommended.
+    mutating func limited(recommended: Int, bounded: Int, count: Int, current: Int, _ spec: AutoscalerSpec) {
+        if count > bounded {
+            condition(
+                "AbleToScale",
+                .isTrue,
+                "ScaleDownStabilized",
+                "recent recommendations were higher than current one, applying the highest recent recommendation"
+            )
+        } else {
+            condition(
+                "AbleToScale",
+                .isTrue,
+                "ReadyForNewScale",
+                count == current
+                    ? "recommended size matches current size" : "the HPA may change the size of its target now"
+            )
+        }
+        if count < bounded {
+            condition(
+                "ScalingLimited",
+                .isTrue,
+                "ScaleUpLimit",
+                "the desired replica count is increasing faster than the maximum scale rate"
+            )
+        } else if recommended > spec.maxReplicas {
+            condition(
+                "ScalingLimited",
+                .isTrue,
+                "TooManyReplicas",
+                "the desired replica count is more than the maximum replica count"
+            )
+        } else if recommended < spec.minReplicas {
+            condition(
+                "ScalingLimited",
+                .isTrue,
+                "TooFewReplicas",
+                "the desired replica count is less than the minimum replica count"
+            )
+        } else {
+            condition(
+                "ScalingLimited",
+                .isFalse,
+                "DesiredWithinRange",
+                "the desired count is within the acceptable range"
+            )
+        }
+    }
+
+    /// The status to write; `nil` when it is there already.
+    var changedStatus: JSONValue? {
+        var status: JSONValue = [
+            "currentReplicas": JSONValue(currentReplicas), "desiredReplicas": JSONValue(desiredReplicas),
+            "currentMetrics": .array(currentMetrics), "conditions": conditions.json,
+        ]
+        status["lastScaleTime"] = lastScaleTime
+        let old = autoscaler["status"]
+        let names = ["currentReplicas", "desiredReplicas", "currentMetrics", "conditions", "lastScaleTime"]
+        return names.allSatisfy { old?[$0] == status[$0] } ? nil : status
+    }
+}

@@ -1,0 +1,168 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import HTTPMessages
+import HTTPTypes
+import KubeAPI
+import KubeModel
+import KubeRuntime
+import KubeServer
+import Logging
+import Synchronization
+import Testing
+
+@testable import LocalCluster
+
+@Suite("The HorizontalPodAutoscaler controller")
+struct AutoscalerTests {
+    /// A server of metrics with one number; `nil` answers 404.
+    private final class Adapter: AggregationTransport {
+        let value = Mutex<Int?>(10)
+
+        func exchange(_ request: HTTPRequestMessage, with backend: AggregatedBackend) async throws
+            -> HTTPResponseMessage
+        {
+            guard let value = value.withLock({ $0 }) else {
+                let status: JSONValue = [
+                    "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404,
+                    "message": "no value for queue",
+                ]
+                return HTTPResponseMessage(status: .notFound, contentType: "application/json", bytes: status.encoded())
+            }
+            let list: JSONValue = ["items": [["value": .string(String(value))]]]
+            return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: list.encoded())
+        }
+    }
+
+    /// A Deployment of 2 with an autoscaler that wants 5 of a queue for each replica, at most 10.
+    private struct World {
+        let time = ManualTime()
+        let adapter = Adapter()
+        let client: KubeClient
+        let reconciler: AutoscalerReconciler
+        static let key = ObjectKey(namespace: "default", name: "model")
+
+        init(behavior: JSONValue? = nil) async throws {
+            let configuration = APIServerConfiguration(
+                time: time,
+                random: SeededRandom(seed: 3),
+                aggregation: adapter
+            )
+            client = KubeClient(exchange: APIServer(configuration: configuration))
+            reconciler = AutoscalerReconciler(
+                client: client,
+                memory: AutoscalerMemory(),
+                events: EventRecorder(
+                    client: client,
+                    component: "horizontal-pod-autoscaler",
+                    instance: "test",
+                    time: time,
+                    random: SeededRandom(seed: 4),
+                    logger: Logger(label: "test")
+                ),
+                period: .seconds(15),
+                time: time
+            )
+            _ = try await client.raw(
+                .post,
+                "/apis/apiregistration.k8s.io/v1/apiservices",
+                body: [
+                    "metadata": ["name": "v1beta1.external.metrics.k8s.io"],
+                    "spec": [
+                        "group": "external.metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100,
+                        "versionPriority": 100, "service": ["namespace": "default", "name": "adapter"],
+                    ],
+                ]
+            )
+            var service = KubeObject(.services, namespace: "default", name: "adapter")
+            service["spec"] = ["type": "ExternalName", "externalName": "localhost"]
+            try await client.create(.services, service)
+            var deployment = KubeObject(.deployments, namespace: "default", name: "model")
+            deployment["spec"] = [
+                "replicas": 2, "selector": ["matchLabels": ["app": "model"]],
+                "template": [
+                    "metadata": ["labels": ["app": "model"]], "spec": ["containers": [["name": "a", "image": "a"]]],
+                ],
+            ]
+            try await client.create(.deployments, deployment)
+            try await client.patch(.deployments, Self.key, .merge(["status": ["replicas": 2]]), subresource: "status")
+            var autoscaler = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "model")
+            autoscaler["spec"] = [
+                "scaleTargetRef": ["apiVersion": "apps/v1", "kind": "Deployment", "name": "model"],
+                "minReplicas": 1, "maxReplicas": 10,
+                "metrics": [
+                    [
+                        "type": "External",
+                        "external": [
+                            "metric": ["name": "queue", "selector": ["matchLabels": ["a": "b"]]],
+                            "target": ["type": "AverageValue", "averageValue": "5"],
+                        ],
+                    ]
+                ],
+            ]
+            if let behavior { autoscaler["spec", "behavior"] = behavior }
+            try await client.create(.horizontalPodAutoscalers, autoscaler)
+        }
+
+        func look(queue: Int?) async throws -> Int {
+            adapter.value.withLock { $0 = queue }
+            #expect(try await reconciler.reconcile(Self.key) == .requeue(after: .seconds(15)))
+            let replicas = try await client.replicas(of: .deployments, Self.key)
+            try await client.patch(
+                .deployments,
+                Self.key,
+                .merge(["status": ["replicas": JSONValue(replicas)]]),
+                subresource: "status"
+            )
+            return replicas
+        }
+
+        func condition(_ type: String) async throws -> String {
+            let found = try await client.get(.horizontalPodAutoscalers, Self.key)
+            let condition = ConditionSet(found)[type]
+            return "\(condition?.status.rawValue ?? "") \(condition?.reason ?? "")"
+        }
+    }
+
+    @Test("a queue over its target raises the Deployment by the HPA's rule and says so in status and events")
+    func rises() async throws {
+        let world = try await World()
+        #expect(try await world.look(queue: 10) == 2)
+        #expect(try await world.look(queue: 18) == 4)
+        #expect(try await world.condition("AbleToScale") == "True SucceededRescale")
+        #expect(try await world.condition("ScalingActive") == "True ValidMetricFound")
+        #expect(try await world.condition("ScalingLimited") == "False DesiredWithinRange")
+        let found = try await world.client.get(.horizontalPodAutoscalers, World.key)
+        #expect(found["status", "desiredReplicas"] == 4)
+        let metrics = found["status", "currentMetrics"]?.array ?? []
+        #expect(metrics.first?.at("external", "current", "averageValue") == "9")
+        let events = try await world.client.list(.events, namespace: "default").items
+        let messages = events.filter { $0["reason"] == "SuccessfulRescale" }.compactMap { $0["message"]?.string }
+        #expect(messages == ["New size: 4; reason: external metric queue{a=b} above target"])
+    }
+
+    @Test("a missing value holds the count, and says why")
+    func holds() async throws {
+        let world = try await World()
+        #expect(try await world.look(queue: nil) == 2)
+        #expect(try await world.condition("ScalingActive") == "False FailedGetExternalMetric")
+        let events = try await world.client.list(.events, namespace: "default").items
+        #expect(events.contains { $0["reason"] == "FailedGetExternalMetric" })
+    }
+
+    @Test("more than the most replicas is limited, and a fall waits for the stabilization window")
+    func limits() async throws {
+        let world = try await World()
+        #expect(try await world.look(queue: 1000) == 4)
+        #expect(try await world.condition("ScalingLimited") == "True ScaleUpLimit")
+        #expect(try await world.look(queue: 1000) == 8)
+        #expect(try await world.look(queue: 1000) == 10)
+        #expect(try await world.condition("ScalingLimited") == "True TooManyReplicas")
+        world.time.advance(by: .seconds(290))
+        #expect(try await world.look(queue: 5) == 10)
+        #expect(try await world.condition("AbleToScale") == "True ScaleDownStabilized")
+        world.time.advance(by: .seconds(20))
+        #expect(try await world.look(queue: 5) == 1)
+    }
+}
