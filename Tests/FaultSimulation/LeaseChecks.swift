@@ -120,7 +120,12 @@ struct LeaseChecks {
 
     /// The model that an object is of.
     private static func model(of write: Write) -> ObjectKey {
-        let owner = (write.after ?? write.before)?.controller
+        let object = write.after ?? write.before
+        // A pod's controller is a ReplicaSet; its label names the model.
+        if write.target.resource == "pods", let model = object?.labels[FleetAPI.modelLabel] {
+            return ObjectKey(namespace: write.target.namespace, name: model)
+        }
+        let owner = object?.controller
         return owner.map { ObjectKey(namespace: write.target.namespace, name: $0.name) } ?? write.target.key
     }
 }
