@@ -195,6 +195,7 @@ let package = Package(
         tests("KubeModelTests", ["KubeModel", "KubeTesting", "Ambient"]),
         tests("FleetAPITests", ["FleetAPI", "KubeModel", "YAML", "KubeTesting"]),
         tests("ScalingTests", ["Scaling", "Rollouts", "Ambient"]),
+        tests("RolloutsTests", ["Rollouts", "Ambient"]),
         tests("TraceSimulationTests", ["Simulation", "Scaling", "KubeModel", "KubeTesting", "Ambient"]),
         tests("TemplatesTests", ["Templates", "KubeModel", "YAML"], exclude: ["Golden"]),
         tests(

@@ -1,0 +1,119 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// One share that is compared between the tracks, with the evidence for both directions.
+public struct TrackComparison: Sendable, Hashable, Codable {
+    /// What has been bet on, since the canary's first request that counted.
+    public internal(set) var totals = PairedCounts()
+    /// What waits until both tracks have enough requests.
+    public internal(set) var pending = PairedCounts()
+    /// The evidence that the canary is worse.
+    public internal(set) var worse = OddsRatioTest.start
+    /// The evidence of this step that it isn't worse by more than the margin.
+    public internal(set) var notWorse = MarginTest.start
+
+    /// No evidence.
+    public init() {}
+
+    /// Everything that was counted.
+    public var counted: PairedCounts { totals + pending }
+
+    /// Adds what happened on both over the same time, and bets as soon as both have enough.
+    ///
+    /// A block begins with a look in which both had requests: what one track did while the other had none is no comparison.
+    mutating func add(_ counts: PairedCounts, atLeast minimum: Int, margin: MarginTest) {
+        guard (pending + counts).fewest > 0 else { return }
+        pending = pending + counts
+        guard pending.fewest >= minimum else { return }
+        OddsRatioTest.settle(pending, &worse)
+        margin.settle(pending, past: totals, &notWorse)
+        close()
+    }
+
+    /// Ends the block: weights change, and shares before and after must not be mixed (Simpson's paradox).
+    mutating func endStep() {
+        // Too few requests to look at stay out of the evidence; whether they do depends on their number alone.
+        close()
+        notWorse = MarginTest.start
+    }
+
+    private mutating func close() {
+        totals = totals + pending
+        pending = PairedCounts()
+    }
+}
+
+/// A bound of the latency histogram at which the tracks are compared.
+public struct BoundComparison: Sendable, Hashable, Codable {
+    /// The percentile of the stable track that the bound is nearest to.
+    public var percentile: Double
+    /// The bound in seconds.
+    public var bound: Double
+    /// The share of requests that took longer.
+    public internal(set) var comparison = TrackComparison()
+}
+
+/// An absolute limit on a share of the canary's requests.
+public struct LimitEvidence: Sendable, Hashable, Codable {
+    /// What has been bet on.
+    public internal(set) var total = HitCount()
+    /// What waits until there is enough.
+    public internal(set) var pending = HitCount()
+    /// The evidence that the limit is broken.
+    public internal(set) var broken = LimitTest.start
+
+    /// Adds what happened, and bets as soon as there is enough.
+    mutating func add(_ count: HitCount, atLeast minimum: Int, limit: Double) {
+        pending = pending + count
+        guard pending.trials >= minimum else { return }
+        LimitTest.settle(pending, limit: limit, &broken)
+        total = total + pending
+        pending = HitCount()
+    }
+}
+
+/// The evidence on one category of the outputs: larger or smaller than allowed.
+public struct DriftEvidence: Sendable, Hashable, Codable {
+    /// What has been bet on.
+    public internal(set) var totals = PairedCounts()
+    /// The evidence that the canary's share is larger by more than `maxDrift`.
+    public internal(set) var larger = MarginTest.start
+    /// The evidence that it is smaller by more than that.
+    public internal(set) var smaller = MarginTest.start
+}
+
+/// All that the judge remembers: small enough for an object's status, and enough to go on after a restart.
+public struct JudgeState: Sendable, Hashable, Codable {
+    /// All requests of both tracks; the hits aren't used.
+    public internal(set) var seen = PairedCounts()
+    /// The error ratios.
+    public internal(set) var errors = TrackComparison()
+    /// The durations, at bounds that were chosen before the canary's requests counted.
+    public internal(set) var latency: [BoundComparison] = []
+    /// The stable track's durations, until the bounds are chosen.
+    public internal(set) var stableLatency: BucketCounts?
+    /// The outputs, by category.
+    public internal(set) var drift: [DriftEvidence] = []
+    /// What of the outputs waits until there is enough, canary and stable by category.
+    public internal(set) var pendingOutputs: [PairedCounts] = []
+    /// The limit on errors.
+    public internal(set) var errorLimit = LimitEvidence()
+    /// The limit on latency.
+    public internal(set) var latencyLimit = LimitEvidence()
+    /// The largest capital that was ever reached against "the canary is no worse".
+    public internal(set) var peak = 1.0
+    /// Which measure led when it was reached, as a sentence with the counts of that moment.
+    public internal(set) var peakReason: String?
+    /// The tracks without readable errors or durations at the last look, as clauses.
+    public internal(set) var remarks: [String] = []
+
+    /// No evidence.
+    public init() {}
+
+    /// Begins a step: weights have changed. Evidence against the canary stays, evidence for it has to be found again.
+    public mutating func beginStep() {
+        errors.endStep()
+        for index in latency.indices { latency[index].comparison.endStep() }
+        pendingOutputs = []
+    }
+}
