@@ -9,7 +9,7 @@ RELEASE := $(BUILD)/release/modelfleet
 TRACES ?= ../shared/traces
 
 .PHONY: help setup build release test soak sanitize demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
-  generate format lint clean
+  bench-judge generate format lint clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ bench-scrape: ## Scrape 10,000 local pages every 5 s and say what that costs (SC
 bench-scaling: release ## Compare the scaling policies on many loads (COLD=60, HOURS=24, TUNED=1, TRAINING=3, TRACES=folder)
 	@$(RELEASE) bench-scaling $(if $(COLD),--cold-start-seconds $(COLD),) $(if $(HOURS),--hours $(HOURS),) \
 	  $(if $(TUNED),--tuned,) $(if $(TRAINING),--training $(TRAINING),$(if $(wildcard $(TRACES)/*.gz),--traces $(TRACES),))
+
+bench-judge: ## Compare the canary judge with the rules of others on simulated traffic (JUDGE_OPTIONS="--runs 100")
+	MODELFLEET_ROOMS=judge-bench $(SWIFT) build -c release --scratch-path $(BUILD)/judge-bench --product judge-bench
+	@$(BUILD)/judge-bench/release/judge-bench $(JUDGE_OPTIONS)
 
 generate: ## Write crds/ and the chart's copy of it from the Swift definitions
 	$(SWIFT) run modelfleet crds --output crds

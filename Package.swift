@@ -163,6 +163,12 @@ let package = Package(
             dependencies: ["Ambient", "CurlHTTP", "Telemetry", arguments] + nio,
             swiftSettings: strict
         ),
+        // Measures the canary judge: `make bench-judge`.
+        .executableTarget(
+            name: "judge-bench",
+            dependencies: ["Rollouts", arguments],
+            swiftSettings: strict
+        ),
 
         // Test kit and tests.
         .target(

@@ -151,6 +151,54 @@ struct JudgeTests {
         #expect(state.peak < 2)
     }
 
+    @Test("errors that come in clumps on one track are learned to be less evidence")
+    func clumps() {
+        let random = SeededRandom(seed: 11)
+        let judge = Judge()
+        /// Each clump is five errors in a row, on the track that a client happens to reach.
+        func look(_ requests: Int) -> TrackIncrement {
+            let clumps = (0..<requests / 5).count { _ in random.unit() < 0.01 }
+            return Self.increment(requests, clumps * 5)
+        }
+        var wrong = 0
+        for _ in 0..<40 {
+            var state = JudgeState()
+            var effects: [Double] = []
+            for _ in 0..<150 {
+                let judgement = judge.look(&state, canary: look(200), stable: look(800))
+                effects.append(state.errors.dispersion.designEffect)
+                if judgement.verdict == .worse {
+                    wrong += 1
+                    break
+                }
+            }
+            if effects.count == 150 { #expect((effects.last ?? 0) > 2.5) }
+        }
+        // Without it nearly all of them would be rolled back.
+        #expect(wrong <= 4)
+    }
+
+    @Test("neither chance nor bursts on both tracks nor a canary that is always worse make a design effect")
+    func noClumps() {
+        for factor in [1.0, 3] {
+            let random = SeededRandom(seed: 3)
+            var dispersion = Dispersion()
+            for look in 0..<300 {
+                let ratio = look % 7 == 0 ? 0.2 : 0.02
+                let odds = factor * ratio / (1 - ratio)
+                let canary = (0..<200).count { _ in random.unit() < odds / (1 + odds) }
+                let stable = (0..<400).count { _ in random.unit() < ratio }
+                dispersion.learn(
+                    PairedCounts(
+                        canary: HitCount(trials: 200, hits: canary),
+                        stable: HitCount(trials: 400, hits: stable)
+                    )
+                )
+            }
+            #expect(dispersion.designEffect < 1.3)
+        }
+    }
+
     @Test("errors that fall while the weight rises don't look like a worse canary (Simpson's paradox)")
     func weightsChange() {
         // Bad times at weight 90, good times at weight 10; both tracks are the same at each time.

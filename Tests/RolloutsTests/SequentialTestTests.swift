@@ -131,14 +131,14 @@ struct SequentialTestTests {
         let shares = Self.binomial(40, 0.05)
         for hits in shares.indices {
             var capital = LimitTest.start
-            LimitTest.settle(HitCount(trials: 40, hits: hits), limit: 0.05, &capital)
+            LimitTest.settle(HitCount(trials: 40, hits: hits), limit: 0.05, designEffect: 1, &capital)
             mean += shares[hits] * capital.total
         }
         #expect(abs(mean - 1) < 1e-9)
         var capital = LimitTest.start
-        LimitTest.settle(HitCount(trials: 400, hits: 60), limit: 0.05, &capital)
+        LimitTest.settle(HitCount(trials: 400, hits: 60), limit: 0.05, designEffect: 1, &capital)
         #expect(capital.total > 1000)
-        LimitTest.settle(HitCount(trials: 400, hits: 400), limit: 1, &capital)
+        LimitTest.settle(HitCount(trials: 400, hits: 400), limit: 1, designEffect: 1, &capital)
         #expect(capital.total.isFinite)
     }
 }

@@ -39,9 +39,10 @@ public struct BettingCapital: Sendable, Hashable, Codable {
     /// - Parameters:
     ///   - logarithms: the natural logarithm of each stake's pay-out.
     ///   - shares: how the fixed share is dealt out, as at the start.
-    mutating func settle(_ logarithms: [Double], shares: [Double]) {
+    ///   - designEffect: by which the evidence is divided, at least 1, known before the block.
+    mutating func settle(_ logarithms: [Double], shares: [Double], designEffect: Double = 1) {
         for index in stakes.indices where index < logarithms.count {
-            let logarithm = logarithms[index]
+            let logarithm = logarithms[index] / max(1, designEffect)
             // A pay-out that isn't a number is a lost stake.
             stakes[index] = logarithm.isNaN ? 0 : min(Self.most, stakes[index] * exponential(min(logarithm, 460)))
         }

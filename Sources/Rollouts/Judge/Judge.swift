@@ -44,7 +44,8 @@ public struct Judge: Sendable, Hashable {
             state.errors.add(counts, atLeast: minimum, margin: errorMargin)
         }
         if let limit = settings.maxErrorRatio, let answers = canary.answers {
-            state.errorLimit.add(answers, atLeast: minimum, limit: limit)
+            let effect = state.errors.dispersion.designEffect
+            state.errorLimit.add(answers, atLeast: minimum, limit: limit, designEffect: effect)
         }
         lookAtLatency(&state, canary.latency, stable.latency)
         if let drift = settings.maxDrift { lookAtOutputs(&state, canary.outputs, stable.outputs, drift) }
@@ -71,7 +72,13 @@ public struct Judge: Sendable, Hashable {
             let slower = canary.slower(than: bound)
         {
             let share = 1 - limit.percentile / 100
-            state.latencyLimit.add(slower, atLeast: settings.minimumRequests, limit: share)
+            let known = state.latency.last?.comparison.dispersion ?? Dispersion()
+            state.latencyLimit.add(
+                slower,
+                atLeast: settings.minimumRequests,
+                limit: share,
+                designEffect: known.designEffect
+            )
         }
         guard !state.latency.isEmpty else {
             // The requests that the bounds are chosen by aren't compared at them.
@@ -117,10 +124,12 @@ public struct Judge: Sendable, Hashable {
         let expected = 1 / Double(canary.count)
         for (index, block) in state.pendingOutputs.enumerated() {
             let past = state.drift[index].totals
+            let effect = state.drift[index].dispersion.designEffect
             MarginTest(side: .atMost, offset: most, expected: expected)
-                .settle(block, past: past, &state.drift[index].larger)
+                .settle(block, past: past, designEffect: effect, &state.drift[index].larger)
             MarginTest(side: .atLeast, offset: -most, expected: expected)
-                .settle(block, past: past, &state.drift[index].smaller)
+                .settle(block, past: past, designEffect: effect, &state.drift[index].smaller)
+            state.drift[index].dispersion.learn(block)
             state.drift[index].totals = past + block
         }
         state.pendingOutputs = []

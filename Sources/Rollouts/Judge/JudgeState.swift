@@ -11,6 +11,8 @@ public struct TrackComparison: Sendable, Hashable, Codable {
     public internal(set) var worse = OddsRatioTest.start
     /// The evidence of this step that it isn't worse by more than the margin.
     public internal(set) var notWorse = MarginTest.start
+    /// How much more the blocks vary than by chance.
+    public internal(set) var dispersion = Dispersion()
 
     /// No evidence.
     public init() {}
@@ -25,8 +27,10 @@ public struct TrackComparison: Sendable, Hashable, Codable {
         guard (pending + counts).fewest > 0 else { return }
         pending = pending + counts
         guard pending.fewest >= minimum else { return }
-        OddsRatioTest.settle(pending, &worse)
-        margin.settle(pending, past: totals, &notWorse)
+        let effect = dispersion.designEffect
+        OddsRatioTest.settle(pending, designEffect: effect, &worse)
+        margin.settle(pending, past: totals, designEffect: effect, &notWorse)
+        dispersion.learn(pending)
         close()
     }
 
@@ -63,10 +67,10 @@ public struct LimitEvidence: Sendable, Hashable, Codable {
     public internal(set) var broken = LimitTest.start
 
     /// Adds what happened, and bets as soon as there is enough.
-    mutating func add(_ count: HitCount, atLeast minimum: Int, limit: Double) {
+    mutating func add(_ count: HitCount, atLeast minimum: Int, limit: Double, designEffect: Double) {
         pending = pending + count
         guard pending.trials >= minimum else { return }
-        LimitTest.settle(pending, limit: limit, &broken)
+        LimitTest.settle(pending, limit: limit, designEffect: designEffect, &broken)
         total = total + pending
         pending = HitCount()
     }
@@ -80,6 +84,8 @@ public struct DriftEvidence: Sendable, Hashable, Codable {
     public internal(set) var larger = MarginTest.start
     /// The evidence that it is smaller by more than that.
     public internal(set) var smaller = MarginTest.start
+    /// How much more the blocks vary than by chance.
+    public internal(set) var dispersion = Dispersion()
 }
 
 /// All that the judge remembers: small enough for an object's status, and enough to go on after a restart.

@@ -15,7 +15,7 @@ enum LimitTest {
 
     /// Bets one block.
     /// - Parameter limit: the largest share that is allowed; at 1 nothing is ever bet, at 0 one hit in a million is allowed.
-    static func settle(_ block: HitCount, limit: Double, _ capital: inout BettingCapital) {
+    static func settle(_ block: HitCount, limit: Double, designEffect: Double, _ capital: inout BettingCapital) {
         guard block.trials > 0, limit < 1 else { return }
         let limit = max(limit, 1e-6)
         let misses = Double(block.trials - block.hits)
@@ -24,6 +24,6 @@ enum LimitTest {
             return Double(block.hits) * naturalLogarithm(share / limit)
                 + misses * naturalLogarithm((1 - share) / (1 - limit))
         }
-        capital.settle(pays, shares: shares)
+        capital.settle(pays, shares: shares, designEffect: designEffect)
     }
 }

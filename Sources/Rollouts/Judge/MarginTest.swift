@@ -41,12 +41,13 @@ struct MarginTest: Sendable, Hashable {
 
     /// Bets one block.
     /// - Parameter past: all earlier blocks together.
-    func settle(_ block: PairedCounts, past: PairedCounts, _ capital: inout BettingCapital) {
+    func settle(_ block: PairedCounts, past: PairedCounts, designEffect: Double, _ capital: inout BettingCapital) {
         let both = estimate(past.canary + past.stable)
         let alternatives = [(both, both), (estimate(past.canary), estimate(past.stable))]
         capital.settle(
             alternatives.map { logarithm(of: block, canary: $0.0, stable: $0.1) },
-            shares: Self.shares
+            shares: Self.shares,
+            designEffect: designEffect
         )
     }
 

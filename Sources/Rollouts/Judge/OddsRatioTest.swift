@@ -16,8 +16,7 @@
 /// k-sample tests that allow for optional stopping", JSPI 2024, arXiv:2106.02693). Where a block ends may depend on the numbers
 /// of requests and on everything before, never on the block's own hits.
 ///
-/// What is assumed: within a block a request of either track fails independently of the others. Failures that come in clumps (one client that
-/// sends one bad request a thousand times, to one track) carry less evidence than they seem to.
+/// What is assumed: within a block a request of either track fails independently of the others; `Dispersion` is for those that don't.
 enum OddsRatioTest {
     /// The odds ratios that are bet on. The smallest says what is too small to care about: the bets lose while the true ratio is
     /// below about 1.12, so that no amount of traffic rolls back a canary for that.
@@ -29,8 +28,9 @@ enum OddsRatioTest {
     static var start: BettingCapital { BettingCapital(shares: shares) }
 
     /// Bets one block.
-    static func settle(_ block: PairedCounts, _ capital: inout BettingCapital) {
-        capital.settle(ratios.map { logarithm(of: block, ratio: $0) }, shares: shares)
+    static func settle(_ block: PairedCounts, designEffect: Double, _ capital: inout BettingCapital) {
+        let logarithms = ratios.map { logarithm(of: block, ratio: $0) }
+        capital.settle(logarithms, shares: shares, designEffect: designEffect)
     }
 
     /// The natural logarithm of what a bet on an odds ratio pays for a block.
