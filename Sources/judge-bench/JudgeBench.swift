@@ -106,6 +106,45 @@ struct JudgeBench: ParsableCommand {
                 [(0.005, { Scenario(errorRatio: $0, latencyFactor: shift, rate: $1) })]
             )
         }
+        passes()
+    }
+
+    /// The other direction: how soon a good canary passes, and how often one passes that is worse by just the margin.
+    private func passes() {
+        say(
+            "\nModelFleet: the canary's requests until half of the good canaries passed (the share that did), and the share that"
+        )
+        say("passed of those that are worse by just the margin, one percentage point of errors (5 % are allowed):\n")
+        say("| errors | requests/s | good | at the margin |")
+        say("| --- | --- | --- | --- |")
+        for errorRatio in Self.errorRatios {
+            for rate in Self.rates {
+                let good = Scenario(errorRatio: errorRatio, rate: rate)
+                let bad = Scenario(errorRatio: errorRatio, errorFactor: (errorRatio + 0.01) / errorRatio, rate: rate)
+                let (passed, wrong) = (passing(good), passing(bad))
+                let requests = passed.median.map { number($0 * rate * good.weight) } ?? "-"
+                let cells = [
+                    percent(errorRatio), number(rate), "\(requests) (\(percent(passed.share)))", percent(wrong.share),
+                ]
+                say("| " + cells.joined(separator: " | ") + " |")
+            }
+        }
+    }
+
+    private func passing(_ scenario: Scenario) -> Outcome {
+        var outcome = Outcome(runs: worseRuns)
+        let judge = Judge(JudgeSettings(falseRollbackRate: falseRollbackRate))
+        for run in 0..<worseRuns {
+            var traffic = Traffic(scenario, seed: (seed &+ UInt64(run)) &* 0x9e37_79b9)
+            var state = JudgeState()
+            for slice in 1...(minutes * 6) {
+                let now = traffic.next()
+                let verdict = judge.look(&state, canary: now.canary, stable: now.stable).verdict
+                if verdict == .notWorse { outcome.seconds.append(Double(slice) * Slice.seconds) }
+                if verdict == .notWorse || verdict == .worse { break }
+            }
+        }
+        return outcome
     }
 
     private func worse(_ title: String, _ cases: [(Double, (Double, Double) -> Scenario)]) {
