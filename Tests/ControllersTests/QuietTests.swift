@@ -128,7 +128,9 @@ struct QuietTests {
     )
     func sharded() async throws {
         let harness = try await OperatorHarness()
-        let names = (0..<6).map { "model-\($0)" }
+        // Each shard has models: an operator with none would never write.
+        let names = (0..<12).map { "model-\($0)" }
+        #expect(Set(names.map { ShardMap(count: 3).shard(of: OperatorHarness.key($0)) }) == [0, 1, 2])
         for name in names { try await harness.client.create(.modelDeployments, OperatorHarness.model(name)) }
         let timing = LeaseTiming(
             leaseDuration: .seconds(5),
