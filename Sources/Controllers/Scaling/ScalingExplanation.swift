@@ -75,9 +75,14 @@ public struct ScalingExplanation: Sendable {
         for signal in decision["signals"]?.array ?? [] {
             let name = signal["name"]?.string ?? ""
             let age = signal["ageSeconds"]?.int.map { ", \($0) s old" } ?? ""
-            let asks = signal["proposedReplicas"]?.int.map { "asks for \($0)" } ?? "says nothing"
+            let note = signal["note"]?.string ?? ""
+            // A note without an answer says itself what is missing.
+            guard let count = signal["proposedReplicas"]?.int else {
+                lines.append("  \(note.isEmpty ? "\(name) says nothing" : note).")
+                continue
+            }
             let won = name == winner ? " and has the largest answer" : ""
-            lines.append("  \(name)\(age) \(asks)\(won): \(signal["note"]?.string ?? "").")
+            lines.append("  \(name)\(age) asks for \(count)\(won): \(note).")
         }
         for step in decision["steps"]?.array ?? [] {
             let (before, after) = (step["before"]?.int ?? 0, step["after"]?.int ?? 0)

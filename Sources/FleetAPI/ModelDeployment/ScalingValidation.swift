@@ -73,7 +73,8 @@ enum ScalingValidation {
                 guard let text = schedule[name]?.string, CronSchedule(text) == nil else { continue }
                 findings.invalid(
                     "\(field).\(name)",
-                    "\"\(text)\": must be five fields as in crontab(5): 0 8 * * mon-fri"
+                    "\"\(text)\": must be minute (0-59), hour (0-23), day (1-31), month (1-12) and weekday (0-7) as in "
+                        + "crontab(5): 0 8 * * mon-fri"
                 )
             }
             let floor = schedule["minReplicas"]?.int
