@@ -237,7 +237,7 @@ let package = Package(
             "ControllersTests",
             [
                 "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
+                "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
             ]
         ),
         tests(
