@@ -108,7 +108,7 @@ let package = Package(
             "Controllers",
             [
                 "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
-                "Telemetry", "Templates", "YAML", lifecycle, logging,
+                "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
             ]
         ),
         room(
