@@ -237,7 +237,8 @@ let package = Package(
             "ControllersTests",
             [
                 "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
+                "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
+                "TransportSecurity", "YAML", httpTypes, logging,
             ]
         ),
         tests(

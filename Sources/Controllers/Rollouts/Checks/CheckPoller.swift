@@ -181,23 +181,14 @@ final class CheckPoller: Service {
         }
     }
 
-    /// Does `body` within a time limit, also where the exchange doesn't keep to it.
+    /// Does `body` within a time limit: a moment more than the exchange has, whose own error says more.
     private func within(
         _ limit: Duration,
         _ name: String,
         _ body: @escaping @Sendable () async -> CheckOutcome
     ) async -> CheckOutcome {
-        await withTaskGroup(of: CheckOutcome?.self) { group in
-            group.addTask { await body() }
-            group.addTask { [time] in
-                // A moment more than the exchange has, whose own error says more.
-                try? await time.sleep(for: limit + .milliseconds(500))
-                return Task.isCancelled ? nil : CheckOutcome(name, .noData, "no answer within \(limit.inSeconds) s")
-            }
-            defer { group.cancelAll() }
-            for await result in group { if let result { return result } }
-            return CheckOutcome(name, .noData, "it was given up")
-        }
+        let outcome = await withTimeLimit(limit + .milliseconds(500), time, body)
+        return outcome ?? CheckOutcome(name, .noData, "no answer within \(limit.inSeconds) s")
     }
 }
 
