@@ -18,14 +18,11 @@ import KubeModel
 /// | `status tells the truth` | `observedGeneration` never exceeds the generation and never goes back |
 /// | `one leader writes` | an operator writes only while it holds the lease (see `LeaseChecks`) |
 /// | `lost nodes are silent` | the node controller takes no node for lost that renewed its lease within the grace |
-/// | `never lowers on partial knowledge` | under a load that stays, the operator takes no replica away that the load needs |
 /// | `no hot loop` | a process sends at most `mostRequestsAMinute` requests in a minute |
 struct Checks {
     /// The most requests of one process in one minute; the busiest of the first 200 worlds sends 2,479 (seed 134: a watch that
     /// stalls while a model is deleted and made anew, and a collector that takes what is made for the old one).
     static let mostRequestsAMinute = 3000
-    /// The waiting requests per replica that a model with a steady load is scaled to.
-    static let queueTarget = 4
     /// How long an old revision keeps its pods (`ModelPlan.retirementDelay`).
     static let retirementDelay = Duration.seconds(5)
 
@@ -57,9 +54,6 @@ struct Checks {
         let isCalm = scenario.network.isEmpty && scenario.faults.isEmpty
         staleness = isCalm ? .seconds(15) : .seconds(420)
     }
-
-    /// The replicas that a steady load needs.
-    static func needed(_ load: Double) -> Int { Int((load / Double(queueTarget)).rounded(.up)) }
 
     /// Counts a request.
     mutating func count(_ process: String, _ time: Duration) -> World.Violation? {
@@ -180,11 +174,7 @@ struct Checks {
         let key = ObjectKey(namespace: after.namespace, name: owner.name)
         let model = mirror.object("modeldeployments.modelfleet.dev", key)
         // Created without a count, which is then 1; the count follows.
-        guard let before = write.before else { return nil }
-        if let load = scenario.steadyLoad, after.wanted < before.wanted, after.wanted < Self.needed(load) {
-            let what = "from \(before.wanted) to \(after.wanted) replicas, where the load needs \(Self.needed(load))"
-            return violation("never lowers on partial knowledge", write, what)
-        }
+        if write.before == nil { return nil }
         if after.wanted == 0 {
             guard mirror.selectedRevision(key) == after.revision, model?.uid == owner.uid else { return nil }
             return violation("stable track stays", write, "the revision with the traffic is scaled to zero")

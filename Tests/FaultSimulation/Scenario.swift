@@ -60,9 +60,6 @@ public struct Scenario: Sendable {
     public var userActions = 6
     /// How often each of `faults` strikes.
     public var strikes = 2
-    /// The waiting requests of every model, always; `nil` where they change. Pods are good then, a model's replicas go down
-    /// without a wait, and the user only takes replicas away, `userActions` times.
-    public var steadyLoad: Double?
 
     /// A world without faults.
     public static func calm(seed: UInt64) -> Scenario {
@@ -114,18 +111,6 @@ public struct Scenario: Sendable {
         return scenario
     }
 
-    /// A world whose models grow under a load that stays, while the news of pods and Deployments come late.
-    public static func growing(seed: UInt64) -> Scenario {
-        var scenario = Scenario(seed: seed)
-        scenario.makeSmall()
-        scenario.troubleTime = .seconds(240)
-        scenario.models = 3
-        scenario.steadyLoad = 20
-        scenario.network = [.watchDelayed: 0.5]
-        scenario.faults = [.operatorCrash, .slowPods]
-        return scenario
-    }
-
     /// A world as the seed wants it: some kinds of fault, each at a rate of its own.
     public init(drawing seed: UInt64) {
         self.init(seed: seed)
@@ -170,7 +155,6 @@ public struct Scenario: Sendable {
             + "\(shards > 1 ? " of \(shards) shards" : ""), "
             + "trouble for \(troubleTime.components.seconds) s, history of \(historyLimit), "
             + "\(hasHeartbeats ? "heartbeats, " : "")"
-            + "\(steadyLoad.map { "a load of \($0), " } ?? "")"
             + "faults: \((rates + others).joined(separator: ", "))"
     }
 }

@@ -52,7 +52,6 @@ struct User: Sendable {
     private func pick<Element>(_ items: [Element]) -> Element { items[Int(random.next() % UInt64(items.count))] }
 
     private func uri() -> JSONValue {
-        if world.scenario.steadyLoad != nil { return "file:///models/good-1.onnx" }
         let draw = random.unit()
         let habit: PodHabit =
             draw < 0.6 ? .good : draw < 0.8 ? .slow : pick([.never, .exits, .unpullable])
@@ -60,15 +59,6 @@ struct User: Sendable {
     }
 
     private func scaling() -> JSONValue {
-        if let load = world.scenario.steadyLoad {
-            // Bounded by the need: pages from before new pods took their share add up to more than the load.
-            return [
-                "engine": "Direct", "minReplicas": 1, "maxReplicas": JSONValue(Checks.needed(load)),
-                "intervalSeconds": JSONValue(pick([1, 2, 5])),
-                "targets": [["signal": "QueueLength", "value": JSONValue(Checks.queueTarget)]],
-                "behavior": ["scaleDown": ["stabilizationWindowSeconds": 0]],
-            ]
-        }
         let low = 1 + Int(random.next() % 2)
         let behavior: JSONValue = ["scaleDown": ["stabilizationWindowSeconds": JSONValue(pick([0, 30, 60]))]]
         return [
@@ -92,11 +82,6 @@ struct User: Sendable {
     private func actOnce() async throws {
         let models = world.mirror.all("modeldeployments.modelfleet.dev").map(\.name)
         let key = ObjectKey(namespace: "default", name: models.isEmpty ? "m0" : pick(models))
-        if world.scenario.steadyLoad != nil {
-            let name = ObjectKey(namespace: "default", name: "\(key.name)-r1")
-            note("scales deployment \(name) to 1")
-            return try await client.setReplicas(1, of: .deployments, name)
-        }
         switch Int(random.next() % 12) {
         case 0, 1, 2: try await change(key, ["model": ["uri": uri()]])
         case 3, 4: try await change(key, ["scaling": scaling()])

@@ -205,17 +205,14 @@ private struct Load: Sendable {
     private let seed: UInt64
     private let step: Double
     private let end: Double
-    private let steady: Double?
 
     init(_ scenario: Scenario) {
-        steady = scenario.steadyLoad
         seed = scenario.seed
         step = 30 + Double(scenario.seed % 60)
         end = scenario.troubleTime.inSeconds
     }
 
     func of(_ model: String, at time: Duration) -> Double {
-        if let steady { return steady }
         let index = UInt64(min(time.inSeconds, end) / step)
         let hash = model.utf8.reduce(seed &* 31 &+ index) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return Double(SeededRandom(seed: hash).next() % 25)

@@ -35,9 +35,6 @@ struct SimulationTests {
     @Test("the world comes to rest after nodes fell silent, by the real node controllers")
     func silentNodes() { expectPeace(.silentNodes(seed: 7)) }
 
-    @Test("models grow and none is lowered while only some of its pods are seen", arguments: [1, 2, 3, 4] as [UInt64])
-    func growing(seed: UInt64) { expectPeace(.growing(seed: seed)) }
-
     /// Lives through a world; a broken promise is recorded with the end of the trace.
     private func expectPeace(_ scenario: Scenario) {
         let outcome = World.run(scenario)
