@@ -195,6 +195,13 @@ let package = Package(
             path: "Tests/Soak",
             swiftSettings: strict
         ),
+        // A model server whose errors and slowness are asked for, for the end-to-end tests of rollouts.
+        .executableTarget(
+            name: "test-model-server",
+            dependencies: ["Ambient", "HTTPMessages", "HTTPServing", lifecycle, signals, logging, httpTypes],
+            path: "Tests/ModelServer",
+            swiftSettings: strict
+        ),
         tests("FaultSimulationTests", ["FaultSimulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
         tests("AmbientTests", ["Ambient"]),
         tests("TransportSecurityTests", ["TransportSecurity", "Ambient"]),
@@ -268,7 +275,8 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI",
+                "modelfleet", "modelfleet-server", "test-model-server", "CurlHTTP", "FleetAPI", "HTTPMessages",
+                "HTTPServing", "KubeAPI",
                 "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
             ],
             exclude: ["Python"]

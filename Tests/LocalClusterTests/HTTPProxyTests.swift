@@ -17,7 +17,7 @@ struct HTTPProxyTests {
 
     @Test(
         "Of 100 requests on one connection exactly the weight goes to the canary, whatever it changes to",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(3))
     )
     func weights() async throws {
         try await world.run { proxy, stable, canary in
@@ -34,7 +34,7 @@ struct HTTPProxyTests {
 
     @Test(
         "Many connections at once share the weights exactly, and no request is lost by changes",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(3))
     )
     func concurrentWeights() async throws {
         try await world.run { proxy, stable, canary in
@@ -59,7 +59,7 @@ struct HTTPProxyTests {
         }
     }
 
-    @Test("Users stay on one track, and matches come before weights", .timeLimit(.minutes(1)))
+    @Test("Users stay on one track, and matches come before weights", .timeLimit(.minutes(3)))
     func stickyAndMatches() async throws {
         try await world.run { proxy, stable, canary in
             let rule = TrafficRule(
@@ -84,7 +84,7 @@ struct HTTPProxyTests {
         }
     }
 
-    @Test("A mirror gets copies with their bodies; one that never answers slows nobody", .timeLimit(.minutes(1)))
+    @Test("A mirror gets copies with their bodies; one that never answers slows nobody", .timeLimit(.minutes(3)))
     func mirror() async throws {
         try await world.run { proxy, stable, canary in
             let half = TrafficRule(mirror: .init(service: "c", percent: 50))
@@ -107,7 +107,7 @@ struct HTTPProxyTests {
         }
     }
 
-    @Test("A pod that refuses connections is passed over, also for the other track", .timeLimit(.minutes(1)))
+    @Test("A pod that refuses connections is passed over, also for the other track", .timeLimit(.minutes(3)))
     func refused() async throws {
         try await world.run { proxy, stable, canary in
             let rule = TrafficRule(backends: [.init(service: "c", weight: 50)])
@@ -128,7 +128,7 @@ struct HTTPProxyTests {
         }
     }
 
-    @Test("A request on a connection that its pod closed is repeated only where that is safe", .timeLimit(.minutes(1)))
+    @Test("A request on a connection that its pod closed is repeated only where that is safe", .timeLimit(.minutes(3)))
     func repeated() async throws {
         try await world.run { proxy, stable, _ in
             proxy.update(world.table([stable], []))
@@ -138,7 +138,7 @@ struct HTTPProxyTests {
         }
     }
 
-    @Test("A request in hand ends on its pod when that is an endpoint no more", .timeLimit(.minutes(1)))
+    @Test("A request in hand ends on its pod when that is an endpoint no more", .timeLimit(.minutes(3)))
     func inFlight() async throws {
         try await world.run { proxy, stable, canary in
             proxy.update(world.table([stable], []))
@@ -152,7 +152,7 @@ struct HTTPProxyTests {
         }
     }
 
-    @Test("What waits for a pod in vain gets an answer that says so", .timeLimit(.minutes(1)))
+    @Test("What waits for a pod in vain gets an answer that says so", .timeLimit(.minutes(3)))
     func unavailable() async throws {
         let world = ProxyWorld(longestWait: .milliseconds(200))
         try await world.run { proxy, stable, _ in

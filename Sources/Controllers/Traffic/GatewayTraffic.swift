@@ -61,7 +61,8 @@ struct GatewayTraffic: TrafficProvider {
                 problems: [
                     .blocking(
                         "NoRoute",
-                        "the traffic provider GatewayAPI needs spec.rollout.traffic.httpRoutes: the HTTPRoutes that lead to the model"
+                        "the traffic provider GatewayAPI needs spec.rollout.traffic.httpRoutes: the HTTPRoutes that lead "
+                            + "to the model"
                     )
                 ]
             )

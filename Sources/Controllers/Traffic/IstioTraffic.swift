@@ -46,7 +46,8 @@ struct IstioTraffic: TrafficProvider {
                 problems: [
                     .blocking(
                         "NoRoute",
-                        "the traffic provider Istio needs spec.rollout.traffic.virtualServices: the VirtualServices that lead to the model"
+                        "the traffic provider Istio needs spec.rollout.traffic.virtualServices: the VirtualServices that "
+                            + "lead to the model"
                     )
                 ]
             )

@@ -88,8 +88,9 @@ struct TrafficSwitch: Sendable {
                 return .problem(
                     .blocking(
                         "TrafficResourceMissing",
-                        "the cluster has no \(object.type) of version \(object.type.version), which the traffic provider "
-                            + "\(provider.name) needs: install its definitions, or choose another spec.rollout.traffic.provider"
+                        "the cluster has no \(object.type) of version \(object.type.version), which the traffic "
+                            + "provider \(provider.name) needs: install its definitions, or choose another "
+                            + "spec.rollout.traffic.provider"
                     )
                 )
             }

@@ -11,6 +11,9 @@ enum Programs {
     /// `modelfleet-server`
     static func server() throws -> String { try built("modelfleet-server") }
 
+    /// The model server of these tests.
+    static func modelServer() throws -> String { try built("test-model-server") }
+
     /// The root of the checkout.
     static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().path
