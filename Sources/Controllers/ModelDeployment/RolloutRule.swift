@@ -1,53 +1,24 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-public import Ambient
-
-/// One revision as the rollout sees it.
-public struct RevisionState: Sendable, Hashable {
-    /// The revision's number.
-    public var number: Int
-    /// The replicas that its workload asks for.
-    public var replicas: Int
-    /// The replicas that are ready.
-    public var readyReplicas: Int
-    /// Why its pods fail, where they do: `the image "x" can't be pulled`.
-    public var failure: String?
-
-    /// What its pods wait for, where that is known; no failure until the deadline.
-    public var hindrance: String?
-
-    /// A revision.
-    public init(
-        number: Int,
-        replicas: Int,
-        readyReplicas: Int,
-        failure: String? = nil,
-        hindrance: String? = nil
-    ) {
-        self.number = number
-        self.replicas = replicas
-        self.readyReplicas = readyReplicas
-        self.failure = failure
-        self.hindrance = hindrance
-    }
-}
+import Ambient
+import Rollouts
 
 /// What a rollout is decided from.
-public struct RolloutObservation: Sendable, Hashable {
+struct RolloutObservation: Sendable, Hashable {
     /// The time now.
-    public var time: WallTime
+    var time: WallTime
     /// The revision that gets the traffic; `nil` before the first.
-    public var stable: RevisionState?
+    var stable: RevisionState?
     /// The revision that the spec asks for; its replicas are 0 while its workload doesn't exist yet.
-    public var wanted: RevisionState
+    var wanted: RevisionState
     /// When the wanted revision began.
-    public var startedAt: WallTime?
+    var startedAt: WallTime?
     /// How long the wanted revision may take to get ready.
-    public var progressDeadline: Duration
+    var progressDeadline: Duration
 
     /// An observation.
-    public init(
+    init(
         time: WallTime,
         stable: RevisionState?,
         wanted: RevisionState,
@@ -70,7 +41,7 @@ public struct RolloutObservation: Sendable, Hashable {
 ///    v                                 |
 /// bringUp (wanted gets stable's count) +--> failing: stays on stable, RolloutHealthy=False
 /// ```
-public enum RolloutStep: Sendable, Hashable {
+enum RolloutStep: Sendable, Hashable {
     /// The wanted revision is the stable one.
     case settled
     /// The first revision: there is nothing to keep up meanwhile.
@@ -92,9 +63,9 @@ public enum RolloutStep: Sendable, Hashable {
 /// | 3 | 4 | fewer than stable asks for | no | bringUp(stable's replicas) |
 /// | 3 | 4 | fewer than stable asks for | yes | failing |
 /// | 3 | 4 | as many as stable asks for | any | switchTraffic |
-public enum RolloutRule {
+enum RolloutRule {
     /// The next step.
-    public static func step(_ observation: RolloutObservation) -> RolloutStep {
+    static func step(_ observation: RolloutObservation) -> RolloutStep {
         guard let stable = observation.stable else { return .first }
         let wanted = observation.wanted
         guard stable.number != wanted.number else { return .settled }
