@@ -31,7 +31,9 @@ public struct ClientCertificate: Sendable, Hashable {
         }
         let held = try HeldCertificates(chain.joined(separator: "\n"), library)
         guard let leaf = unsafe held.pointers.first else { throw SecurityError("the client showed no certificate") }
-        for unsafelink in unsafe held.pointers.dropFirst() { _ = unsafe library.stackPush(others, link) }
+        for index in unsafe held.pointers.indices.dropFirst() {
+            _ = unsafe library.stackPush(others, held.pointers[index])
+        }
         let clientPurpose: Int32 = 1  // X509_PURPOSE_SSL_CLIENT
         guard unsafe library.verificationInit(verification, store, leaf, others) == 1,
             unsafe library.verificationSetPurpose(verification, clientPurpose) == 1
@@ -107,5 +109,5 @@ public enum CertificateFacts {
         _ = library.takeError()
     }
 
-    deinit { for unsafepointer in unsafe pointers { unsafe library.certificateFree(pointer) } }
+    deinit { for index in unsafe pointers.indices { unsafe library.certificateFree(pointers[index]) } }
 }
