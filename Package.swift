@@ -102,14 +102,21 @@ let package = Package(
             "HTTPServing",
             ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
         ),
+        room(
+            "ExtensionServer",
+            [
+                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "TransportSecurity", deque, httpTypes,
+                lifecycle, logging,
+            ]
+        ),
         room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, heap]),
 
         // Floor 4: rooms.
         room(
             "Controllers",
             [
-                "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
-                "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
+                "Ambient", "ExtensionServer", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts",
+                "Scaling", "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
             ]
         ),
         room(
@@ -134,8 +141,9 @@ let package = Package(
         .executableTarget(
             name: "modelfleet",
             dependencies: [
-                "Ambient", "Controllers", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel",
-                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation", "Telemetry", "Templates",
+                "Ambient", "Controllers", "CurlHTTP", "ExtensionServer", "FleetAPI", "HTTPMessages", "HTTPServing",
+                "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation",
+                "Telemetry", "Templates",
                 "TransportSecurity", "YAML", arguments, lifecycle, signals, logging, httpTypes,
             ],
             swiftSettings: strict
@@ -242,10 +250,17 @@ let package = Package(
             ]
         ),
         tests(
+            "ExtensionServerTests",
+            [
+                "ExtensionServer", "KubeServer", "KubeAPI", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient",
+                "TransportSecurity", httpTypes, logging,
+            ]
+        ),
+        tests(
             "ControllersTests",
             [
-                "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
+                "Controllers", "ExtensionServer", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel",
+                "HTTPMessages", "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
                 "TransportSecurity", "YAML", httpTypes, logging,
             ]
         ),
