@@ -108,7 +108,7 @@ let package = Package(
             "Controllers",
             [
                 "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
-                "Telemetry", "Templates", "YAML", lifecycle, logging,
+                "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
             ]
         ),
         room(
@@ -245,7 +245,8 @@ let package = Package(
             "ControllersTests",
             [
                 "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
+                "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
+                "TransportSecurity", "YAML", httpTypes, logging,
             ]
         ),
         tests(

@@ -70,7 +70,7 @@ public struct TrackIncrement: Sendable, Hashable {
 /// | the pod | counts |
 /// | --- | --- |
 /// | is seen for the first time | nothing: where its counters stood before is unknown |
-/// | is not ready, or ready for less than the warm-up | nothing; its counters are the new base |
+/// | was not ready at the last look, or for less than the warm-up | nothing; its counters are the new base |
 /// | has another incarnation, or any counter fell | what its counters say since their start |
 /// | has a number that is NaN, infinite, negative or absurd | nothing for that metric; the base stays |
 /// | says more new errors than new requests | nothing: the page was torn |
@@ -124,21 +124,30 @@ public struct TrackEvidence: Sendable, Hashable {
             bases[sample.pod] = now
             return
         }
+        // What happened since a look in the warm-up isn't all after it.
+        let isWarm = isWarm(sample, base.seen)
         if base.incarnation != now.incarnation || Self.fell(base, now) {
             base.requests = 0
             base.errors = 0
             base.latency = nil
             base.outputs = now.outputs.map { $0.map { _ in 0 } }
-            if isWarm(sample, time) { sum.count(now, since: base, latency: now.latency) }
-        } else if isWarm(sample, time) {
+            if isWarm { sum.count(now, since: base, latency: now.latency) }
+        } else if isWarm {
             let latency = base.latency.flatMap { earlier in now.latency.flatMap { $0.since(earlier) } }
             sum.count(now, since: base, latency: latency)
         }
+        // A base from before the warm-up's end isn't kept for what couldn't be read: what it lacks sets it anew.
+        guard isWarm else {
+            bases[sample.pod] = now
+            return
+        }
+        let isPair = now.requests != nil && now.errors != nil
         bases[sample.pod] = Counters(
             incarnation: now.incarnation,
             seen: time,
-            requests: now.requests ?? base.requests,
-            errors: now.errors ?? base.errors,
+            // Both or neither: errors of a longer time than their requests would be too many.
+            requests: isPair ? now.requests : base.requests,
+            errors: isPair ? now.errors : base.errors,
             latency: now.latency ?? base.latency,
             outputs: now.outputs ?? base.outputs
         )
@@ -146,7 +155,7 @@ public struct TrackEvidence: Sendable, Hashable {
 
     private func isWarm(_ sample: PodSample, _ time: WallTime) -> Bool {
         guard let since = sample.readySince else { return false }
-        return time - since >= warmup
+        return time >= since + warmup
     }
 
     private static func fell(_ base: Counters, _ now: Counters) -> Bool {
