@@ -8,7 +8,7 @@ RELEASE := $(BUILD)/release/modelfleet
 
 TRACES ?= ../shared/traces
 
-.PHONY: help setup build release test soak sanitize demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
+.PHONY: help setup build release test test-drain soak sanitize demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
   bench-judge generate format lint clean
 
 help: ## Show this list
@@ -34,6 +34,10 @@ else
 	$(SWIFT) test --skip-build --filter EndToEndTests
 	$(MAKE) --no-print-directory soak SEEDS=200
 endif
+
+test-drain: setup ## Take 1,000 replicas away under load and count what is lost (TERMINATIONS=n)
+	$(SWIFT) build --build-tests
+	MODELFLEET_TEST_TERMINATIONS=$(or $(TERMINATIONS),1000) $(SWIFT) test --skip-build --filter EndToEndTests.EndToEnd/Draining
 
 # Optimised, since a world is some thousand requests; in a folder of its own, so that nothing else is built again.
 soak: setup ## Live through simulated worlds with faults (SEEDS=10000, FIRST=1; SEED=1234 shows one with its trace)

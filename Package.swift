@@ -163,7 +163,7 @@ let package = Package(
             dependencies: [
                 "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", arguments,
                 httpTypes,
-            ],
+            ] + nio,
             swiftSettings: strict
         ),
         // Measures Telemetry: `make bench-metrics`, `make bench-scrape`.
@@ -176,6 +176,14 @@ let package = Package(
         .executableTarget(
             name: "judge-bench",
             dependencies: ["Rollouts", arguments],
+            swiftSettings: strict
+        ),
+
+        // Runs as a pod of the end-to-end tests and shows what they tell it to.
+        .executableTarget(
+            name: "fixture-server",
+            dependencies: ["HTTPMessages", "HTTPServing", httpTypes, lifecycle, signals, logging],
+            path: "Tests/FixtureServer",
             swiftSettings: strict
         ),
 
@@ -290,10 +298,9 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "test-model-server", "CurlHTTP", "FleetAPI", "HTTPMessages",
-                "HTTPServing", "KubeAPI",
-                "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
-            ],
+                "modelfleet", "modelfleet-server", "test-model-server", "fixture-server", "CurlHTTP", "FleetAPI",
+                "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
+            ] + nio,
             exclude: ["Python"]
         ),
     ],

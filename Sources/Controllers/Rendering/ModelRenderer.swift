@@ -69,10 +69,12 @@ struct ModelRenderer: Sendable {
             ],
             "replicas": .null, "labels": labels(input), "resources": object["spec", "resources"] ?? .null,
             "minReadySeconds": .null,
-            "terminationGracePeriodSeconds": 30, "hpa": .null,
+            "terminationGracePeriodSeconds": JSONValue(input.runtime.drain.gracePeriodSeconds), "hpa": .null,
             "ownerReferences": .array([OwnerReference(controller: object)?.json].compactMap(\.self)),
         ]
-        var runtime: JSONValue = ["name": .string(input.runtime.object.name)]
+        var runtime: JSONValue = [
+            "name": .string(input.runtime.object.name), "lifecycle": input.runtime.drain.lifecycle ?? .null,
+        ]
         for field in [
             "image", "args", "command", "env", "ports", "readinessProbe", "livenessProbe", "startupProbe",
         ] { runtime[field] = container[field] ?? .null }

@@ -119,10 +119,9 @@ struct ScalingLoop: Service {
         }
         record.changes = entry.changes
         note(key, record: record, missing: seen.missing.count)
-        let sawNothing = seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
         let isNews = state.store(entry, decided: record, shown: shown, for: key)
         if isNews { onNews(key) }
-        setNextLook(key, observation, rests: sawNothing && !isNews && !acts, now: now)
+        setNextLook(key, observation, rests: sawNothing(seen, observation) && !isNews && !acts, now: now)
     }
 
     private func record(
@@ -158,6 +157,12 @@ struct ScalingLoop: Service {
                 "reason": "\(decision.reason.code)", "message": "\(decision.reason.message)",
             ]
         )
+    }
+
+    /// Whether there was nothing to read. A Prometheus server may have something at any time, and tells nobody.
+    func sawNothing(_ seen: TrackSignals, _ observation: ModelObservation) -> Bool {
+        seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
+            && observation.model.scaling.prometheus == nil
     }
 
     /// Sets when a model is looked at next; one that `rests` has nothing that could be read.
