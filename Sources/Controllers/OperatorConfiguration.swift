@@ -25,6 +25,8 @@ public struct OperatorConfiguration: Sendable {
     public var identity: String
     /// The templates.
     public var templates: TemplateSet
+    /// Whether the cluster's Service proxies follow `modelfleet.dev/traffic`, as the local cluster's do.
+    public var hasLocalProxy: Bool
 
     /// A configuration with defaults for one process.
     public init(
@@ -36,7 +38,8 @@ public struct OperatorConfiguration: Sendable {
         leaseTiming: LeaseTiming = LeaseTiming(),
         leaseNamespace: String = "modelfleet-system",
         identity: String = "",
-        templates: TemplateSet = .builtIn
+        templates: TemplateSet = .builtIn,
+        hasLocalProxy: Bool = false
     ) {
         self.workers = workers
         self.scrapeConcurrency = scrapeConcurrency
@@ -47,5 +50,6 @@ public struct OperatorConfiguration: Sendable {
         self.leaseNamespace = leaseNamespace
         self.identity = identity
         self.templates = templates
+        self.hasLocalProxy = hasLocalProxy
     }
 }

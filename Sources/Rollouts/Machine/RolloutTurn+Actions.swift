@@ -57,7 +57,9 @@ extension RolloutTurn {
             return
         }
         let live = max(state?.desiredWeight ?? 0, seen.traffic.weight ?? 100)
-        if capacity.stableLeaves > 0, canary.readyReplicas >= max(1, capacity.needed(live)), canary.number != stable.number {
+        if capacity.stableLeaves > 0, canary.readyReplicas >= max(1, capacity.needed(live)),
+            canary.number != stable.number
+        {
             decision.canaryServiceRevision = number
         } else {
             decision.canaryServiceRevision = old
@@ -75,7 +77,9 @@ extension RolloutTurn {
         let isWhole = canary.readyReplicas >= full && !isDraining && !plan.isPaused
         let hasTraffic = hasAllTraffic
         state.phase = .promoting
-        if isWhole, hasTraffic, state.reachedAt.map({ now - $0 >= plan.progressDeadline }) ?? true { state.reachedAt = now }
+        if isWhole, hasTraffic, state.reachedAt.map({ now - $0 >= plan.progressDeadline }) ?? true {
+            state.reachedAt = now
+        }
         state.deadline = (state.lackingSince ?? state.reachedAt ?? now) + plan.progressDeadline
         if plan.isPaused {
             state.phase = .paused

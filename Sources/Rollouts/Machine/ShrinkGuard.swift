@@ -43,4 +43,16 @@ public enum ShrinkGuard {
         let capacity = TrackCapacity(demand: demand, canaryReady: ready, stableReady: 0)
         return ready >= max(1, capacity.needed(traffic.weight ?? 100))
     }
+
+    /// Whether the canary's share may fall to `weight`: the stable track, which may have given replicas up, carries the rest, or carries
+    /// nothing less than before.
+    /// - Parameters:
+    ///   - ready: the stable track's ready replicas, read afresh.
+    ///   - demand: the replicas that the whole load needs.
+    ///   - traffic: read afresh, before the change.
+    public static func allowsReturn(to weight: Int, ready: Int, demand: Int, traffic: TrafficObservation) -> Bool {
+        guard weight < traffic.weight ?? 0 else { return true }
+        let capacity = TrackCapacity(demand: demand, canaryReady: 0, stableReady: ready)
+        return weight >= capacity.stableLeaves
+    }
 }

@@ -147,7 +147,8 @@ struct LocalCommand: AsyncParsableCommand {
                 OperatorService(
                     client: cluster.client(),
                     scrapeExchange: OperatorCommand.scrapeExchange(),
-                    logger: logger
+                    logger: logger,
+                    configuration: OperatorConfiguration(hasLocalProxy: true)
                 )
             )
         }
