@@ -82,7 +82,7 @@ extension EndToEnd {
         }
 
         /// Installs what the operator needs, as a user does: the printed definitions and the built-in runtime.
-        private static func install(_ local: LocalRun) async throws {
+        static func install(_ local: LocalRun) async throws {
             let printed = try await ProgramRun.result(Programs.modelfleet(), ["crds"], folder: local.folder)
             for definition in try Samples.objects(printed.output) {
                 try await local.client.apply(.customResourceDefinitions, definition)
