@@ -86,8 +86,12 @@ struct ModelDeploymentTests {
         #expect(replicas.contains { $0.contains("spec.replicas has no effect") })
         let external = changed(["engine": "External", "targets": []], at: "spec", "scaling")
         #expect(ModelDeploymentValidation.validate(external).warnings.contains { $0.contains("spec.scaling.targets") })
-        let hpa = changed(["engine": "HorizontalPodAutoscaler"], at: "spec", "scaling")
-        #expect(ModelDeploymentValidation.validate(hpa).warnings.contains { $0.contains("metrics adapter") })
+        let objective: JSONValue = ["latency": ["percentile": 95, "milliseconds": 100]]
+        let hpa = changed(["engine": "HorizontalPodAutoscaler", "objective": objective], at: "spec", "scaling")
+        let unserved = ModelDeploymentValidation.validate(hpa).warnings
+        #expect(unserved.contains { $0.contains("spec.scaling.objective has no effect") })
+        let plain = changed(["engine": "HorizontalPodAutoscaler"], at: "spec", "scaling")
+        #expect(!ModelDeploymentValidation.validate(plain).warnings.contains { $0.contains("HorizontalPodAutoscaler") })
         let http = changed("https://example.com/m.onnx", at: "spec", "model", "uri")
         #expect(ModelDeploymentValidation.validate(http).warnings.contains { $0.contains("sha256") })
     }

@@ -63,13 +63,6 @@ public enum ModelDeploymentValidation {
                 "spec.replicas has no effect with spec.scaling.engine Direct; set minReplicas and maxReplicas instead"
             )
         }
-        if engine == "HorizontalPodAutoscaler" {
-            findings.warnings.append(
-                "spec.scaling.engine HorizontalPodAutoscaler: the HPA reads External metrics (modelfleet_queue_length, "
-                    + "modelfleet_requests_in_flight, modelfleet_request_rate) that the operator does not serve; without a "
-                    + "metrics adapter in the cluster that does, the replica count stays; use Direct otherwise"
-            )
-        }
         if engine == "HorizontalPodAutoscaler", scaling["objective"]?.object?.isEmpty == false {
             findings.warnings.append(
                 "spec.scaling.objective has no effect with spec.scaling.engine HorizontalPodAutoscaler; use Direct"
