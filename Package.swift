@@ -32,6 +32,7 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
+let http1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let http2: [Target.Dependency] = [
     .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -101,14 +102,22 @@ let package = Package(
             "HTTPServing",
             ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
         ),
+        room(
+            "ExtensionServer",
+            [
+                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "TransportSecurity", deque, httpTypes,
+                lifecycle, logging,
+            ]
+        ),
         room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, heap]),
 
         // Floor 4: rooms.
         room(
             "Controllers",
             [
-                "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
-                "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
+                "Ambient", "ExtensionServer", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages",
+                "Rollouts",
+                "Scaling", "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
             ]
         ),
         room(
@@ -116,7 +125,7 @@ let package = Package(
             [
                 "Ambient", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "Scaling",
                 lifecycle,
-                logging, httpTypes,
+                logging, httpTypes, http1, deque,
             ] + nio
         ),
         room(
@@ -133,8 +142,9 @@ let package = Package(
         .executableTarget(
             name: "modelfleet",
             dependencies: [
-                "Ambient", "Controllers", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel",
-                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation", "Telemetry", "Templates",
+                "Ambient", "Controllers", "CurlHTTP", "ExtensionServer", "FleetAPI", "HTTPMessages", "HTTPServing",
+                "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation",
+                "Telemetry", "Templates",
                 "TransportSecurity", "YAML", arguments, lifecycle, signals, logging, httpTypes,
             ],
             swiftSettings: strict
@@ -202,6 +212,13 @@ let package = Package(
             path: "Tests/Soak",
             swiftSettings: strict
         ),
+        // A model server whose errors and slowness are asked for, for the end-to-end tests of rollouts.
+        .executableTarget(
+            name: "test-model-server",
+            dependencies: ["Ambient", "HTTPMessages", "HTTPServing", lifecycle, signals, logging, httpTypes],
+            path: "Tests/ModelServer",
+            swiftSettings: strict
+        ),
         tests("FaultSimulationTests", ["FaultSimulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
         tests("AmbientTests", ["Ambient"]),
         tests("TransportSecurityTests", ["TransportSecurity", "Ambient"]),
@@ -242,10 +259,17 @@ let package = Package(
             ]
         ),
         tests(
+            "ExtensionServerTests",
+            [
+                "ExtensionServer", "KubeServer", "KubeAPI", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient",
+                "TransportSecurity", httpTypes, logging,
+            ]
+        ),
+        tests(
             "ControllersTests",
             [
-                "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
+                "Controllers", "ExtensionServer", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel",
+                "HTTPMessages", "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
                 "TransportSecurity", "YAML", httpTypes, logging,
             ]
         ),
@@ -253,7 +277,7 @@ let package = Package(
             "LocalClusterTests",
             [
                 "LocalCluster", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
+                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging, http1,
             ]
         ),
         tests(
@@ -275,8 +299,9 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "fixture-server", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing",
-                "KubeAPI", "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
+                "modelfleet", "modelfleet-server", "test-model-server", "fixture-server", "CurlHTTP", "FleetAPI",
+                "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes,
+                logging,
             ] + nio,
             exclude: ["Python"]
         ),

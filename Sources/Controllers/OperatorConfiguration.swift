@@ -23,6 +23,8 @@ public struct OperatorConfiguration: Sendable {
     public var leaseNamespace: String
     /// The name of the machine or pod, in events and, with a random part, in Leases.
     public var identity: String
+    /// Where other processes of the operator reach this one's metrics APIs, as `host:port`; empty for nowhere.
+    public var metricsAddress: String
     /// The templates.
     public var templates: TemplateSet
 
@@ -36,6 +38,7 @@ public struct OperatorConfiguration: Sendable {
         leaseTiming: LeaseTiming = LeaseTiming(),
         leaseNamespace: String = "modelfleet-system",
         identity: String = "",
+        metricsAddress: String = "",
         templates: TemplateSet = .builtIn
     ) {
         self.workers = workers
@@ -46,6 +49,7 @@ public struct OperatorConfiguration: Sendable {
         self.leaseTiming = leaseTiming
         self.leaseNamespace = leaseNamespace
         self.identity = identity
+        self.metricsAddress = metricsAddress
         self.templates = templates
     }
 }

@@ -78,10 +78,41 @@ public struct OperatorService: Service {
         self.signals = signals
     }
 
-    /// `external.metrics.k8s.io/v1beta1` over the signals of models with engine `HorizontalPodAutoscaler`.
-    ///
-    /// It asks nobody who the caller is, and knows the models that this process looks after.
-    public var metricsAPI: any HTTPExchange { ExternalMetricsAPI(state: state, time: time) }
+    /// `external.metrics.k8s.io` and `custom.metrics.k8s.io` over the signals of models and pods; it asks nobody who the
+    /// caller is.
+    /// - Parameter peers: carries requests to the other processes of the operator, at the addresses that their Leases have;
+    ///   without it only what this process reads is served.
+    public func metricsAPI(
+        peers: (@Sendable (HTTPRequestMessage) async throws -> HTTPResponseMessage)? = nil
+    ) -> any HTTPExchange {
+        let isAlone = configuration.shards == 1 && !configuration.electsLeader
+        return MetricsAPI(
+            readings: MetricsReadings(
+                state: state,
+                models: stores.models,
+                pods: stores.pods,
+                board: signals.board,
+                time: time
+            ),
+            acts: { [standby] in !standby.isWaiting },
+            peers: isAlone
+                ? nil
+                : peers.map {
+                    MetricsPeers(
+                        client: client,
+                        namespace: configuration.leaseNamespace,
+                        lease: Self.leaseName,
+                        isSharded: configuration.shards > 1,
+                        ownAddress: configuration.metricsAddress,
+                        time: time,
+                        transport: $0
+                    )
+                }
+        )
+    }
+
+    /// The names of the APIServices that make the API server hand these groups on.
+    public static var metricsAPIServices: [String] { MetricsDiscovery.apiServices }
 
     /// Whether every watch has its first list: the operator's readiness.
     public var isSynced: Bool { stores.all.allSatisfy(\.isSynced) }

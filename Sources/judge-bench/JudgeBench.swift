@@ -75,10 +75,20 @@ struct JudgeBench: ParsableCommand {
     @Option(help: "The first seed.")
     var seed: UInt64 = 1
 
+    @Flag(help: "Measure only our judge.")
+    var onlyOurs = false
+
+    /// The rules that are measured.
+    private var kinds: [RuleKind] { onlyOurs ? [.judge] : RuleKind.allCases }
+
+    @Flag(help: "Measure only what other weights than a tenth, and clumps, change.")
+    var onlyWeights = false
+
     static let rates: [Double] = [1, 10, 100, 1000]
     static let errorRatios: [Double] = [0.001, 0.005, 0.01, 0.02, 0.05]
 
     func run() throws {
+        if onlyWeights { return weights() }
         say("Good canaries that were rolled back within \(minutes) minutes, in percent of \(runs) runs each:")
         header(["errors", "requests/s"])
         var all: [RuleKind: Outcome] = [:]
@@ -107,6 +117,72 @@ struct JudgeBench: ParsableCommand {
             )
         }
         passes()
+        weights()
+    }
+
+    static let weights: [Double] = [0.01, 0.05, 0.1, 0.25, 0.5]
+
+    /// The same for tracks of other sizes, at 1 % errors.
+    private func weights() {
+        func table(
+            _ title: String,
+            runs: Int,
+            rates: [Double],
+            _ make: (Double, Double) -> Scenario,
+            _ text: (Outcome, Scenario) -> String
+        ) {
+            say("\n\(title)")
+            header(["weight", "requests/s"])
+            for weight in Self.weights {
+                for rate in rates {
+                    var scenario = make(weight, rate)
+                    scenario.weight = weight
+                    row([percent(weight), number(rate)], measure(scenario, runs: runs)) { text($0, scenario) }
+                }
+            }
+        }
+        func found(_ outcome: Outcome, _ scenario: Scenario) -> String {
+            let requests = outcome.median.map { number($0 * scenario.rate * scenario.weight) } ?? "-"
+            return "\(requests) (\(percent(outcome.share)))"
+        }
+        let rates: [Double] = [10, 100]
+        table("Weights: good canaries that were rolled back, 1 % errors", runs: runs, rates: rates) {
+            Scenario(errorRatio: 0.01, rate: $1)
+        } _: { outcome, _ in
+            percent(outcome.share)
+        }
+        table("Weights: the same with clumps of five", runs: runs, rates: rates) {
+            Scenario(errorRatio: 0.01, rate: $1, clump: 5)
+        } _: { outcome, _ in
+            percent(outcome.share)
+        }
+        table(
+            "Weights: twice the errors",
+            runs: worseRuns,
+            rates: rates,
+            { Scenario(errorRatio: 0.01, errorFactor: 2, rate: $1) },
+            found
+        )
+        table(
+            "Weights: durations +20 %",
+            runs: worseRuns,
+            rates: rates,
+            { Scenario(errorRatio: 0.01, latencyFactor: 1.2, rate: $1) },
+            found
+        )
+        say(
+            "\nWeights: good canaries that passed, and those at the margin\n\n| weight | requests/s | good | at the margin |"
+        )
+        say("| --- | --- | --- | --- |")
+        for weight in Self.weights {
+            for rate in [1.0, 10, 100] {
+                let good = Scenario(errorRatio: 0.01, rate: rate, weight: weight)
+                let bad = Scenario(errorRatio: 0.01, errorFactor: 2, rate: rate, weight: weight)
+                let (passed, wrong) = (passing(good), passing(bad))
+                let cells = [percent(weight), number(rate), found(passed, good), percent(wrong.share)]
+                say("| " + cells.joined(separator: " | ") + " |")
+            }
+        }
     }
 
     /// The other direction: how soon a good canary passes, and how often one passes that is worse by just the margin.
@@ -163,10 +239,10 @@ struct JudgeBench: ParsableCommand {
 
     private func measure(_ scenario: Scenario, runs: Int) -> [RuleKind: Outcome] {
         var outcomes: [RuleKind: Outcome] = [:]
-        for kind in RuleKind.allCases { outcomes[kind] = Outcome(runs: runs) }
+        for kind in kinds { outcomes[kind] = Outcome(runs: runs) }
         for run in 0..<runs {
             var traffic = Traffic(scenario, seed: (seed &+ UInt64(run)) &* 0x9e37_79b9)
-            var open = RuleKind.allCases.map { ($0, $0.rule(scenario, rate: falseRollbackRate)) }
+            var open = kinds.map { ($0, $0.rule(scenario, rate: falseRollbackRate)) }
             for slice in 1...(minutes * 6) {
                 guard !open.isEmpty else { break }
                 let now = traffic.next()
@@ -180,13 +256,13 @@ struct JudgeBench: ParsableCommand {
     }
 
     private func header(_ keys: [String]) {
-        let names = keys + RuleKind.allCases.map(\.name)
+        let names = keys + kinds.map(\.name)
         say("\n| " + names.joined(separator: " | ") + " |")
         say("|" + String(repeating: " --- |", count: names.count))
     }
 
     private func row(_ keys: [String], _ found: [RuleKind: Outcome], _ text: (Outcome) -> String) {
-        let cells = RuleKind.allCases.map { text(found[$0] ?? Outcome()) }
+        let cells = kinds.map { text(found[$0] ?? Outcome()) }
         say("| " + (keys + cells).joined(separator: " | ") + " |")
     }
 

@@ -104,7 +104,9 @@ struct ModelRenderer: Sendable {
                 "type": "External",
                 "external": [
                     "metric": [
-                        "name": .string(Signal(rawValue: target.signal).map(ExternalMetric.name) ?? target.signal),
+                        "name": .string(
+                            Signal(rawValue: target.signal).map { ServedMetric($0).rawValue } ?? target.signal
+                        ),
                         "selector": ["matchLabels": [FleetAPI.modelLabel: .string(model.object.name)]],
                     ],
                     "target": [

@@ -157,7 +157,10 @@ struct RolloutTurn {
     private func completes() -> Bool {
         guard let state, state.phase.isActive, let canary = state.canaryRevision else { return false }
         if canary == stable.number { return true }
-        return (state.phase == .promoting || state.phase == .failed) && seen.traffic.rootRevision == canary
+        guard seen.traffic.rootRevision == canary else { return false }
+        // One that was to be given up and serves while yet another is wanted has the role, whatever is held of it.
+        return state.phase == .promoting || state.phase == .failed || state.canaryRevision != seen.wanted.number
+            && stable.number != seen.wanted.number
     }
 
     private mutating func complete() {
@@ -308,7 +311,7 @@ struct RolloutTurn {
         fresh.startedAt = now
         fresh.stepStartedAt = now
         fresh.stepCount = plan.steps.count
-        fresh.desiredWeight = old.desiredWeight
+        fresh.desiredWeight = seen.traffic.isAttached ? old.desiredWeight : 0
         fresh.phase = .progressing
         if plan.judges { fresh.judge = JudgeState() }
         state = fresh
