@@ -53,7 +53,7 @@ sanitize: setup ## Run the tests of the rooms that touch C under AddressSanitize
 demo: release ## Serve a model, load it, watch it scale up and down (HOLD=1 leaves it running, LOAD_SECONDS=n)
 	@$(RELEASE) demo $(if $(LOAD_SECONDS),--load-seconds $(LOAD_SECONDS),) $(if $(HOLD),--hold,)
 
-bench: bench-build ## Measure operator and API server (minutes; make bench-NAME for one: server, create, steady, reaction, coldstart, growth)
+bench: bench-build ## Measure operator and API server (minutes; make bench-NAME for one: server, create, steady, reaction, coldstart, growth, decide)
 	@$(BUILD)/release/modelfleet-bench $(BENCH_OPTIONS)
 
 bench-kopf: bench-build benchmarks/kopf/.venv/installed ## The same table for a minimal kopf operator, in Python

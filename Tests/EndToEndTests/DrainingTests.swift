@@ -21,9 +21,7 @@ extension EndToEnd {
             static var wanted: Size {
                 let environment = ProcessInfo.processInfo.environment
                 let count = environment["MODELFLEET_TEST_TERMINATIONS"].flatMap { Int($0) } ?? 100
-                let (models, replicas) = (count > 200 ? 10 : 5, 11)
-                let each = models * (replicas - 1)
-                return Size(models: models, replicas: replicas, rounds: max(1, (count + each - 1) / each))
+                return Size(models: 10, replicas: 6, rounds: max(1, (count + 49) / 50))
             }
         }
 

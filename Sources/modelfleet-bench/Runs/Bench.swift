@@ -13,7 +13,7 @@ struct Bench {
         if plan.runs.contains(.server) {
             try await withServer { server in report(try await ServerRun(server: server, limit: plan.limit).figures()) }
         }
-        let others = plan.runs.filter { ![.server, .growth, .scaling].contains($0) }
+        let others = plan.runs.filter { ![.server, .growth, .decide].contains($0) }
         if !others.isEmpty { try await withServer { server in try await runFleet(server, others, report) } }
         if plan.runs.contains(.growth) {
             try await withServer { server in
@@ -21,9 +21,9 @@ struct Bench {
                 report(try await run.figures())
             }
         }
-        if plan.runs.contains(.scaling) {
+        if plan.runs.contains(.decide) {
             try await withServer { server in
-                report(try await ScalingRun(plan: plan, server: server, folder: folder).figures())
+                report(try await DecisionRun(plan: plan, server: server, folder: folder).figures())
             }
         }
     }

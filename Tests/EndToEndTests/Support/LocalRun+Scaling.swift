@@ -87,6 +87,17 @@ extension LocalRun {
         let response = try await curl.exchange(request)
         guard response.head.status == .ok else { throw TestFailure("\(path) of \(pod.name): \(response.head.status)") }
     }
+
+    /// Waits until a fixture server's page was read twice since it was set.
+    func isRead(_ pod: KubeObject) async throws {
+        let address = pod["status", "podIP"]?.string ?? ""
+        let head = HTTPRequest(method: .get, scheme: "http", authority: "\(address):8080", path: "/reads")
+        _ = try await eventually(within: .seconds(20), "the new page of \(pod.name) is read") { () -> Bool? in
+            let response = try await curl.exchange(HTTPRequestMessage(head: head, timeout: .seconds(5)))
+            let text = String(decoding: try await response.body.collect(upTo: 100), as: UTF8.self)
+            return (Int(text) ?? 0) >= 2 ? true : nil
+        }
+    }
 }
 
 extension Samples {

@@ -7,7 +7,7 @@ import KubeModel
 
 /// Many models with a pod each, whose pages are scraped and decided on every two seconds; some get a queue and need more
 /// replicas.
-struct ScalingRun {
+struct DecisionRun {
     /// What to measure.
     let plan: BenchPlan
     /// The server.
@@ -34,7 +34,7 @@ struct ScalingRun {
                 defer { group.cancelAll() }
                 group.addTask {
                     try await standIn.run()
-                    throw BenchError("scaling: the cluster's stand-in ended too early")
+                    throw BenchError("decide: the cluster's stand-in ended too early")
                 }
                 group.addTask { try await measure(subject, pages, count: count, clock: clock) }
                 return try await group.next() ?? []
@@ -72,7 +72,7 @@ struct ScalingRun {
         // Each is read a few times, so that rates are known.
         let before = pages.pages
         try await waitUntil("every pod is scraped", limit: plan.limit) { pages.pages >= before + 5 * count }
-        let name = "scaling, \(count) models every 2 s"
+        let name = "decisions, \(count) models every 2 s"
         let (usage, read, requests) = (try subject.process.usage, pages.pages, try await RequestTotals(server))
         let start = clock.seconds
         try await Task.sleep(for: plan.steadyTime)
@@ -120,7 +120,7 @@ struct ScalingRun {
                     if let model = Self.grownModel(line) { arrivals.change { $0[model] = $0[model] ?? now } }
                     return true
                 }
-                throw BenchError("scaling: the watch of Deployments ended too early")
+                throw BenchError("decide: the watch of Deployments ended too early")
             }
             group.addTask {
                 var milliseconds: [Double] = []
