@@ -102,14 +102,22 @@ let package = Package(
             "HTTPServing",
             ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
         ),
+        room(
+            "ExtensionServer",
+            [
+                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "TransportSecurity", deque, httpTypes,
+                lifecycle, logging,
+            ]
+        ),
         room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, heap]),
 
         // Floor 4: rooms.
         room(
             "Controllers",
             [
-                "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
-                "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
+                "Ambient", "ExtensionServer", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages",
+                "Rollouts",
+                "Scaling", "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
             ]
         ),
         room(
@@ -134,8 +142,9 @@ let package = Package(
         .executableTarget(
             name: "modelfleet",
             dependencies: [
-                "Ambient", "Controllers", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel",
-                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation", "Telemetry", "Templates",
+                "Ambient", "Controllers", "CurlHTTP", "ExtensionServer", "FleetAPI", "HTTPMessages", "HTTPServing",
+                "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation",
+                "Telemetry", "Templates",
                 "TransportSecurity", "YAML", arguments, lifecycle, signals, logging, httpTypes,
             ],
             swiftSettings: strict
@@ -155,7 +164,7 @@ let package = Package(
             dependencies: [
                 "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", arguments,
                 httpTypes,
-            ],
+            ] + nio,
             swiftSettings: strict
         ),
         // Measures Telemetry: `make bench-metrics`, `make bench-scrape`.
@@ -168,6 +177,14 @@ let package = Package(
         .executableTarget(
             name: "judge-bench",
             dependencies: ["Rollouts", arguments],
+            swiftSettings: strict
+        ),
+
+        // Runs as a pod of the end-to-end tests and shows what they tell it to.
+        .executableTarget(
+            name: "fixture-server",
+            dependencies: ["HTTPMessages", "HTTPServing", httpTypes, lifecycle, signals, logging],
+            path: "Tests/FixtureServer",
             swiftSettings: strict
         ),
 
@@ -242,10 +259,17 @@ let package = Package(
             ]
         ),
         tests(
+            "ExtensionServerTests",
+            [
+                "ExtensionServer", "KubeServer", "KubeAPI", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient",
+                "TransportSecurity", httpTypes, logging,
+            ]
+        ),
+        tests(
             "ControllersTests",
             [
-                "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
+                "Controllers", "ExtensionServer", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel",
+                "HTTPMessages", "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
                 "TransportSecurity", "YAML", httpTypes, logging,
             ]
         ),
@@ -275,10 +299,10 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "test-model-server", "CurlHTTP", "FleetAPI", "HTTPMessages",
-                "HTTPServing", "KubeAPI",
-                "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
-            ],
+                "modelfleet", "modelfleet-server", "test-model-server", "fixture-server", "CurlHTTP", "FleetAPI",
+                "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes,
+                logging,
+            ] + nio,
             exclude: ["Python"]
         ),
     ],

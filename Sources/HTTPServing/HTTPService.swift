@@ -24,7 +24,8 @@ public struct HTTPService: Service {
     private let exchange: any HTTPExchange
     private let host: String
     private let port: Int
-    private let tls: TLSSettings?
+    private let credentials: ServerCredentials?
+    private let asksForClientCertificate: Bool
     private let limits: HTTPServiceLimits
     private let statistics: HTTPServiceStatistics
     private let logger: Logger
@@ -36,6 +37,8 @@ public struct HTTPService: Service {
     ///   - host: the address to listen on, such as `127.0.0.1` or `0.0.0.0`.
     ///   - port: the port; 0 for any that is free.
     ///   - tls: certificate and private key; `nil` for plain HTTP.
+    ///   - credentials: the same where they may change while the server runs; goes before `tls`.
+    ///   - asksForClientCertificate: whether clients may show certificates, which then are in the requests, unjudged.
     ///   - limits: time-outs.
     ///   - statistics: counts connections and requests.
     ///   - logger: gets what goes wrong with single requests.
@@ -45,6 +48,8 @@ public struct HTTPService: Service {
         host: String,
         port: Int,
         tls: TLSSettings? = nil,
+        credentials: ServerCredentials? = nil,
+        asksForClientCertificate: Bool = false,
         limits: HTTPServiceLimits = HTTPServiceLimits(),
         statistics: HTTPServiceStatistics = HTTPServiceStatistics(),
         logger: Logger,
@@ -53,7 +58,8 @@ public struct HTTPService: Service {
         self.exchange = exchange
         self.host = host
         self.port = port
-        self.tls = tls
+        self.credentials = credentials ?? tls.map(ServerCredentials.init)
+        self.asksForClientCertificate = asksForClientCertificate
         self.limits = limits
         self.statistics = statistics
         self.logger = logger
@@ -96,10 +102,12 @@ public struct HTTPService: Service {
     }
 
     private func makeServer(_ connections: ClientConnections) throws -> any Service {
+        let peers = asksForClientCertificate ? PeerCertificates() : nil
         let answering = RequestAnswering(
             exchange: exchange,
-            isSecure: tls != nil,
+            isSecure: credentials != nil,
             connections: connections,
+            peers: peers,
             statistics: statistics,
             logger: logger
         )
@@ -113,15 +121,12 @@ public struct HTTPService: Service {
                 idleTimeout: idle
             )
         )
-        guard let tls else { return server(CountingChannel(base: http1, statistics: statistics)) }
-        guard let certificate = tls.certificate, let key = tls.privateKey else {
+        guard let credentials else { return server(CountingChannel(base: http1, statistics: statistics)) }
+        let offersHTTP2 = limits.maximumStreams != nil
+        guard credentials.isComplete else {
             throw HTTPServiceError("TLS on \(host):\(port) needs a certificate and a private key")
         }
-        let context = try ServerTLSContext(
-            certificatePEM: certificate,
-            privateKeyPEM: key,
-            offersHTTP2: limits.maximumStreams != nil
-        )
+        _ = try credentials.context(offersHTTP2: offersHTTP2, asksForClientCertificate: asksForClientCertificate)
         var streaming = answering
         streaming.isMultiplexed = true
         let http2 = MultiplexedChannel(
@@ -137,7 +142,13 @@ public struct HTTPService: Service {
         )
         return server(
             CountingChannel(
-                base: SecureChannel(context: context, http1: http1, http2: http2),
+                base: SecureChannel(
+                    credentials: credentials,
+                    offersHTTP2: offersHTTP2,
+                    peers: peers,
+                    http1: http1,
+                    http2: http2
+                ),
                 statistics: statistics
             )
         )

@@ -165,6 +165,26 @@ struct OperatorScalingTests {
         }
     }
 
+    @Test("a Prometheus server that doesn't answer is asked again, and followed once it does")
+    func prometheus() async throws {
+        let harness = try await loaded([
+            "metricsSource": "Prometheus", "targets": [["signal": "QueueLength", "value": 4]],
+            "prometheus": ["address": "http://prometheus.test:9090", "queries": ["queueLength": "queue"]],
+        ])
+        try await harness.withOperator { harness in
+            try await bringUp(harness)
+            try await harness.expect(.modelDeployments, "m") {
+                ConditionSet($0)["ScalingActive"]?.reason == "MissingData"
+            }
+            let time = Int(SystemTime().now().seconds)
+            let answer =
+                #"{"status":"success","data":{"resultType":"vector","result":"#
+                + #"[{"metric":{"pod":"m-1"},"value":[\#(time),"11"]}]}}"#
+            harness.pages.withLock { $0["prometheus.test:9090"] = answer }
+            try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"]?.int == 3 }
+        }
+    }
+
     @Test("a page without what is looked for: the condition names both")
     func nothingOffered() async throws {
         let harness = try await loaded([:])

@@ -57,6 +57,7 @@ struct RolloutWorld {
     var events: [RolloutEvent] = []
     /// What was ready lately, which is all that a decision can know.
     var lately: [Int: Int] = [:]
+    var demandLately: Int
     var old: View
     /// What was broken, where something was.
     var violations: [String] = []
@@ -71,8 +72,10 @@ struct RolloutWorld {
         self.sharesByPods = sharesByPods
         self.room = room
         workloads[1] = Workload(asked: demand, ready: demand)
+        demandLately = demand
         old = View(workloads: workloads, root: 1, service: nil, weight: 0, mirror: 0, matches: false)
         lately = [1: demand]
+        demandLately = demand
     }
 
     var view: View {
@@ -129,6 +132,7 @@ struct RolloutWorld {
     mutating func catchUp() {
         old = view
         lately = workloads.mapValues(\.ready)
+        demandLately = demand
         isStale = false
     }
 
@@ -164,7 +168,7 @@ struct RolloutWorld {
         let known = view.workloads[stableNumber] != nil
         var evidence: RolloutEvidence?
         if verdict == .worse {
-            evidence = RolloutEvidence(checks: [CheckOutcome(name: "c", answer: .failed, message: "bad")])
+            evidence = RolloutEvidence(checks: [RolloutCheck(name: "c", answer: .failed, message: "bad")])
         }
         return RolloutObservation(
             time: time,
@@ -200,6 +204,12 @@ struct RolloutWorld {
             apply(write)
         }
         events += decision.events
+        guard !stale, let state, state.phase.isActive, state.phase != .failed else { return }
+        if let deadline = state.deadline {
+            if deadline <= time { violations.append("the deadline of \(state.phase) is over, and nothing came of it") }
+        } else if decision.recheck == nil {
+            violations.append("\(state.phase) has no deadline: \(state.message)")
+        }
     }
 
     private func writes(_ decision: RolloutDecision, _ seen: View) -> [Write] {
@@ -215,6 +225,7 @@ struct RolloutWorld {
             writes.append(.scale(canary, count))
         }
         if let service = decision.canaryServiceRevision, service != seen.service { writes.append(.service(service)) }
+        for (number, count) in decision.shrinks.sorted(by: { $0.key < $1.key }) { writes.append(.scale(number, count)) }
         let route = (decision.weight, decision.mirrorPercent, decision.sendsMatches)
         if !sharesByPods, route != (seen.weight, seen.mirror, seen.matches) {
             writes.append(.route(route.0, route.1, route.2))
@@ -227,7 +238,11 @@ struct RolloutWorld {
         used.formUnion(decision.keeps)
         if let root = decision.rootRevision { used.insert(root) }
         if let canary = decision.canaryRevision { used.insert(canary) }
-        if let selected = seen.root, used.contains(selected) {
+        // Where the root Service selects all pods, those that are left over may be needed.
+        let tracks = Set([decision.stableRevision, decision.canaryRevision].compactMap(\.self))
+        let ready = tracks.reduce(0) { $0 + (seen.workloads[$1]?.ready ?? 0) }
+        let isShared = decision.rootRevision == nil && ready >= demand
+        if seen.root.map({ used.contains($0) }) ?? isShared {
             for number in seen.workloads.keys.sorted() where !used.contains(number) { writes.append(.delete(number)) }
         }
         return writes
@@ -236,7 +251,16 @@ struct RolloutWorld {
     private func seenAttached(_ view: View) -> Bool { view.weight > 0 || view.mirror > 0 || view.matches }
 
     private mutating func apply(_ write: Write) {
-        let before = lacks(lenient: true)
+        // An operator with an old view knows of the demand of then.
+        let known = isStale ? min(demand, demandLately) : demand
+        let base = state?.isReplacing == true ? max(0, known - 1) : known
+        let fresh = TrafficObservation(
+            rootRevision: root,
+            canaryRevision: service,
+            weight: sharesByPods ? 0 : weight,
+            isAttached: isAttached
+        )
+        let before = lacks(base, lenient: true)
         switch write {
         case .state(let new, let ended):
             state = new
@@ -244,26 +268,30 @@ struct RolloutWorld {
             stableInStatus = new?.stableRevision ?? stableInStatus
         case .create(let number): if workloads[number] == nil { workloads[number] = Workload(asked: 0, ready: 0) }
         case .scale(let number, let count):
-            let base = state?.isReplacing == true ? max(0, demand - 1) : demand
             let live = workloads[number]?.asked ?? 0
-            let fresh = TrafficObservation(
-                rootRevision: root,
-                canaryRevision: service,
-                weight: sharesByPods ? 0 : weight,
-                isAttached: isAttached
-            )
             if count < live, !ShrinkGuard.allows(count, of: number, demand: base, traffic: fresh) { return }
             set(count, of: number)
-        case .service(let number): service = number
+        case .service(let number):
+            let ready = number.map { workloads[$0]?.ready ?? 0 } ?? 0
+            if service != nil, !ShrinkGuard.allowsTurn(ready: ready, demand: base, traffic: fresh) { return }
+            service = number
         case .route(let weight, let mirror, let matches):
+            let ready = state.flatMap { workloads[$0.stableRevision]?.ready } ?? 0
+            let isForced = last?.events.contains { $0.reason == "ReturnForced" } ?? false
+            if state?.isSharing == true, !isForced,
+                !ShrinkGuard.allowsReturn(to: weight, ready: ready, demand: base, traffic: fresh)
+            {
+                return
+            }
             (self.weight, self.mirror, self.matches) = (weight, mirror, matches)
         // Conditional on the version that was seen.
         case .root(let number): if root == old.root || !isStale { root = number }
         case .delete(let number):
-            if root == number || service == number && isAttached || (root == nil && sharesByPods) { return }
+            if root == number || service == number && isAttached { return }
             workloads[number] = nil
         }
-        let after = lacks(lenient: false)
+        let after = lacks(base, lenient: false)
+        if last?.events.contains(where: { $0.reason == "ReturnForced" }) ?? false { return }
         if before.isEmpty, !after.isEmpty {
             violations.append(
                 "\(write) in \(state?.phase.rawValue ?? "-"): \(after.joined(separator: "; ")) demand \(demand)"
@@ -281,8 +309,7 @@ struct RolloutWorld {
 
     /// Which serving tracks have less than their share of the demand needs. What was ready when the operator looked counts as ready where
     /// it isn't lenient: it can't know of a pod that died since.
-    private func lacks(lenient: Bool) -> [String] {
-        let base = state?.isReplacing == true ? max(0, demand - 1) : demand
+    private func lacks(_ base: Int, lenient: Bool) -> [String] {
         func ready(_ number: Int) -> Int {
             let now = workloads[number]?.ready ?? 0
             guard !lenient, isStale, let asked = workloads[number]?.asked else { return now }

@@ -113,4 +113,21 @@ struct TrackEvidenceTests {
         #expect(increment.latency?.total == 3)
         #expect(increment.remarks == ["pods have different latency buckets"])
     }
+
+    @Test("half of the pods stand for themselves, where the rest has something as well")
+    func halves() {
+        var evidence = TrackEvidence()
+        func pods(_ counts: [Double]) -> [PodSample] {
+            zip(["a", "b", "c"], counts).map { pod(named: $0, $1, $1 / 10, latency: [0, 0, $1]) }
+        }
+        _ = evidence.add(pods([0, 0, 0]), at: at(10))
+        let increment = evidence.add(pods([100, 20, 300]), at: at(20))
+        #expect(increment.answers == HitCount(trials: 420, hits: 42))
+        #expect(increment.latency?.total == 420)
+        #expect(increment.half?.answers == HitCount(trials: 20, hits: 2))
+        #expect(increment.half?.latency?.total == 20)
+        var single = TrackEvidence()
+        _ = single.add(pods([0]), at: at(10))
+        #expect(single.add(pods([100]), at: at(20)).half == nil)
+    }
 }

@@ -104,6 +104,47 @@ struct TransportSecurityTests {
         }
     }
 
+    @Test("a client's certificate is trusted by its authority alone, in its time, and only when made for clients")
+    func clientCertificates() throws {
+        let random = SeededRandom(seed: 3)
+        let now = WallTime(seconds: 1_800_000_000)
+        let client = try CertificateBundle.makeClient(
+            commonName: "proxy",
+            organizations: ["one", "two"],
+            now: now,
+            validity: .seconds(600),
+            random: random
+        )
+        let other = try CertificateBundle.make(hosts: ["a"], now: now, validity: .seconds(600), random: random)
+        let trusted = try ClientCertificate(
+            verifying: [client.certificate],
+            authorities: other.authority + client.authority,
+            now: now
+        )
+        #expect(
+            trusted == (try ClientCertificate(verifying: [client.certificate], authorities: client.authority, now: now))
+        )
+        #expect(trusted.commonName == "proxy" && trusted.organizations == ["one", "two"])
+        let refused: [([String], String, WallTime, String)] = [
+            ([client.certificate], other.authority, now, "unable to get local issuer certificate"),
+            ([client.certificate], client.authority, now + .seconds(601), "certificate has expired"),
+            ([client.certificate], client.authority, now - .seconds(3700), "certificate is not yet valid"),
+            ([other.certificate], other.authority, now, "unsuitable certificate purpose"),
+            ([], client.authority, now, "showed no certificate"),
+            (["nonsense"], client.authority, now, "showed no certificate"),
+        ]
+        for (chain, authorities, time, reason) in refused {
+            let error = #expect(throws: SecurityError.self) {
+                try ClientCertificate(verifying: chain, authorities: authorities, now: time)
+            }
+            #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+        }
+        #expect(try CertificateFacts.end(of: client.certificate) == now + .seconds(600))
+        #expect(throws: SecurityError.self) { try CertificateFacts.end(of: "nonsense") }
+        let parts = try CertificateFacts.parts(of: "text\n" + client.authority + "\n" + other.certificate)
+        #expect(parts.count == 2 && parts[1] == other.certificate)
+    }
+
     @Test("bytes that aren't TLS end the session with an error")
     func notTLS() throws {
         let bundle = try CertificateBundle.make(

@@ -40,6 +40,20 @@ public struct PodSample: Sendable, Hashable {
     }
 }
 
+/// What happened on every other pod of a track between two looks.
+public struct HalfIncrement: Sendable, Hashable {
+    /// The requests and those that failed.
+    public var answers: HitCount?
+    /// The durations of the requests.
+    public var latency: BucketCounts?
+
+    /// A half.
+    public init(answers: HitCount? = nil, latency: BucketCounts? = nil) {
+        self.answers = answers
+        self.latency = latency
+    }
+}
+
 /// What happened on one track between two looks.
 public struct TrackIncrement: Sendable, Hashable {
     /// The requests and those that failed; `nil` where no pod says both.
@@ -48,6 +62,8 @@ public struct TrackIncrement: Sendable, Hashable {
     public var latency: BucketCounts?
     /// The outputs by category; `nil` where they aren't measured.
     public var outputs: [Int]?
+    /// What of it happened on every other pod: how much pods of one track differ tells how much is chance. `nil` for a single pod.
+    public var half: HalfIncrement?
     /// What couldn't be used, as clauses that name the pod.
     public var remarks: [String]
 
@@ -56,11 +72,13 @@ public struct TrackIncrement: Sendable, Hashable {
         answers: HitCount? = nil,
         latency: BucketCounts? = nil,
         outputs: [Int]? = nil,
+        half: HalfIncrement? = nil,
         remarks: [String] = []
     ) {
         self.answers = answers
         self.latency = latency
         self.outputs = outputs
+        self.half = half
         self.remarks = remarks
     }
 }
@@ -106,7 +124,15 @@ public struct TrackEvidence: Sendable, Hashable {
     /// What happened since the last look.
     public mutating func add(_ samples: [PodSample], at time: WallTime) -> TrackIncrement {
         var sum = TrackIncrement()
-        for sample in samples { add(sample, at: time, &sum) }
+        var half = TrackIncrement()
+        for (index, sample) in samples.enumerated() {
+            if index.isMultiple(of: 2) { add(sample, at: time, &sum) } else { add(sample, at: time, &half) }
+        }
+        // The half is one only where the rest has something as well.
+        let answers = sum.answers == nil ? nil : half.answers
+        let latency = sum.latency == nil ? nil : half.latency
+        sum.merge(half)
+        if answers != nil || latency != nil { sum.half = HalfIncrement(answers: answers, latency: latency) }
         bases = bases.filter { time - $0.value.seen <= Self.keep }
         return sum
     }
@@ -206,26 +232,35 @@ extension TrackIncrement {
                 answers = (answers ?? HitCount()) + HitCount(trials: new, hits: failed)
             }
         }
-        if let added {
-            if let sum = latency {
-                if let both = sum.adding(added) {
-                    latency = both
-                } else {
-                    remark("pods have different latency buckets")
-                }
-            } else {
-                latency = added
-            }
-        }
+        if let added { count(added) }
         if let after = now.outputs, let before = base.outputs, after.count == before.count,
             zip(after, before).allSatisfy({ $0 >= $1 })
         {
-            let new = zip(after, before).map { $0 - $1 }
-            if let sum = outputs {
-                if sum.count == new.count { outputs = zip(sum, new).map { $0 + $1 } }
-            } else {
-                outputs = new
-            }
+            count(outputs: zip(after, before).map { $0 - $1 })
         }
+    }
+
+    private mutating func count(_ added: BucketCounts) {
+        guard let sum = latency else {
+            latency = added
+            return
+        }
+        if let both = sum.adding(added) { latency = both } else { remark("pods have different latency buckets") }
+    }
+
+    private mutating func count(outputs new: [Int]) {
+        guard let sum = outputs else {
+            outputs = new
+            return
+        }
+        if sum.count == new.count { outputs = zip(sum, new).map { $0 + $1 } }
+    }
+
+    /// Adds what happened on other pods.
+    fileprivate mutating func merge(_ other: TrackIncrement) {
+        if let more = other.answers { answers = (answers ?? HitCount()) + more }
+        if let more = other.latency { count(more) }
+        if let more = other.outputs { count(outputs: more) }
+        for clause in other.remarks where !remarks.contains(clause) { remark(clause) }
     }
 }

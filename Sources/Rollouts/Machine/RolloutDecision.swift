@@ -45,6 +45,8 @@ public struct RolloutDecision: Sendable, Hashable {
     public var canaryServiceRevision: Int?
     /// Revisions that keep their pods although they have no role: they may still get requests.
     public var keeps: Set<Int> = []
+    /// Replicas of a revision in `keeps` that has to make room.
+    public var shrinks: [Int: Int] = [:]
     /// Whether the workload of the wanted revision is made.
     public var bringsUp = true
     /// Rollouts that have ended.

@@ -143,12 +143,23 @@ struct RolloutTurn {
     }
 
     private mutating func finish() {
+        keepRoot()
         if var state {
+            state.sendsMatches = decision.sendsMatches
             state.achievedWeight = state.phase.isActive ? seen.traffic.achieved : nil
             self.state = state
             if let deadline = state.deadline { decision.look(in: deadline - now) }
         }
         decision.state = state
+    }
+
+    /// The root Service never turns to a revision that carries less than the one that it selects, and not all that is asked.
+    private mutating func keepRoot() {
+        guard let root = decision.rootRevision, let live = seen.traffic.rootRevision, root != live else { return }
+        let (new, old) = (seen.revision(root).readyReplicas, seen.revision(live).readyReplicas)
+        guard new < max(1, seen.demand), new < old else { return }
+        decision.rootRevision = live
+        decision.keeps.insert(live)
     }
 
     // MARK: The ends
@@ -157,7 +168,11 @@ struct RolloutTurn {
     private func completes() -> Bool {
         guard let state, state.phase.isActive, let canary = state.canaryRevision else { return false }
         if canary == stable.number { return true }
-        return (state.phase == .promoting || state.phase == .failed) && seen.traffic.rootRevision == canary
+        guard seen.traffic.rootRevision == canary else { return false }
+        // One that was to be given up and serves while yet another is wanted has the role, whatever is held of it.
+        return state.phase == .promoting || state.phase == .failed
+            || state.canaryRevision != seen.wanted.number
+                && stable.number != seen.wanted.number
     }
 
     private mutating func complete() {
@@ -308,7 +323,7 @@ struct RolloutTurn {
         fresh.startedAt = now
         fresh.stepStartedAt = now
         fresh.stepCount = plan.steps.count
-        fresh.desiredWeight = old.desiredWeight
+        fresh.desiredWeight = seen.traffic.isAttached ? old.desiredWeight : 0
         fresh.phase = .progressing
         if plan.judges { fresh.judge = JudgeState() }
         state = fresh

@@ -57,12 +57,15 @@ extension RolloutTurn {
             return
         }
         let live = max(state?.desiredWeight ?? 0, seen.traffic.weight ?? 100)
-        if capacity.stableLeaves > 0, canary.readyReplicas >= max(1, capacity.needed(live)) {
+        if capacity.stableLeaves > 0, canary.readyReplicas >= max(1, capacity.needed(live)),
+            canary.number != stable.number
+        {
             decision.canaryServiceRevision = number
         } else {
             decision.canaryServiceRevision = old
         }
         decision.keeps.insert(old)
+        makeRoom()
     }
 
     // MARK: The promotion
@@ -72,11 +75,12 @@ extension RolloutTurn {
         let full = max(1, seen.demand)
         let number = canary.number
         let isWhole = canary.readyReplicas >= full && !isDraining && !plan.isPaused
-        let hasTraffic =
-            plan.movesWeights && !seen.sharesByPods
-            ? seen.traffic.weight == 100 && seen.traffic.canaryRevision == number : true
+        let hasTraffic = hasAllTraffic
         state.phase = .promoting
-        state.deadline = state.lackingSince.map { $0 + plan.progressDeadline }
+        if isWhole, hasTraffic, state.reachedAt.map({ now - $0 >= plan.progressDeadline }) ?? true {
+            state.reachedAt = now
+        }
+        state.deadline = (state.lackingSince ?? state.reachedAt ?? now) + plan.progressDeadline
         if plan.isPaused {
             state.phase = .paused
             state.deadline = state.heldAt.map { $0 + plan.timeout }

@@ -25,6 +25,9 @@ extension RolloutTurn {
     mutating func rollBack() {
         guard var state, let number = state.canaryRevision else { return }
         state.mirrorPercent = 0
+        // The room that the stable track needs is the canary's.
+        if stable.isUnschedulable, seen.traffic.isAttached { state.isReplacing = true }
+        self.state = state
         let weight = returningWeight(&state)
         state.desiredWeight = weight
         self.state = state
@@ -33,11 +36,16 @@ extension RolloutTurn {
         decision.canaryRevision = number
         decision.bringsUp = false
         if seen.sharesByPods, weight > 0 { decision.rootRevision = nil }
+        let isTurned = seen.traffic.rootRevision == number
+        if isTurned { turnBack(number) }
         restoreStable()
         let replicas = seen.revision(number).replicas
-        if seen.traffic.isAttached {
+        if seen.traffic.isAttached || isTurned {
             self.state?.drainedAt = nil
             decision.canaryReplicas = state.isReplacing ? min(replicas, replacedCanary(replicas)) : nil
+            // What the routes give goes to another canary: this one isn't needed.
+            if isDraining { decision.canaryReplicas = 0 }
+            makeRoom()
             say(backMessage)
             return
         }
@@ -56,22 +64,33 @@ extension RolloutTurn {
     }
 
     /// The share on the way back; at the deadline it goes back wherever the stable track serves at all.
-    private func returningWeight(_ state: inout RolloutState) -> Int {
-        let canary = seen.revision(state.canaryRevision ?? 0)
-        var capacity = capacity
-        capacity.canaryReady = canary.readyReplicas
-        let weight = capacity.weight(from: state.desiredWeight, to: 0)
+    private mutating func returningWeight(_ state: inout RolloutState) -> Int {
+        // What was decided may not have been written: the live share is what has to be brought back.
+        let live = seen.traffic.isAttached ? seen.traffic.weight ?? state.desiredWeight : 0
+        let weight = capacity.weight(from: max(state.desiredWeight, live), to: 0)
         guard let deadline = state.deadline, now >= deadline else { return weight }
         if weight == 0 || stable.readyReplicas > 0 {
             state.deadline = now + plan.progressDeadline
+            if weight > 0 {
+                let message =
+                    "the stable track has only \(stable.readyReplicas) of \(seen.demand) ready replicas after "
+                    + "\(Int(plan.progressDeadline.inSeconds)) s, and gets all requests back"
+                decision.tell("ReturnForced", message, isWarning: true)
+            }
             return 0
         }
         state.deadline = now + plan.progressDeadline
         return weight
     }
 
+    /// The root Service selects the canary already: it turns back once the stable track carries everything.
+    private mutating func turnBack(_ number: Int) {
+        let carries = capacity.stableLeaves == 0 && stable.readyReplicas > 0
+        if !carries, seen.revision(number).readyReplicas > 0 { decision.rootRevision = number }
+    }
+
     /// The replicas that the canary may give back to the stable track, for which there is no other room.
-    private func replacedCanary(_ replicas: Int) -> Int {
+    func replacedCanary(_ replicas: Int) -> Int {
         guard let state else { return replicas }
         let live = max(state.desiredWeight, seen.traffic.weight ?? 100)
         let base = max(1, seen.demand - 1)
@@ -80,6 +99,13 @@ extension RolloutTurn {
     }
 
     private mutating func say(_ message: String) { state?.message = message }
+
+    /// A canary from before this one gives its room back while it drains.
+    mutating func makeRoom() {
+        guard state?.isReplacing == true, let old = draining else { return }
+        let replicas = min(old.replicas, replacedCanary(old.replicas))
+        if replicas < old.replicas { decision.shrinks[old.number] = replicas }
+    }
 
     private var backMessage: String {
         guard let state else { return "" }

@@ -25,16 +25,20 @@ extension RolloutTurn {
         let base = state?.isReplacing == true ? max(1, seen.demand - 1) : seen.demand
         return TrackCapacity(
             demand: seen.demand == 0 ? 0 : base,
-            canaryReady: canary.readyReplicas,
+            canaryReady: (draining ?? canary).readyReplicas,
             stableReady: stable.readyReplicas
         )
     }
 
-    /// Whether another canary still has what its Service is given.
-    var isDraining: Bool {
-        guard seen.traffic.isAttached, let selected = seen.traffic.canaryRevision else { return false }
-        return selected != state?.canaryRevision
+    /// Another canary that still has what the canary Service is given.
+    var draining: RevisionState? {
+        guard seen.traffic.isAttached, let selected = seen.traffic.canaryRevision, selected != state?.canaryRevision
+        else { return nil }
+        return seen.revision(selected)
     }
+
+    /// Whether there is such a canary.
+    var isDraining: Bool { draining != nil }
 
     /// What the step asks for.
     var goal: RolloutGoal {
@@ -113,10 +117,12 @@ extension RolloutTurn {
         if state.isReplacing, seen.sharesByPods, canary.readyReplicas > 0 { wanted = max(wanted, 1) }
         if plan.isPaused { wanted = state.desiredWeight }
         if isDraining { wanted = 0 }
-        var weight = capacity.weight(from: state.desiredWeight, to: wanted)
+        // A share that is to go may still be there, if what was decided wasn't written.
+        let live = seen.traffic.isAttached ? seen.traffic.weight ?? 0 : 0
+        var weight = capacity.weight(from: max(state.desiredWeight, min(live, 100)), to: wanted)
         // A share may only be given to a Service that selects this canary.
         let isThere = seen.sharesByPods || seen.traffic.canaryRevision == state.canaryRevision
-        if !isThere { weight = min(weight, state.desiredWeight) }
+        if !isThere { weight = min(weight, max(state.desiredWeight, live)) }
         if weight != state.desiredWeight {
             decision.tell(
                 "WeightChanged",
@@ -164,8 +170,14 @@ extension RolloutTurn {
     /// Whether the canary doesn't have what it needs now.
     var isLacking: Bool {
         guard let state else { return false }
-        if isPromoting { return true }
+        if isPromoting { return canary.readyReplicas < goal.needs || !hasAllTraffic || isDraining }
         return state.reachedAt == nil ? !isReached : canary.readyReplicas < goal.needs
+    }
+
+    /// Whether the routes give the canary everything, where that is needed before the roles change.
+    var hasAllTraffic: Bool {
+        guard plan.movesWeights, !seen.sharesByPods else { return true }
+        return seen.traffic.weight == 100 && seen.traffic.canaryRevision == canary.number
     }
 
     /// Keeps the clock of the progress deadline: what gets nearer starts it anew, and a larger demand does so where the revision has
@@ -187,7 +199,8 @@ extension RolloutTurn {
         }
         state.neededSeen = needs
         self.state = state
-        guard plan.strategy != .rollingUpdate, let since = state.lackingSince, now - since >= plan.progressDeadline
+        guard plan.strategy != .rollingUpdate || state.isReplacing, let since = state.lackingSince,
+            now - since >= plan.progressDeadline
         else {
             return
         }

@@ -32,4 +32,27 @@ public enum ShrinkGuard {
         return replicas >= least && replicas * 100 + demand / 2 >= min(share, 100) * demand
             && (share == 0 || demand == 0 || replicas > 0 || capacity.needed(share) == 0)
     }
+
+    /// Whether the canary Service may turn to another revision: nothing reaches it, or the other one carries what does.
+    /// - Parameters:
+    ///   - ready: the ready replicas of the revision that it turns to.
+    ///   - demand: the replicas that the whole load needs.
+    ///   - traffic: read afresh, after the decision.
+    public static func allowsTurn(ready: Int, demand: Int, traffic: TrafficObservation) -> Bool {
+        guard traffic.isAttached else { return true }
+        let capacity = TrackCapacity(demand: demand, canaryReady: ready, stableReady: 0)
+        return ready >= max(1, capacity.needed(traffic.weight ?? 100))
+    }
+
+    /// Whether the canary's share may fall to `weight`: the stable track, which may have given replicas up, carries the rest, or carries
+    /// nothing less than before.
+    /// - Parameters:
+    ///   - ready: the stable track's ready replicas, read afresh.
+    ///   - demand: the replicas that the whole load needs.
+    ///   - traffic: read afresh, before the change.
+    public static func allowsReturn(to weight: Int, ready: Int, demand: Int, traffic: TrafficObservation) -> Bool {
+        guard weight < traffic.weight ?? 0 else { return true }
+        let capacity = TrackCapacity(demand: demand, canaryReady: 0, stableReady: ready)
+        return weight >= capacity.stableLeaves
+    }
 }

@@ -36,13 +36,13 @@ struct TrackCapacity: Sendable, Hashable {
     /// | above or equal | the canary carries the current one | the current one |
     /// | above or equal | neither | as little as stable leaves, not less than the canary carries |
     /// | below | any | the goal, or what stable leaves where that is more |
-    /// | any | the canary has no ready replica | what is possible at once: stable has at least as much |
+    /// | below | the canary has no ready replica | the goal, or what stable leaves where that is less |
     func weight(from current: Int, to goal: Int) -> Int {
         if goal >= current {
             if goal == 0 || canaryReady >= needed(goal) { return goal }
             return current <= canaryCarries ? current : min(current, max(canaryCarries, stableLeaves))
         }
-        guard canaryReady > 0 else { return goal }
+        guard canaryReady > 0 else { return min(goal, stableLeaves) }
         return min(current, max(goal, stableLeaves))
     }
 
