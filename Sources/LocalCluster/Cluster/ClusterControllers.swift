@@ -145,7 +145,9 @@ struct ClusterControllers: Sendable {
     func watchers(_ maker: PartMaker, nodes: [NodeAgent], proxy: ServiceProxy?) -> [any Service] {
         let stores = maker.stores
         let refreshProxy: @Sendable () -> Void = {
-            proxy?.update(ServiceTable(services: stores.services.all(), slices: stores.endpointSlices.all()))
+            proxy?.update(making: {
+                ServiceTable(services: stores.services.all(), slices: stores.endpointSlices.all())
+            })
         }
         let setChanged = deployments.enqueuesOwner(.deployments)
         return [
