@@ -32,6 +32,7 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
+let http1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let http2: [Target.Dependency] = [
     .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -115,8 +116,8 @@ let package = Package(
             "Controllers",
             [
                 "Ambient", "ExtensionServer", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages",
-                "Rollouts", "Scaling",
-                "Telemetry", "Templates", "YAML", httpTypes, lifecycle, logging,
+                "Rollouts",
+                "Scaling", "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
             ]
         ),
         room(
@@ -124,7 +125,7 @@ let package = Package(
             [
                 "Ambient", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "Scaling",
                 lifecycle,
-                logging, httpTypes,
+                logging, httpTypes, http1, deque,
             ] + nio
         ),
         room(
@@ -163,7 +164,7 @@ let package = Package(
             dependencies: [
                 "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", arguments,
                 httpTypes,
-            ],
+            ] + nio,
             swiftSettings: strict
         ),
         // Measures Telemetry: `make bench-metrics`, `make bench-scrape`.
@@ -176,6 +177,14 @@ let package = Package(
         .executableTarget(
             name: "judge-bench",
             dependencies: ["Rollouts", arguments],
+            swiftSettings: strict
+        ),
+
+        // Runs as a pod of the end-to-end tests and shows what they tell it to.
+        .executableTarget(
+            name: "fixture-server",
+            dependencies: ["HTTPMessages", "HTTPServing", httpTypes, lifecycle, signals, logging],
+            path: "Tests/FixtureServer",
             swiftSettings: strict
         ),
 
@@ -201,6 +210,13 @@ let package = Package(
             name: "soak",
             dependencies: ["FaultSimulation"],
             path: "Tests/Soak",
+            swiftSettings: strict
+        ),
+        // A model server whose errors and slowness are asked for, for the end-to-end tests of rollouts.
+        .executableTarget(
+            name: "test-model-server",
+            dependencies: ["Ambient", "HTTPMessages", "HTTPServing", lifecycle, signals, logging, httpTypes],
+            path: "Tests/ModelServer",
             swiftSettings: strict
         ),
         tests("FaultSimulationTests", ["FaultSimulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
@@ -253,15 +269,15 @@ let package = Package(
             "ControllersTests",
             [
                 "Controllers", "ExtensionServer", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel",
-                "HTTPMessages", "KubeTesting", "Ambient", "Telemetry", "Scaling", "Templates", "YAML", httpTypes,
-                logging,
+                "HTTPMessages", "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
+                "TransportSecurity", "YAML", httpTypes, logging,
             ]
         ),
         tests(
             "LocalClusterTests",
             [
                 "LocalCluster", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
+                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging, http1,
             ]
         ),
         tests(
@@ -283,9 +299,10 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI",
-                "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
-            ],
+                "modelfleet", "modelfleet-server", "test-model-server", "fixture-server", "CurlHTTP", "FleetAPI",
+                "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes,
+                logging,
+            ] + nio,
             exclude: ["Python"]
         ),
     ],

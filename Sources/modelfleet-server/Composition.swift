@@ -13,7 +13,7 @@ import UnixSignals
 
 extension ModelFleetServer {
     /// Builds the services. They start together; on SIGTERM they stop in the reverse order, each after the one before:
-    /// 1. drain: readiness turns false, and the server keeps answering for a while;
+    /// 1. drain: readiness turns false, and the server keeps answering until nobody asks any more;
     /// 2. http: the socket closes, requests in flight end;
     /// 3. model: the engine's threads end.
     func composition(environment: [String: String]) -> ServiceGroup {
@@ -67,8 +67,8 @@ extension ModelFleetServer {
         )
         let drain = DrainService(
             model: model,
-            least: .seconds(drainSeconds),
-            most: .seconds(max(drainSeconds, drainLimitSeconds)),
+            metrics: metrics,
+            rule: DrainRule(least: .seconds(drainSeconds), most: .seconds(drainLimitSeconds)),
             time: time,
             logger: logger
         )

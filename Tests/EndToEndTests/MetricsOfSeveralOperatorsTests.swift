@@ -21,7 +21,7 @@ extension EndToEnd {
         )
         func waiting() async throws {
             try await LocalRun.run([]) { local in
-                try await OperatorRestart.install(local)
+                try await local.install()
                 let hosts = (1...2).map { _ in Self.address() }
                 var operators: [String: ProgramRun] = [:]
                 for host in hosts { operators["\(host):6443"] = try Self.start(local, host: host) }

@@ -211,6 +211,7 @@ final class ScalingState: Sendable {
         return new.decision.desired != old.decision.desired
             || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
             || new.inputs?.observation.missingSignals != old.inputs?.observation.missingSignals
+            || new.inputs?.observation.missing.isEmpty != old.inputs?.observation.missing.isEmpty
             || new.hindrance != old.hindrance || new.changes.count != old.changes.count
             || new.changes.first != old.changes.first
             || (new.time - old.time >= recordInterval && !new.isSame(as: old))

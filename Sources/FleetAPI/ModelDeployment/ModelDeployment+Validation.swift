@@ -32,7 +32,7 @@ public enum ModelDeploymentValidation {
         guard let spec = json["spec"], spec.object != nil else { return findings }
         checkName(json, &findings)
         checkScaling(spec["scaling"] ?? .emptyObject, hasReplicas: spec["replicas"] != nil, &findings)
-        checkRollout(spec["rollout"] ?? .emptyObject, &findings)
+        RolloutValidation.check(spec["rollout"] ?? .emptyObject, &findings)
         checkModel(spec, &findings)
         return findings
     }
@@ -76,17 +76,6 @@ public enum ModelDeploymentValidation {
             }
         }
         ScalingValidation.check(scaling, engine: engine, &findings)
-    }
-
-    private static func checkRollout(_ rollout: JSONValue, _ findings: inout ValidationFindings) {
-        if let strategy = rollout["strategy"]?.string, strategy != "RollingUpdate" {
-            findings.warnings.append(
-                "spec.rollout.strategy \(strategy) is not supported yet and acts as RollingUpdate"
-            )
-        }
-        for field in ["steps", "analysis"] where rollout[field] != nil {
-            findings.warnings.append("spec.rollout.\(field) is not supported yet and has no effect")
-        }
     }
 
     private static func checkModel(_ spec: JSONValue, _ findings: inout ValidationFindings) {

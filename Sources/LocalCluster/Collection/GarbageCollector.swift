@@ -11,6 +11,9 @@ import Synchronization
 
 /// Deletes what belongs to owners that are gone: in the background, before the owner, or not at all.
 final class GarbageCollector: Service, Reconciler {
+    /// When to look again at an owner that the server has and the graph doesn't show yet.
+    static let unseenDelay = Duration.seconds(5)
+
     /// Everything that the API server holds.
     let graph = OwnershipGraph()
     private let client: KubeClient
@@ -92,7 +95,11 @@ final class GarbageCollector: Service, Reconciler {
         let dependents = graph.dependents(of: uid)
         switch CollectionPlan(owner: owner?.object) {
         case .keep: break
-        case .collect: for dependent in dependents { try await collect(dependent, owner: uid) }
+        case .collect:
+            var isUnseen = false
+            for dependent in dependents where try await !collect(dependent, owner: uid) { isUnseen = true }
+            // Should it go before its watch shows it, nothing would tell.
+            if isUnseen { return .requeue(after: Self.unseenDelay) }
         case .releaseDependents:
             for dependent in dependents { try await release(dependent, owner: uid) }
             if let owner, dependents.isEmpty { try await removeFinalizer(CollectionPlan.orphan, from: owner) }
@@ -108,12 +115,13 @@ final class GarbageCollector: Service, Reconciler {
         return .awaitChange
     }
 
-    /// Deletes a dependent that has no other owner left, else takes the missing owner off its list.
-    private func collect(_ dependent: OwnershipGraph.Node, owner uid: String) async throws {
+    /// Deletes a dependent that has no other owner left, else takes the missing owner off its list; `false` where the owner is there
+    /// after all, and only the graph doesn't show it yet.
+    private func collect(_ dependent: OwnershipGraph.Node, owner uid: String) async throws -> Bool {
         guard !dependent.object.isBeingDeleted,
             let missing = dependent.object.ownerReferences.first(where: { $0.uid == uid })
-        else { return }
-        if try await isPresent(missing, namespace: dependent.object.namespace) { return }
+        else { return true }
+        if try await isPresent(missing, namespace: dependent.object.namespace) { return false }
         var others = false
         for reference in dependent.object.ownerReferences where reference.uid != uid {
             if try await isPresent(reference, namespace: dependent.object.namespace) { others = true }
@@ -123,6 +131,7 @@ final class GarbageCollector: Service, Reconciler {
         } else {
             try await delete(dependent, propagation: .background)
         }
+        return true
     }
 
     /// Whether an owner exists, asked of the server itself: a cache may be late, and a deletion can't be taken back.

@@ -159,7 +159,8 @@ struct LocalCommand: AsyncParsableCommand {
             let operatorService = OperatorService(
                 client: cluster.client(),
                 scrapeExchange: OperatorCommand.scrapeExchange(),
-                logger: logger
+                logger: logger,
+                configuration: OperatorConfiguration(hasLocalProxy: true)
             )
             services += [operatorService, MetricsInstallation.server(of: operatorService, in: cluster, logger: logger)]
         }
