@@ -20,8 +20,10 @@ extension EndToEnd {
         }
 
         @Test(
-            "a good version is promoted, one with 5 % errors and one of twice the latency come back by themselves, "
-                + "and no client sees more of it than the bad version's own errors",
+            """
+            a good version is promoted, one with 5 % errors and one of twice the latency come back by themselves, and no client \
+            sees more of it than the bad version's own errors
+            """,
             .timeLimit(.minutes(10))
         )
         func byThemselves() async throws {
