@@ -86,7 +86,7 @@ extension EndToEnd {
                 within: .seconds(170),
                 "the outcome of version \(version)",
                 seen: { "\(last ?? .null) \(load.seen.answers) \(load.seen.failures.suffix(3))" }
-            ) {
+            ) { () -> JSONValue? in
                 let status = try await local.client.get(Samples.models, key)["status"]
                 last = status
                 let entry = status?["history"]?.array?.first { $0["version"]?.string == version }
