@@ -105,7 +105,7 @@ struct BuiltInTemplateTests {
         )
         #expect(try set.render("service", context: SampleContext.minimal) == ["kind": "Mine", "name": "churn"])
         let failure = #expect(throws: TemplateError.self) { try set.render("nope", context: [:]) }
-        #expect(failure?.description.contains("nope.yaml, line 1, column 1: there is no such template, only d") == true)
+        #expect(failure?.description.contains("nope.yaml, line 1, column 1: there is no such template, only c") == true)
         #expect(throws: TemplateError.self) { try TemplateSet(overriding: ["bad": "a: ["]) }
     }
 }

@@ -88,12 +88,7 @@ struct ModelApply: Sendable {
         case .route(let state, let isForced):
             if state.isSharing, !isForced, try await !carries(state, for: model) { return .stale }
             _ = try await routing.look(state, of: ModelDeployment(model))
-        case .keep(let type, let object):
-            do {
-                _ = try await client.create(type, object)
-            } catch {
-                guard error.isAlreadyExists else { throw error }
-            }
+        case .keep(let type, let object): try await keep(type, object, for: model)
         case .prune(let numbers): try await prune(model, keeping: numbers)
         }
         return .done
@@ -108,6 +103,23 @@ struct ModelApply: Sendable {
         let demand = model["status", "scaling", "desiredReplicas"]?.int ?? 0
         let base = state.isReplacing ? max(0, demand - 1) : demand
         return ShrinkGuard.allowsReturn(to: state.desiredWeight, ready: ready, demand: base, traffic: traffic)
+    }
+
+    /// Keeps a spec. A cluster that doesn't let the operator do so loses the way back, and nothing else.
+    private func keep(_ type: ResourceType, _ object: KubeObject, for model: KubeObject) async throws {
+        do {
+            _ = try await client.create(type, object)
+        } catch {
+            if error.isAlreadyExists { return }
+            guard error.isForbidden || error.isNotFound else { throw error }
+            await recorder.record(
+                model,
+                .warning,
+                reason: "SpecNotKept",
+                message:
+                    "\(type.kind) \(object.name) can't be created, so `modelfleet rollout undo` won't find it: \(error.message)"
+            )
+        }
     }
 
     /// Deletes the kept specs of revisions that are in no history any more.

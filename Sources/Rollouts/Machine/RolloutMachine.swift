@@ -150,7 +150,9 @@ struct RolloutTurn {
             if state.desiredWeight > 0 || state.mirrorPercent > 0 || state.sendsMatches { state.wasRouted = true }
             state.achievedWeight = state.phase.isActive ? seen.traffic.achieved : nil
             self.state = state
-            if let deadline = state.deadline { decision.look(in: deadline - now) }
+            // What only is said to be late may be said a second later: then it is, by any clock.
+            let slack: Duration = state.strategy == .rollingUpdate ? .seconds(1) : .zero
+            if let deadline = state.deadline { decision.look(in: deadline - now + slack) }
         }
         decision.state = state
     }
