@@ -57,6 +57,14 @@ extension EndToEnd {
                 }
                 #expect(items.allSatisfy { $0.at("describedObject", "kind") == "Pod" })
 
+                if Programs.kubectl != nil {
+                    let top = try await eventually(within: .seconds(40), "`kubectl top pods` with three pods") {
+                        let top = try await local.kubectl(["top", "pods"])
+                        return top.output.components(separatedBy: "iris-r1-").count == 4 ? top : nil
+                    }
+                    #expect(top.status == 0 && top.output.contains("Mi"), "\(top.output)")
+                }
+
                 #expect(try await load.end(within: .seconds(60)) == 0, "\(load.output)")
                 #expect(load.output.contains(" 0 failed"), "\(load.output)")
                 try await Self.wait(for: 1, within: .seconds(40), local)

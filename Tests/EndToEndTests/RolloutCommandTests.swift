@@ -17,7 +17,7 @@ extension EndToEnd {
                 let open: JSONValue = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
                 try await local.client.patch(
                     .customResourceDefinitions,
-                    ObjectKey(name: "modeldeployments.modelfleet.dev"),
+                    ObjectKey(namespace: nil, name: "modeldeployments.modelfleet.dev"),
                     .json([["op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema", "value": open]])
                 )
                 let model: JSONValue = [

@@ -318,7 +318,8 @@ struct RolloutWorld {
         func lacks(_ number: Int, _ share: Int) -> String? {
             guard share > 0, base > 0 else { return nil }
             let has = ready(number)
-            if has * 100 + base / 2 + (base == demand ? 0 : base) >= base * share, has > 0 { return nil }
+            // A share is a whole percent.
+            if has * 100 + base >= base * share, has > 0 { return nil }
             return "revision \(number) has \(has) ready for \(share) %"
         }
         guard let root else {

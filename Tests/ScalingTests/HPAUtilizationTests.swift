@@ -39,7 +39,14 @@ struct HPAUtilizationTests {
             replicas: 3,
             utilization: 40
         ),
-        Row(name: "scale down", current: 5, usage: [100, 300, 500, 250, 250], target: 50, replicas: 3, utilization: 28),
+        Row(
+            name: "scale down",
+            current: 5,
+            usage: [100, 300, 500, 250, 250],
+            target: 50,
+            replicas: 3,
+            utilization: 28
+        ),
         Row(
             name: "unready pods don't count in a scale down",
             current: 5,

@@ -27,7 +27,7 @@ public final class ServingCertificate: Service {
     /// The time between two looks.
     static let interval = Duration.seconds(60)
     /// The wait after a failure.
-    static let pause = Duration.seconds(2)
+    static let pause = Duration.seconds(5)
     /// The wait while an APIService isn't there.
     static let waitForAPIServices = Duration.seconds(10)
 

@@ -79,6 +79,7 @@ extension RolloutState {
         mirrorPercent = 0
         judge = nil
         lookedAt = nil
+        wasRouted = false
     }
 }
 
@@ -146,6 +147,7 @@ struct RolloutTurn {
         keepRoot()
         if var state {
             state.sendsMatches = decision.sendsMatches
+            if state.desiredWeight > 0 || state.mirrorPercent > 0 || state.sendsMatches { state.wasRouted = true }
             state.achievedWeight = state.phase.isActive ? seen.traffic.achieved : nil
             self.state = state
             if let deadline = state.deadline { decision.look(in: deadline - now) }
@@ -320,6 +322,7 @@ struct RolloutTurn {
         fresh.canaryVersion = wanted.version
         fresh.isSharing = old.isSharing
         fresh.isReplacing = old.isReplacing
+        fresh.wasRouted = old.wasRouted
         fresh.startedAt = now
         fresh.stepStartedAt = now
         fresh.stepCount = plan.steps.count

@@ -87,6 +87,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     public var mirrorPercent = 0
     /// Whether requests that match go to the canary.
     public var sendsMatches = false
+    /// Whether a router was ever asked to give the canary anything: then nothing is known of it while the routes can't be read.
+    public var wasRouted = false
     /// How the rollback that is under way ends.
     public var outcome: RolloutOutcome.Kind?
     /// Why it is rolled back.
@@ -112,7 +114,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey {
         case phase, strategy, stableRevision, canaryRevision, canaryHash, canaryVersion, stepIndex, stepCount, startedAt
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
-        case isSharing, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches, outcome,
+        case isSharing, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches, wasRouted,
+            outcome,
             reason, message
         case handledRequest, lookedAt, judge, judgement
     }
@@ -146,6 +149,7 @@ extension RolloutState {
         achievedWeight = try values.decodeIfPresent(Int.self, forKey: .achievedWeight)
         mirrorPercent = min(max(0, try values.decodeIfPresent(Int.self, forKey: .mirrorPercent) ?? 0), 100)
         sendsMatches = try values.decodeIfPresent(Bool.self, forKey: .sendsMatches) ?? false
+        wasRouted = try values.decodeIfPresent(Bool.self, forKey: .wasRouted) ?? false
         outcome = try values.decodeIfPresent(RolloutOutcome.Kind.self, forKey: .outcome)
         reason = try values.decodeIfPresent(String.self, forKey: .reason)
         message = try values.decodeIfPresent(String.self, forKey: .message) ?? ""

@@ -28,8 +28,8 @@ public enum ShrinkGuard {
             share += traffic.weight ?? 100
             least = 1
         }
-        // Half a replica's worth of a share that was rounded to a whole percent is no reason to stay.
-        return replicas >= least && replicas * 100 + demand / 2 >= min(share, 100) * demand
+        // A share is a whole percent: what is lost by that is no reason to stay.
+        return replicas >= least && replicas * 100 + demand >= min(share, 100) * demand
             && (share == 0 || demand == 0 || replicas > 0 || capacity.needed(share) == 0)
     }
 

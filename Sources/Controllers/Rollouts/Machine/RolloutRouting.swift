@@ -95,10 +95,11 @@ struct RolloutRouting: Sendable {
             let isDown = outcome.observed == nil && outcome.problems.contains(where: \.blocks)
             traffic.weight = isDown ? nil : outcome.observed?.highest ?? 0
             traffic.isAttached = (traffic.weight ?? 0) > 0 || !split.isAtRest || !outcome.isInPlace && !isDown
-            // What never had a route has nothing to lose.
-            if isDown, state?.desiredWeight ?? 0 == 0, split.isAtRest {
-                traffic.weight = 0
-                traffic.isAttached = false
+            if isDown {
+                // What never had a share has nothing to lose; of one that had, nothing is known.
+                let wasRouted = state?.wasRouted ?? false
+                traffic.weight = wasRouted ? nil : 0
+                traffic.isAttached = wasRouted
             }
             traffic.achieved = outcome.observed?.lowest
         }
