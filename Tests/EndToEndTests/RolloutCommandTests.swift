@@ -17,13 +17,16 @@ extension EndToEnd {
                 let open: JSONValue = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
                 try await local.client.patch(
                     .customResourceDefinitions,
-                    ObjectKey(name: "modeldeployments.modelfleet.dev"),
+                    ObjectKey(namespace: nil, name: "modeldeployments.modelfleet.dev"),
                     .json([["op": "replace", "path": "/spec/versions/0/schema/openAPIV3Schema", "value": open]])
                 )
                 let model: JSONValue = [
                     "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ModelDeployment",
                     "metadata": ["name": "iris", "namespace": "default"],
-                    "spec": ["model": ["format": ["name": "onnx"], "uri": "file:///m.onnx", "version": "v4"]],
+                    "spec": [
+                        "model": ["format": ["name": "onnx"], "uri": "file:///m.onnx", "version": "v4"],
+                        "rollout": ["strategy": "Canary"],
+                    ],
                 ]
                 // The definition that is open now takes a moment to be served.
                 _ = try await eventually(within: .seconds(10), "a model with the open schema", seen: { "" }) {

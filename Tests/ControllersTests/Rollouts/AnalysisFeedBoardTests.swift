@@ -6,6 +6,7 @@ import FleetAPI
 import HTTPMessages
 import HTTPTypes
 import KubeModel
+import KubeRuntime
 import Rollouts
 import Synchronization
 import Telemetry
