@@ -48,7 +48,12 @@ extension EndToEnd {
         private static func rollout(_ phase: String, ready: String = "True") -> JSONValue {
             [
                 "observedGeneration": 99,
-                "conditions": [["type": "Ready", "status": .string(ready), "reason": "R", "message": ""]],
+                "conditions": [
+                    [
+                        "type": "Ready", "status": .string(ready), "reason": "R", "message": "",
+                        "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    ]
+                ],
                 "stable": ["revision": 3, "version": "v3", "replicas": 3, "readyReplicas": 3, "weight": 90],
                 "canary": ["revision": 4, "version": "v4", "replicas": 1, "readyReplicas": 1, "weight": 10],
                 "rollout": [
