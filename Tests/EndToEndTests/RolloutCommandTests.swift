@@ -23,7 +23,10 @@ extension EndToEnd {
                 let model: JSONValue = [
                     "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ModelDeployment",
                     "metadata": ["name": "iris", "namespace": "default"],
-                    "spec": ["model": ["format": ["name": "onnx"], "uri": "file:///m.onnx", "version": "v4"]],
+                    "spec": [
+                        "model": ["format": ["name": "onnx"], "uri": "file:///m.onnx", "version": "v4"],
+                        "rollout": ["strategy": "Canary"],
+                    ],
                 ]
                 // The definition that is open now takes a moment to be served.
                 _ = try await eventually(within: .seconds(10), "a model with the open schema", seen: { "" }) {
@@ -45,7 +48,12 @@ extension EndToEnd {
         private static func rollout(_ phase: String, ready: String = "True") -> JSONValue {
             [
                 "observedGeneration": 99,
-                "conditions": [["type": "Ready", "status": .string(ready), "reason": "R", "message": ""]],
+                "conditions": [
+                    [
+                        "type": "Ready", "status": .string(ready), "reason": "R", "message": "",
+                        "lastTransitionTime": "2026-01-01T00:00:00Z",
+                    ]
+                ],
                 "stable": ["revision": 3, "version": "v3", "replicas": 3, "readyReplicas": 3, "weight": 90],
                 "canary": ["revision": 4, "version": "v4", "replicas": 1, "readyReplicas": 1, "weight": 10],
                 "rollout": [

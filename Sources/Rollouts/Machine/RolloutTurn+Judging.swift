@@ -8,15 +8,14 @@ extension RolloutTurn {
     mutating func look() {
         guard plan.judges, var state, let evidence = seen.evidence else { return }
         var memory = state.judge ?? JudgeState()
+        // What the checks say is kept with the judgement: it holds until the next look.
         state.judgement = Judge(plan.judge).look(&memory, canary: evidence.canary, stable: evidence.stable)
+            .with(evidence.checks)
         state.judge = memory
         state.lookedAt = now
         self.state = state
         if state.judgement?.verdict == .worse {
-            return beginRollback(.rolledBack, state.judgement?.reason ?? "the canary is worse")
-        }
-        if let failed = evidence.checks.first(where: { $0.answer == .failed }) {
-            beginRollback(.rolledBack, "check \(failed.name): \(failed.message)")
+            beginRollback(.rolledBack, state.judgement?.reason ?? "the canary is worse")
         }
     }
 
@@ -25,10 +24,7 @@ extension RolloutTurn {
         guard plan.judges else { return true }
         // Nothing can be compared with a track that serves nobody: it must not hold up what may replace it.
         if stable.readyReplicas == 0, seen.demand > 0 { return true }
-        var verdict = state?.judgement?.verdict ?? .noData
-        if verdict == .notWorse, seen.evidence?.checks.contains(where: { $0.answer == .unknown }) ?? false {
-            verdict = .inconclusive
-        }
+        let verdict = state?.judgement?.verdict ?? .noData
         let end = reached + duration
         let isOver = now >= end
         let action = AnalysisRule.action(

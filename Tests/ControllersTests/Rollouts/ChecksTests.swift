@@ -22,24 +22,24 @@ struct ChecksTests {
         var values: [Double]
         var age = 0.0
         var warnings: [String] = []
-        var result: CheckOutcome.Result
+        var answer: RolloutCheck.Answer
         var testDescription: String { name }
     }
 
     static let answers: [Answer] = [
-        Answer(name: "within", values: [3], result: .passed),
-        Answer(name: "at the bounds", values: [1, 5], result: .passed),
-        Answer(name: "above", values: [3, 5.1], result: .failed),
-        Answer(name: "below", values: [0.9], result: .failed),
-        Answer(name: "infinite", values: [.infinity], result: .failed),
-        Answer(name: "NaN", values: [.nan], result: .noData),
-        Answer(name: "NaN beside good values", values: [3, .nan], result: .noData),
-        Answer(name: "NaN beside a bad value", values: [.nan, 9], result: .failed),
-        Answer(name: "no series", values: [], result: .noData),
-        Answer(name: "too old", values: [3], age: 61, result: .noData),
-        Answer(name: "of the future", values: [3], age: -61, result: .noData),
-        Answer(name: "good, but partial", values: [3], warnings: ["a store is away"], result: .noData),
-        Answer(name: "bad, and partial", values: [9], warnings: ["a store is away"], result: .failed),
+        Answer(name: "within", values: [3], answer: .passed),
+        Answer(name: "at the bounds", values: [1, 5], answer: .passed),
+        Answer(name: "above", values: [3, 5.1], answer: .failed),
+        Answer(name: "below", values: [0.9], answer: .failed),
+        Answer(name: "infinite", values: [.infinity], answer: .failed),
+        Answer(name: "NaN", values: [.nan], answer: .unknown),
+        Answer(name: "NaN beside good values", values: [3, .nan], answer: .unknown),
+        Answer(name: "NaN beside a bad value", values: [.nan, 9], answer: .failed),
+        Answer(name: "no series", values: [], answer: .unknown),
+        Answer(name: "too old", values: [3], age: 61, answer: .unknown),
+        Answer(name: "of the future", values: [3], age: -61, answer: .unknown),
+        Answer(name: "good, but partial", values: [3], warnings: ["a store is away"], answer: .unknown),
+        Answer(name: "bad, and partial", values: [9], warnings: ["a store is away"], answer: .failed),
     ]
 
     @Test("a query's values must all be there and within the bounds", arguments: answers)
@@ -49,48 +49,29 @@ struct ChecksTests {
         }
         let answer = PrometheusAnswer(series: series, warnings: row.warnings)
         let outcome = CheckRule.judge("q", answer, min: 1, max: 5, now: Self.now)
-        #expect(outcome.result == row.result, "\(outcome.detail)")
+        #expect(outcome.answer == row.answer, "\(outcome.message)")
     }
 
     @Test(
         "a webhook's status decides, and only the check's own no is one",
         arguments: [
-            (200, .passed), (204, .passed), (301, .noData), (400, .failed), (401, .noData), (404, .noData),
-            (409, .failed), (422, .failed), (429, .noData), (500, .noData), (503, .noData),
-        ] as [(Int, CheckOutcome.Result)]
+            (200, .passed), (204, .passed), (301, .unknown), (400, .failed), (401, .unknown), (404, .unknown),
+            (409, .failed), (422, .failed), (429, .unknown), (500, .unknown), (503, .unknown),
+        ] as [(Int, RolloutCheck.Answer)]
     )
-    func statuses(_ status: Int, _ result: CheckOutcome.Result) {
-        #expect(CheckRule.judge("w", status: status, body: []).result == result)
+    func statuses(_ status: Int, _ result: RolloutCheck.Answer) {
+        #expect(CheckRule.judge("w", status: status, body: []).answer == result)
     }
 
     @Test("a webhook's message is quoted as one clean line; any other body is none")
     func messages() {
-        func detail(_ body: String) -> String { CheckRule.judge("w", status: 409, body: Array(body.utf8)).detail }
+        func detail(_ body: String) -> String { CheckRule.judge("w", status: 409, body: Array(body.utf8)).message }
         #expect(detail(#"{"message":"golden set: 3 of 50 differ"}"#) == "status 409: golden set: 3 of 50 differ")
         #expect(detail("{\"message\":\"a\\nb\\u001b[2J\\u202e\"}") == "status 409: a b [2J ")
         #expect(detail(#"{"message":42}"#) == "status 409")
         #expect(detail("<html>") == "status 409")
         let long = String(repeating: "x", count: 5000)
         #expect(detail("{\"message\":\"\(long)\"}").count < 330)
-    }
-
-    @Test("checks never make a verdict better, and one that can't answer never lets a canary pass")
-    func combination() {
-        let passed = CheckOutcome("a", .passed, "ok")
-        let failed = CheckOutcome("b", .failed, "7 is above 5")
-        let silent = CheckOutcome("c", .noData, "no answer")
-        func verdict(_ judge: Judgement.Verdict, _ checks: [CheckOutcome]) -> Judgement.Verdict {
-            Judgement(verdict: judge, reason: "").with(checks).verdict
-        }
-        for judge in Judgement.Verdict.allCases {
-            #expect(verdict(judge, [passed]) == judge)
-            #expect(verdict(judge, [silent, passed, failed]) == .worse)
-        }
-        #expect(verdict(.worse, [silent]) == .worse)
-        #expect(verdict(.notWorse, [passed, silent]) == .noData)
-        #expect(verdict(.inconclusive, [silent]) == .inconclusive)
-        #expect(verdict(.noData, [silent]) == .noData)
-        #expect(Judgement(verdict: .notWorse, reason: "").with([failed]).reason == "check \"b\" failed: 7 is above 5")
     }
 
     @Test("reads the checks of a spec; one that can't be asked stays, and has no data")
@@ -177,7 +158,7 @@ struct CheckPollerTests {
         }
         let poller = CheckPoller(exchange: exchange, time: ManualTime()) { _ in }
         let outcome = await poller.answer(try webhook(), Self.context)
-        #expect(outcome == CheckOutcome("w", .failed, "status 409: bad"))
+        #expect(outcome == RolloutCheck("w", .failed, "status 409: bad"))
         let request = try #require(seen.withLock { $0.first })
         #expect(request.0 == "POST hook:1 /check?a=b 2.0 seconds")
         #expect(
@@ -205,7 +186,7 @@ struct CheckPollerTests {
         let query = #"errors{model="${model}",rev="${revision}",old="${stableRevision}"}"#
         let check = AnalysisCheck(name: "q", .prometheus(address, query: query, min: nil, max: 1))
         let poller = CheckPoller(exchange: exchange, time: time) { _ in }
-        #expect(await poller.answer(check, Self.context) == CheckOutcome("q", .passed, "0.5 is at most 1"))
+        #expect(await poller.answer(check, Self.context) == RolloutCheck("q", .passed, "0.5 is at most 1"))
         #expect(seen.withLock { $0 } == ["/api/v1/query"])
     }
 
@@ -222,21 +203,21 @@ struct CheckPollerTests {
             .webhook(try #require(WebAddress("http://hook:1/")), timeout: .seconds(1))
         )
         let checks = [try webhook(), other]
-        func read() -> [CheckOutcome] { poller.outcomes(checks, about: Self.context, interval: .seconds(10)) }
-        #expect(read().map(\.result) == [.noData, .noData])
+        func read() -> [RolloutCheck] { poller.outcomes(checks, about: Self.context, interval: .seconds(10)) }
+        #expect(read().map(\.answer) == [.unknown, .unknown])
         let answered = Mutex<[WallTime?]>([nil, nil])
         await run(poller, time) {
             let now = time.now()
             return answered.withLock { answered in
                 for (index, outcome) in poller.outcomes(checks, about: Self.context, interval: .seconds(10))
                     .enumerated()
-                where answered[index] == nil && outcome.detail != "it isn't answered yet" { answered[index] = now }
+                where answered[index] == nil && outcome.message != "it isn't answered yet" { answered[index] = now }
                 return !answered.contains(nil)
             }
         }
         #expect(
             read() == [
-                CheckOutcome("w", .noData, "no answer within 2.0 s"), CheckOutcome("fast", .passed, "status 200"),
+                RolloutCheck("w", .unknown, "no answer within 2.0 s"), RolloutCheck("fast", .passed, "status 200"),
             ]
         )
         let start = ManualTime().now()
@@ -263,10 +244,10 @@ struct CheckPollerTests {
         let (first, start) = (Self.context, time.now())
         var next = first
         next.step = 2
-        let found = Mutex<[CheckOutcome.Result]>([])
+        let found = Mutex<[RolloutCheck.Answer]>([])
         await run(poller, time) { [next] in
             let context = calls.withLock { $0 == 0 } ? first : next
-            let results = poller.outcomes(checks, about: context, interval: .seconds(600)).map(\.result)
+            let results = poller.outcomes(checks, about: context, interval: .seconds(600)).map(\.answer)
             found.withLock { $0 += results }
             return results == [.failed] && time.now() - start > .seconds(3)
         }
@@ -300,14 +281,14 @@ struct CheckPollerTests {
         ) { _ in }
         let checks = [try webhook()]
         await run(poller, time) {
-            poller.outcomes(checks, about: Self.context, interval: .seconds(10)).map(\.result) == [.passed]
+            poller.outcomes(checks, about: Self.context, interval: .seconds(10)).map(\.answer) == [.passed]
         }
         time.advance(by: .seconds(61))
         let outcome = poller.outcomes(checks, about: Self.context, interval: .seconds(10))
-        #expect(outcome == [CheckOutcome("w", .noData, "it has not answered for 61 s")])
+        #expect(outcome == [RolloutCheck("w", .unknown, "it has not answered for 61 s")])
         poller.forget(Self.context.model)
         #expect(
-            poller.outcomes(checks, about: Self.context, interval: .seconds(10)).map(\.detail) == [
+            poller.outcomes(checks, about: Self.context, interval: .seconds(10)).map(\.message) == [
                 "it isn't answered yet"
             ]
         )

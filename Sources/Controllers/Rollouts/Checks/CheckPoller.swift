@@ -6,6 +6,7 @@ import HTTPMessages
 import HTTPTypes
 import KubeModel
 import KubeRuntime
+import Rollouts
 import ServiceLifecycle
 import Synchronization
 import Telemetry
@@ -43,7 +44,7 @@ final class CheckPoller: Service {
         /// Counts up when another question is asked, so that a late answer isn't taken for the new one's.
         var generation: UInt64
         var isRunning = false
-        var answer: (outcome: CheckOutcome, time: WallTime)?
+        var answer: (outcome: RolloutCheck, time: WallTime)?
     }
 
     private struct State {
@@ -66,14 +67,14 @@ final class CheckPoller: Service {
 
     /// The last answers of a model's checks, in their order, and the wish for the next ones.
     /// - Parameter interval: the time between two answers; at least 1 s.
-    func outcomes(_ checks: [AnalysisCheck], about context: CheckContext, interval: Duration) -> [CheckOutcome] {
+    func outcomes(_ checks: [AnalysisCheck], about context: CheckContext, interval: Duration) -> [RolloutCheck] {
         let now = time.now()
         let interval = max(interval, .seconds(1))
         return state.withLock { state in
             let wanted = Set(checks.map { JobKey(model: context.model, name: $0.name) })
             state.jobs = state.jobs.filter { $0.key.model != context.model || wanted.contains($0.key) }
             return checks.map { check in
-                if case .impossible(let reason) = check.question { return CheckOutcome(check.name, .noData, reason) }
+                if case .impossible(let reason) = check.question { return RolloutCheck(check.name, .unknown, reason) }
                 let key = JobKey(model: context.model, name: check.name)
                 var job = state.jobs[key].flatMap { $0.check == check && $0.context.isSameQuestion(context) ? $0 : nil }
                 if job == nil {
@@ -92,11 +93,11 @@ final class CheckPoller: Service {
                 job?.lastRead = now
                 state.jobs[key] = job
                 guard let answer = job?.answer else {
-                    return CheckOutcome(check.name, .noData, "it isn't answered yet")
+                    return RolloutCheck(check.name, .unknown, "it isn't answered yet")
                 }
                 let age = now - answer.time
                 guard age <= max(.seconds(60), interval * 3) else {
-                    return CheckOutcome(check.name, .noData, "it has not answered for \(Int(age.inSeconds)) s")
+                    return RolloutCheck(check.name, .unknown, "it has not answered for \(Int(age.inSeconds)) s")
                 }
                 return answer.outcome
             }
@@ -141,19 +142,19 @@ final class CheckPoller: Service {
         let now = time.now()
         let isNews = state.withLock { state in
             guard state.jobs[key]?.generation == job.generation else { return false }
-            let before = state.jobs[key]?.answer?.outcome.result
+            let before = state.jobs[key]?.answer?.outcome.answer
             state.jobs[key]?.isRunning = false
             state.jobs[key]?.due = now + job.interval
             state.jobs[key]?.answer = (outcome, now)
-            return before != outcome.result
+            return before != outcome.answer
         }
         if isNews { onAnswer(key.model) }
     }
 
     /// Asks one check within its time limit.
-    func answer(_ check: AnalysisCheck, _ context: CheckContext) async -> CheckOutcome {
+    func answer(_ check: AnalysisCheck, _ context: CheckContext) async -> RolloutCheck {
         switch check.question {
-        case .impossible(let reason): return CheckOutcome(check.name, .noData, reason)
+        case .impossible(let reason): return RolloutCheck(check.name, .unknown, reason)
         case .prometheus(let address, let query, let min, let max):
             return await within(Self.queryTimeout, check.name) {
                 let client = PrometheusClient(exchange: self.exchange, address: address, timeout: Self.queryTimeout)
@@ -162,7 +163,7 @@ final class CheckPoller: Service {
                     let answer = try await client.query(query, lookback: .seconds(60))
                     return CheckRule.judge(check.name, answer, min: min, max: max, now: self.time.now())
                 } catch {
-                    return CheckOutcome(check.name, .noData, CheckRule.clean(error.description))
+                    return RolloutCheck(check.name, .unknown, CheckRule.clean(error.description))
                 }
             }
         case .webhook(let address, let timeout):
@@ -175,7 +176,7 @@ final class CheckPoller: Service {
                     let body = (try? await response.body.collect(upTo: Self.answerLimit)) ?? []
                     return CheckRule.judge(check.name, status: response.head.status.code, body: body)
                 } catch {
-                    return CheckOutcome(check.name, .noData, CheckRule.clean("no answer: \(error)"))
+                    return RolloutCheck(check.name, .unknown, CheckRule.clean("no answer: \(error)"))
                 }
             }
         }
@@ -185,10 +186,10 @@ final class CheckPoller: Service {
     private func within(
         _ limit: Duration,
         _ name: String,
-        _ body: @escaping @Sendable () async -> CheckOutcome
-    ) async -> CheckOutcome {
+        _ body: @escaping @Sendable () async -> RolloutCheck
+    ) async -> RolloutCheck {
         let outcome = await withTimeLimit(limit + .milliseconds(500), time, body)
-        return outcome ?? CheckOutcome(name, .noData, "no answer within \(limit.inSeconds) s")
+        return outcome ?? RolloutCheck(name, .unknown, "no answer within \(limit.inSeconds) s")
     }
 }
 

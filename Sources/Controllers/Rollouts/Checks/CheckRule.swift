@@ -3,6 +3,7 @@
 
 import Ambient
 import KubeModel
+import Rollouts
 import Telemetry
 
 /// What a check's answer means.
@@ -16,10 +17,10 @@ enum CheckRule {
     ///
     /// | series | values | result |
     /// | --- | --- | --- |
-    /// | none | | noData |
+    /// | none | | unknown |
     /// | some | one isn't within the bounds, infinite ones included | failed |
-    /// | some | one is NaN, or too old | noData |
-    /// | some | all within the bounds, and the answer may be partial | noData |
+    /// | some | one is NaN, or too old | unknown |
+    /// | some | all within the bounds, and the answer may be partial | unknown |
     /// | some | all within the bounds | passed |
     static func judge(
         _ name: String,
@@ -27,10 +28,10 @@ enum CheckRule {
         min: Double?,
         max: Double?,
         now: WallTime
-    ) -> CheckOutcome {
+    ) -> RolloutCheck {
         guard !answer.series.isEmpty else {
             let why = answer.warnings.first.map { ": \(clean($0))" } ?? ""
-            return CheckOutcome(name, .noData, "the query has no result\(why)")
+            return RolloutCheck(name, .unknown, "the query has no result\(why)")
         }
         var silent: String?
         for series in answer.series {
@@ -44,19 +45,19 @@ enum CheckRule {
                 continue
             }
             if let max, series.value > max {
-                return CheckOutcome(name, .failed, "\(text(series.value))\(labels(series)) is above \(text(max))")
+                return RolloutCheck(name, .failed, "\(text(series.value))\(labels(series)) is above \(text(max))")
             }
             if let min, series.value < min {
-                return CheckOutcome(name, .failed, "\(text(series.value))\(labels(series)) is below \(text(min))")
+                return RolloutCheck(name, .failed, "\(text(series.value))\(labels(series)) is below \(text(min))")
             }
         }
-        if let silent { return CheckOutcome(name, .noData, silent) }
+        if let silent { return RolloutCheck(name, .unknown, silent) }
         if let warning = answer.warnings.first {
-            return CheckOutcome(name, .noData, "the answer may be partial: \(clean(warning))")
+            return RolloutCheck(name, .unknown, "the answer may be partial: \(clean(warning))")
         }
         let values = answer.series.prefix(3).map { text($0.value) }.joined(separator: ", ")
         let bounds = [min.map { "at least \(text($0))" }, max.map { "at most \(text($0))" }].compactMap(\.self)
-        return CheckOutcome(name, .passed, "\(values) is \(bounds.joined(separator: " and "))")
+        return RolloutCheck(name, .passed, "\(values) is \(bounds.joined(separator: " and "))")
     }
 
     /// What a webhook's answer means.
@@ -64,20 +65,20 @@ enum CheckRule {
     /// | status | result |
     /// | --- | --- |
     /// | 2xx | passed |
-    /// | 401, 403, 404, 405, 407, 408, 425, 429 | noData: whoever answered wasn't the check, or had no time |
+    /// | 401, 403, 404, 405, 407, 408, 425, 429 | unknown: whoever answered wasn't the check, or had no time |
     /// | any other 4xx | failed |
-    /// | 1xx, 3xx, 5xx | noData |
+    /// | 1xx, 3xx, 5xx | unknown |
     ///
     /// A body that is a JSON object with a `message` is quoted.
-    static func judge(_ name: String, status: Int, body: [UInt8]) -> CheckOutcome {
+    static func judge(_ name: String, status: Int, body: [UInt8]) -> RolloutCheck {
         let json = try? JSONValue(parsing: body)
         let message = json?["message"]?.string.map { clean($0) } ?? ""
         let said = "status \(status)" + (message.isEmpty ? "" : ": \(message)")
         switch status {
-        case 200..<300: return CheckOutcome(name, .passed, said)
-        case 401, 403, 404, 405, 407, 408, 425, 429: return CheckOutcome(name, .noData, said)
-        case 400..<500: return CheckOutcome(name, .failed, said)
-        default: return CheckOutcome(name, .noData, said)
+        case 200..<300: return RolloutCheck(name, .passed, said)
+        case 401, 403, 404, 405, 407, 408, 425, 429: return RolloutCheck(name, .unknown, said)
+        case 400..<500: return RolloutCheck(name, .failed, said)
+        default: return RolloutCheck(name, .unknown, said)
         }
     }
 

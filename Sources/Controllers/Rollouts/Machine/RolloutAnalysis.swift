@@ -39,19 +39,10 @@ struct RolloutAnalysis: Sendable {
             step: state.stepIndex,
             weight: state.desiredWeight
         )
-        let outcomes = checks.outcomes(questions, about: context, interval: plan.interval)
         return RolloutEvidence(
             canary: look.canary,
             stable: look.stable,
-            checks: outcomes.map { outcome in
-                let answer: RolloutCheck.Answer =
-                    switch outcome.result {
-                    case .passed: .passed
-                    case .failed: .failed
-                    case .noData: .unknown
-                    }
-                return RolloutCheck(name: outcome.name, answer: answer, message: outcome.detail)
-            }
+            checks: checks.outcomes(questions, about: context, interval: plan.interval)
         )
     }
 
@@ -60,7 +51,7 @@ struct RolloutAnalysis: Sendable {
         let stored = observation.stored
         guard plan.status["rollout"] != nil else { return }
         let targets = NotificationTarget.list(stored["spec", "rollout", "notifications"])
-        if !targets.isEmpty { notifier.note(stored) }
+        notifier.note(stored)
         TransitionLog.record(
             previous: stored["status"],
             in: &plan.status,
@@ -74,6 +65,7 @@ struct RolloutAnalysis: Sendable {
     /// Forgets a model that is gone.
     func forget(_ key: ObjectKey) {
         feed.forget(key)
+        checks.forget(key)
         notifier.forget(key)
     }
 }

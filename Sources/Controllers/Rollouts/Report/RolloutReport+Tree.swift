@@ -5,6 +5,7 @@ import Ambient
 import FleetAPI
 import Foundation
 import KubeModel
+import Rollouts
 
 extension RolloutReport {
     /// The most pods of a track that are drawn.
@@ -126,42 +127,23 @@ extension RolloutReport {
 
     /// The steps in words, as many as status says that there are.
     var stepNames: [String] {
-        let spec = model["spec", "rollout"]
-        let analysis: JSONValue = ["analysis": .emptyObject]
-        let given = spec?["steps"]?.array
-        let list: [JSONValue]
-        switch rollout?["strategy"]?.string {
-        case "Canary":
-            list = given ?? [10, 25, 50].flatMap { [["setWeight": JSONValue($0)], analysis] }
-        case "BlueGreen":
-            let waits = spec?.at("blueGreen", "autoPromote")?.bool == false
-            list = [["setReplicas": .null], analysis] + (waits ? [["pause": .emptyObject]] : [])
-        case "Shadow": list = (given ?? []) + [["mirror": 100], analysis]
-        default: list = []
-        }
-        // Without an analysis its steps fall away.
-        let kept = list.count > stepCount ? list.filter { $0["analysis"] == nil } : list
+        let planned = ModelDeployment(model).rolloutPlan.steps
         return (0..<stepCount).map { index in
-            kept.count == stepCount ? Self.name(kept[index]) : "step \(index + 1)"
+            planned.count == stepCount ? Self.name(planned[index]) : "step \(index + 1)"
         }
     }
 
-    private static func name(_ step: JSONValue) -> String {
-        if let weight = step["setWeight"]?.int { return "weight \(weight) %" }
-        if let mirror = step["mirror"]?.int { return "mirror \(mirror) % of the requests" }
-        if let replicas = step["setReplicas"] {
-            guard let count = replicas.int else { return "all replicas" }
-            return "\(count) replica\(count == 1 ? "" : "s")"
+    private static func name(_ step: RolloutStep) -> String {
+        switch step {
+        case .setWeight(let weight): "weight \(weight) %"
+        case .mirror(let percent): "mirror \(percent) % of the requests"
+        case .setReplicas(nil): "all replicas"
+        case .setReplicas(let count?): "\(count) replica\(count == 1 ? "" : "s")"
+        case .pause(nil): "pause until promoted"
+        case .pause(let time?): "pause of \(StyledLine.span(seconds: time.inSeconds))"
+        case .analysis(nil): "analysis"
+        case .analysis(let time?): "analysis of \(StyledLine.span(seconds: time.inSeconds))"
         }
-        if let pause = step["pause"] {
-            let seconds = pause["durationSeconds"]?.double
-            return seconds.map { "pause of \(StyledLine.span(seconds: $0))" } ?? "pause until promoted"
-        }
-        if let analysis = step["analysis"] {
-            let seconds = analysis["durationSeconds"]?.double
-            return "analysis" + (seconds.map { " of \(StyledLine.span(seconds: $0))" } ?? "")
-        }
-        return "an unknown step"
     }
 
     // MARK: The judge
