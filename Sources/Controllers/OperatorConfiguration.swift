@@ -27,6 +27,8 @@ public struct OperatorConfiguration: Sendable {
     public var metricsAddress: String
     /// The templates.
     public var templates: TemplateSet
+    /// Whether the cluster's Service proxies follow `modelfleet.dev/traffic`, as the local cluster's do.
+    public var hasLocalProxy: Bool
 
     /// A configuration with defaults for one process.
     public init(
@@ -39,7 +41,8 @@ public struct OperatorConfiguration: Sendable {
         leaseNamespace: String = "modelfleet-system",
         identity: String = "",
         metricsAddress: String = "",
-        templates: TemplateSet = .builtIn
+        templates: TemplateSet = .builtIn,
+        hasLocalProxy: Bool = false
     ) {
         self.workers = workers
         self.scrapeConcurrency = scrapeConcurrency
@@ -51,5 +54,6 @@ public struct OperatorConfiguration: Sendable {
         self.identity = identity
         self.metricsAddress = metricsAddress
         self.templates = templates
+        self.hasLocalProxy = hasLocalProxy
     }
 }

@@ -9,6 +9,7 @@ import KubeModel
 import KubeRuntime
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 public import Telemetry
 
 /// Scrapes as long as the process works.
@@ -16,6 +17,15 @@ private struct ScrapeService: Service {
     let board: ScrapeBoard
 
     func run() async throws { await cancelOnShutdown { await board.run() } }
+}
+
+/// Wakes models once there is a controller to do so.
+private final class WakeLater: Sendable {
+    private let body = Mutex<(@Sendable (ObjectKey) -> Void)?>(nil)
+
+    func set(_ body: @escaping @Sendable (ObjectKey) -> Void) { self.body.withLock { $0 = body } }
+
+    func wake(_ key: ObjectKey) { body.withLock { $0 }?(key) }
 }
 
 /// The operator: watchers, the ModelDeployment controller and the scaling loop, wired together.
@@ -28,6 +38,7 @@ public struct OperatorService: Service {
     let time: any TimeSource
     let random: any RandomSource
     let logger: Logger
+    private let exchange: any HTTPExchange
     let stores = FleetStores()
     let state = ScalingState()
     private let signals: ModelSignals
@@ -56,6 +67,7 @@ public struct OperatorService: Service {
         self.time = time
         self.random = random
         self.logger = logger
+        exchange = scrapeExchange
         registry = metrics
         let state = state
         let board = ScrapeBoard(
@@ -154,12 +166,32 @@ public struct OperatorService: Service {
         )
         let ledger = RevisionLedger()
         let settled = SettledModels()
+        let wake = WakeLater()
+        let analysis = RolloutAnalysis(
+            feed: AnalysisFeed(board: signals.board),
+            checks: CheckPoller(exchange: exchange, time: time) { wake.wake($0) },
+            notifier: Notifier(
+                client: client,
+                exchange: exchange,
+                time: time,
+                random: random,
+                logger: logger,
+                isOurs: isOurs
+            ) { wake.wake($0) }
+        )
         let reconciler = ModelReconciler(
             stores: stores,
             scaling: state,
             renderer: ModelRenderer(templates: configuration.templates),
-            apply: ModelApply(client: client, recorder: recorder, ledger: ledger),
+            apply: ModelApply(
+                client: client,
+                recorder: recorder,
+                ledger: ledger,
+                routing: RolloutRouting(client: client, hasLocalProxy: configuration.hasLocalProxy)
+            ),
             ledger: ledger,
+            analysis: analysis,
+            metrics: RolloutMetrics(registry: registry),
             settled: settled,
             time: time
         )
@@ -180,6 +212,7 @@ public struct OperatorService: Service {
             logger: logger
         )
         work.began(with: controller.queue)
+        wake.set { [controller] key in controller.enqueue(key) }
         let loop = ScalingLoop(
             stores: stores,
             state: state,
@@ -205,7 +238,8 @@ public struct OperatorService: Service {
         }
         let services: [any Service] =
             watchers(for: controller) + [
-                controller, loop, ScrapeService(board: signals.board), signals.poller, foreign,
+                controller, loop, ScrapeService(board: signals.board), signals.poller, foreign, analysis.checks,
+                analysis.notifier,
             ]
         return Parts(controller: controller, services: services, ledger: ledger, settled: settled)
     }

@@ -34,6 +34,9 @@ public enum FleetAPI {
     public static let holdsRequestsAnnotation = "modelfleet.dev/holds-requests"
     /// The annotation on a model's Service that says how its requests are shared with other Services: a `TrafficRule`.
     public static let trafficAnnotation = "modelfleet.dev/traffic"
+    /// The annotation on a ModelDeployment with what a person asks of its rollout: `ACTION REVISION/STEP NONCE`, ACTION one of
+    /// `promote`, `promote-full`, `abort` and `retry`.
+    public static let rolloutRequestAnnotation = "modelfleet.dev/rollout-request"
     /// The version of the server image that the built-in runtime runs.
     public static let serverVersion = "0.1.0"
 

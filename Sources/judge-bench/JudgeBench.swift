@@ -88,7 +88,7 @@ struct JudgeBench: ParsableCommand {
     static let errorRatios: [Double] = [0.001, 0.005, 0.01, 0.02, 0.05]
 
     func run() throws {
-        if onlyWeights { return weights() }
+        if onlyWeights { return byWeight() }
         say("Good canaries that were rolled back within \(minutes) minutes, in percent of \(runs) runs each:")
         header(["errors", "requests/s"])
         var all: [RuleKind: Outcome] = [:]
@@ -117,70 +117,67 @@ struct JudgeBench: ParsableCommand {
             )
         }
         passes()
-        weights()
+        byWeight()
     }
 
-    static let weights: [Double] = [0.01, 0.05, 0.1, 0.25, 0.5]
+    @Option(parsing: .upToNextOption, help: "The canary's shares of the traffic beside a tenth.")
+    var weights: [Double] = [0.01, 0.05, 0.1, 0.25, 0.5]
+
+    @Option(parsing: .upToNextOption, help: "The requests a second with these.")
+    var weightRates: [Double] = [10, 100]
+
+    @Option(parsing: .upToNextOption, help: "Which tables of these: good, clumps, errors, durations, passing.")
+    var tables = ["good", "clumps", "errors", "durations", "passing"]
 
     /// The same for tracks of other sizes, at 1 % errors.
-    private func weights() {
-        func table(
-            _ title: String,
-            runs: Int,
-            rates: [Double],
-            _ make: (Double, Double) -> Scenario,
-            _ text: (Outcome, Scenario) -> String
-        ) {
-            say("\n\(title)")
-            header(["weight", "requests/s"])
-            for weight in Self.weights {
-                for rate in rates {
-                    var scenario = make(weight, rate)
-                    scenario.weight = weight
-                    row([percent(weight), number(rate)], measure(scenario, runs: runs)) { text($0, scenario) }
-                }
-            }
-        }
+    private func byWeight() {
         func found(_ outcome: Outcome, _ scenario: Scenario) -> String {
             let requests = outcome.median.map { number($0 * scenario.rate * scenario.weight) } ?? "-"
             return "\(requests) (\(percent(outcome.share)))"
         }
-        let rates: [Double] = [10, 100]
-        table("Weights: good canaries that were rolled back, 1 % errors", runs: runs, rates: rates) {
-            Scenario(errorRatio: 0.01, rate: $1)
-        } _: { outcome, _ in
-            percent(outcome.share)
+        byWeight("good", "good canaries that were rolled back, 1 % errors", runs) { outcome, _ in percent(outcome.share)
         }
-        table("Weights: the same with clumps of five", runs: runs, rates: rates) {
-            Scenario(errorRatio: 0.01, rate: $1, clump: 5)
-        } _: { outcome, _ in
-            percent(outcome.share)
-        }
-        table(
-            "Weights: twice the errors",
-            runs: worseRuns,
-            rates: rates,
-            { Scenario(errorRatio: 0.01, errorFactor: 2, rate: $1) },
-            found
-        )
-        table(
-            "Weights: durations +20 %",
-            runs: worseRuns,
-            rates: rates,
-            { Scenario(errorRatio: 0.01, latencyFactor: 1.2, rate: $1) },
-            found
-        )
+        byWeight("clumps", "the same with clumps of five", runs, clump: 5) { outcome, _ in percent(outcome.share) }
+        byWeight("errors", "twice the errors", worseRuns, errors: 2, text: found)
+        byWeight("durations", "durations +20 %", worseRuns, latency: 1.2, text: found)
+        guard tables.contains("passing") else { return }
         say(
             "\nWeights: good canaries that passed, and those at the margin\n\n| weight | requests/s | good | at the margin |"
         )
         say("| --- | --- | --- | --- |")
-        for weight in Self.weights {
-            for rate in [1.0, 10, 100] {
+        for weight in weights {
+            for rate in weightRates {
                 let good = Scenario(errorRatio: 0.01, rate: rate, weight: weight)
                 let bad = Scenario(errorRatio: 0.01, errorFactor: 2, rate: rate, weight: weight)
-                let (passed, wrong) = (passing(good), passing(bad))
-                let cells = [percent(weight), number(rate), found(passed, good), percent(wrong.share)]
+                let cells = [percent(weight), number(rate), found(passing(good), good), percent(passing(bad).share)]
                 say("| " + cells.joined(separator: " | ") + " |")
+            }
+        }
+    }
+
+    private func byWeight(
+        _ name: String,
+        _ title: String,
+        _ runs: Int,
+        errors: Double = 1,
+        latency: Double = 1,
+        clump: Int = 1,
+        text: (Outcome, Scenario) -> String
+    ) {
+        guard tables.contains(name) else { return }
+        say("\nWeights: \(title)")
+        header(["weight", "requests/s"])
+        for weight in weights {
+            for rate in weightRates {
+                let scenario = Scenario(
+                    errorRatio: 0.01,
+                    errorFactor: errors,
+                    latencyFactor: latency,
+                    rate: rate,
+                    weight: weight,
+                    clump: clump
+                )
+                row([percent(weight), number(rate)], measure(scenario, runs: runs)) { text($0, scenario) }
             }
         }
     }

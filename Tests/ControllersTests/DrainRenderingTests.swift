@@ -48,10 +48,10 @@ struct DrainRenderingTests {
         #expect(hash(["preStopSeconds": 5]) != hash(nil))
         #expect(hash(["preStopSeconds": 5]) != hash(["preStopSeconds": 6]))
         // As it was before there was a drain: another one would replace the pods of every model.
-        let runtime = ServingRuntime(runtime(nil))
+        let plain = ServingRuntime(runtime(nil))
         let parts: JSONValue = [
             "model": model.object["spec", "model"] ?? .null, "resources": model.object["spec", "resources"] ?? .null,
-            "template": .null, "container": runtime.container, "port": 8080,
+            "template": .null, "container": plain.container, "port": 8080,
         ]
         #expect(hash(nil) == Fingerprint.of(parts))
     }

@@ -20,8 +20,10 @@ extension EndToEnd {
         }
 
         @Test(
-            "a good version is promoted, one with 5 % errors and one of twice the latency come back by themselves, "
-                + "and no client sees more of it than the bad version's own errors",
+            """
+            a good version is promoted, one with 5 % errors and one of twice the latency come back by themselves, and no client \
+            sees more of it than the bad version's own errors
+            """,
             .timeLimit(.minutes(10))
         )
         func byThemselves() async throws {
@@ -84,7 +86,7 @@ extension EndToEnd {
                 within: .seconds(170),
                 "the outcome of version \(version)",
                 seen: { "\(last ?? .null) \(load.seen.answers) \(load.seen.failures.suffix(3))" }
-            ) {
+            ) { () -> JSONValue? in
                 let status = try await local.client.get(Samples.models, key)["status"]
                 last = status
                 let entry = status?["history"]?.array?.first { $0["version"]?.string == version }

@@ -168,7 +168,7 @@ struct RolloutWorld {
         let known = view.workloads[stableNumber] != nil
         var evidence: RolloutEvidence?
         if verdict == .worse {
-            evidence = RolloutEvidence(checks: [CheckOutcome(name: "c", answer: .failed, message: "bad")])
+            evidence = RolloutEvidence(checks: [RolloutCheck(name: "c", answer: .failed, message: "bad")])
         }
         return RolloutObservation(
             time: time,
@@ -238,7 +238,11 @@ struct RolloutWorld {
         used.formUnion(decision.keeps)
         if let root = decision.rootRevision { used.insert(root) }
         if let canary = decision.canaryRevision { used.insert(canary) }
-        if let selected = seen.root, used.contains(selected) {
+        // Where the root Service selects all pods, those that are left over may be needed.
+        let tracks = Set([decision.stableRevision, decision.canaryRevision].compactMap(\.self))
+        let ready = tracks.reduce(0) { $0 + (seen.workloads[$1]?.ready ?? 0) }
+        let isShared = decision.rootRevision == nil && ready >= demand
+        if seen.root.map({ used.contains($0) }) ?? isShared {
             for number in seen.workloads.keys.sorted() where !used.contains(number) { writes.append(.delete(number)) }
         }
         return writes
@@ -272,11 +276,18 @@ struct RolloutWorld {
             if service != nil, !ShrinkGuard.allowsTurn(ready: ready, demand: base, traffic: fresh) { return }
             service = number
         case .route(let weight, let mirror, let matches):
+            let ready = state.flatMap { workloads[$0.stableRevision]?.ready } ?? 0
+            let isForced = last?.events.contains { $0.reason == "ReturnForced" } ?? false
+            if state?.isSharing == true, !isForced,
+                !ShrinkGuard.allowsReturn(to: weight, ready: ready, demand: base, traffic: fresh)
+            {
+                return
+            }
             (self.weight, self.mirror, self.matches) = (weight, mirror, matches)
         // Conditional on the version that was seen.
         case .root(let number): if root == old.root || !isStale { root = number }
         case .delete(let number):
-            if root == number || service == number && isAttached || (root == nil && sharesByPods) { return }
+            if root == number || service == number && isAttached { return }
             workloads[number] = nil
         }
         let after = lacks(base, lenient: false)
@@ -307,7 +318,8 @@ struct RolloutWorld {
         func lacks(_ number: Int, _ share: Int) -> String? {
             guard share > 0, base > 0 else { return nil }
             let has = ready(number)
-            if has * 100 + base / 2 + (base == demand ? 0 : base) >= base * share, has > 0 { return nil }
+            // A share is a whole percent.
+            if has * 100 + base >= base * share, has > 0 { return nil }
             return "revision \(number) has \(has) ready for \(share) %"
         }
         guard let root else {

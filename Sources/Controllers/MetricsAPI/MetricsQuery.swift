@@ -180,7 +180,7 @@ enum MetricsQuery: Sendable {
             Self.notFound(
                 "\(metric.rawValue): "
                     + (name.map { "pod \($0.prefix(253))" } ?? "no pod that matches")
-                    + " in namespace \(namespace.prefix(63)) " + (name == nil ? "has" : "has no")
+                    + " in namespace \(namespace.prefix(63)) " + (name == nil ? "has a" : "has no")
                     + " fresh reading; ready pods of models are read"
             )
         case .models(let metric, let namespace, let name, _, _):

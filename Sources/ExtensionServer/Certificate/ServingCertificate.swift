@@ -27,12 +27,16 @@ public final class ServingCertificate: Service {
     /// The time between two looks.
     static let interval = Duration.seconds(60)
     /// The wait after a failure.
-    static let pause = Duration.seconds(2)
+    static let pause = Duration.seconds(5)
+    /// The wait while an APIService isn't there.
+    static let waitForAPIServices = Duration.seconds(10)
 
     private struct State {
         var material: ServingMaterial?
         /// The certificate before, which other processes may still have.
         var previous: String?
+        /// Whether an APIService wasn't there at the last look.
+        var misses = false
     }
 
     private let client: KubeClient
@@ -95,7 +99,8 @@ public final class ServingCertificate: Service {
             try await cancelOnShutdown { [self] in
                 while true {
                     let isDone = await look()
-                    try await time.sleep(for: isDone ? Self.interval : Self.pause)
+                    let rest = state.withLock { $0.misses } ? Self.waitForAPIServices : Self.interval
+                    try await time.sleep(for: isDone ? rest : Self.pause)
                 }
             }
         } catch is CancellationError {}
@@ -170,10 +175,15 @@ public final class ServingCertificate: Service {
         guard let authorities = material?.authorities else { return true }
         let bundle = JSONValue.string(Data(authorities.utf8).base64EncodedString())
         var isDone = true
+        var misses = false
+        defer { state.withLock { $0.misses = misses } }
         for name in apiServices {
             let key = ObjectKey(namespace: nil, name: name)
             do {
-                guard let found = try await client.find(.apiServices, key) else { continue }
+                guard let found = try await client.find(.apiServices, key) else {
+                    misses = true
+                    continue
+                }
                 let target = found["spec", "service"]
                 guard target?["name"]?.string == service.name, target?["namespace"]?.string == service.namespace else {
                     logger.debug("an APIService names another Service", metadata: ["api-service": "\(name)"])

@@ -117,6 +117,19 @@ enum BuiltInResources {
         ),
         make(
             ResourceType(
+                group: "autoscaling",
+                version: "v1",
+                kind: "HorizontalPodAutoscaler",
+                plural: "horizontalpodautoscalers",
+                isNamespaced: true
+            ),
+            short: ["hpa"],
+            categories: ["all"],
+            hasStatus: true,
+            storage: StoredKind(group: "autoscaling", plural: "horizontalpodautoscalers")
+        ),
+        make(
+            ResourceType(
                 group: "policy",
                 version: "v1",
                 kind: "PodDisruptionBudget",
@@ -138,6 +151,8 @@ enum BuiltInResources {
         make(ResourceType.leases),
         make(ResourceType.endpointSlices, tracksGeneration: true),
         review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
+        review("authentication.k8s.io", "TokenReview", "tokenreviews"),
+        review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
         review("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
         review("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
     ]

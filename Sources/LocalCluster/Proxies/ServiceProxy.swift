@@ -38,6 +38,8 @@ final class ServiceProxy: Service {
 
     private let configuration: LocalClusterConfiguration
     private let state = Mutex(State())
+    /// Held while a table is made and followed.
+    private let order = Mutex(())
     private let connections = OpenConnections()
     private let held: HeldConnections
     private let pool = UpstreamPool()
@@ -72,7 +74,14 @@ final class ServiceProxy: Service {
     var mirroredCount: Int { mirrors.value }
 
     /// Takes in a new table: opens, closes and redirects listeners.
-    func update(_ table: ServiceTable) {
+    ///
+    /// - Parameter make: reads what there is; of two callers at once the later one reads, and is followed, last.
+    func update(making make: () -> ServiceTable) { order.withLock { _ in take(make()) } }
+
+    /// Takes in a new table.
+    func update(_ table: ServiceTable) { update(making: { table }) }
+
+    private func take(_ table: ServiceTable) {
         // Targets change at once; only what needs a socket waits for its turn.
         let routers = state.withLock { state in
             state.table = table
@@ -127,13 +136,16 @@ final class ServiceProxy: Service {
         for channel in stale { try? await channel.close().get() }
         var isComplete = true
         for listener in table.targets.keys.sorted() {
-            let (router, newest, isListening) = state.withLock { state in
-                let entry = state.entries[listener] ?? Entry(router: TrafficRouter(random: configuration.random))
-                state.entries[listener] = entry
-                return (entry.router, state.table ?? table, entry.channel != nil)
+            let (router, isListening) = order.withLock { _ in
+                let (router, newest, isListening) = state.withLock { state in
+                    let entry = state.entries[listener] ?? Entry(router: TrafficRouter(random: configuration.random))
+                    state.entries[listener] = entry
+                    return (entry.router, state.table ?? table, entry.channel != nil)
+                }
+                // The newest table, which may be newer than the one that is being applied.
+                newest.refresh(router, of: listener)
+                return (router, isListening)
             }
-            // The newest table, which may be newer than the one that is being applied.
-            newest.refresh(router, of: listener)
             if isListening { continue }
             do {
                 let channel = try await listen(on: listener, router: router)

@@ -79,6 +79,7 @@ extension RolloutState {
         mirrorPercent = 0
         judge = nil
         lookedAt = nil
+        wasRouted = false
     }
 }
 
@@ -143,12 +144,24 @@ struct RolloutTurn {
     }
 
     private mutating func finish() {
+        keepRoot()
         if var state {
+            state.sendsMatches = decision.sendsMatches
+            if state.desiredWeight > 0 || state.mirrorPercent > 0 || state.sendsMatches { state.wasRouted = true }
             state.achievedWeight = state.phase.isActive ? seen.traffic.achieved : nil
             self.state = state
             if let deadline = state.deadline { decision.look(in: deadline - now) }
         }
         decision.state = state
+    }
+
+    /// The root Service never turns to a revision that carries less than the one that it selects, and not all that is asked.
+    private mutating func keepRoot() {
+        guard let root = decision.rootRevision, let live = seen.traffic.rootRevision, root != live else { return }
+        let (new, old) = (seen.revision(root).readyReplicas, seen.revision(live).readyReplicas)
+        guard new < max(1, seen.demand), new < old else { return }
+        decision.rootRevision = live
+        decision.keeps.insert(live)
     }
 
     // MARK: The ends
@@ -159,8 +172,9 @@ struct RolloutTurn {
         if canary == stable.number { return true }
         guard seen.traffic.rootRevision == canary else { return false }
         // One that was to be given up and serves while yet another is wanted has the role, whatever is held of it.
-        return state.phase == .promoting || state.phase == .failed || state.canaryRevision != seen.wanted.number
-            && stable.number != seen.wanted.number
+        return state.phase == .promoting || state.phase == .failed
+            || state.canaryRevision != seen.wanted.number
+                && stable.number != seen.wanted.number
     }
 
     private mutating func complete() {
@@ -308,6 +322,7 @@ struct RolloutTurn {
         fresh.canaryVersion = wanted.version
         fresh.isSharing = old.isSharing
         fresh.isReplacing = old.isReplacing
+        fresh.wasRouted = old.wasRouted
         fresh.startedAt = now
         fresh.stepStartedAt = now
         fresh.stepCount = plan.steps.count

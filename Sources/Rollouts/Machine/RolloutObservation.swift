@@ -120,7 +120,7 @@ public struct RolloutRequest: Sendable, Hashable {
 }
 
 /// What a check beside the judge says.
-public struct CheckOutcome: Sendable, Hashable {
+public struct RolloutCheck: Sendable, Hashable {
     /// The answer.
     public enum Answer: Sendable, Hashable {
         /// It holds.
@@ -153,13 +153,13 @@ public struct RolloutEvidence: Sendable, Hashable {
     /// On the stable track.
     public var stable: TrackIncrement
     /// What the checks say.
-    public var checks: [CheckOutcome]
+    public var checks: [RolloutCheck]
 
     /// Evidence.
     public init(
         canary: TrackIncrement = TrackIncrement(),
         stable: TrackIncrement = TrackIncrement(),
-        checks: [CheckOutcome] = []
+        checks: [RolloutCheck] = []
     ) {
         self.canary = canary
         self.stable = stable

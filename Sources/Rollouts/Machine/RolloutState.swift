@@ -85,6 +85,10 @@ public struct RolloutState: Sendable, Hashable, Codable {
     public var achievedWeight: Int?
     /// The share of the requests that is mirrored.
     public var mirrorPercent = 0
+    /// Whether requests that match go to the canary.
+    public var sendsMatches = false
+    /// Whether a router was ever asked to give the canary anything: then nothing is known of it while the routes can't be read.
+    public var wasRouted = false
     /// How the rollback that is under way ends.
     public var outcome: RolloutOutcome.Kind?
     /// Why it is rolled back.
@@ -110,7 +114,9 @@ public struct RolloutState: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey {
         case phase, strategy, stableRevision, canaryRevision, canaryHash, canaryVersion, stepIndex, stepCount, startedAt
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
-        case isSharing, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, outcome, reason, message
+        case isSharing, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches, wasRouted,
+            outcome,
+            reason, message
         case handledRequest, lookedAt, judge, judgement
     }
 }
@@ -142,6 +148,8 @@ extension RolloutState {
         desiredWeight = min(max(0, try values.decodeIfPresent(Int.self, forKey: .desiredWeight) ?? 0), 100)
         achievedWeight = try values.decodeIfPresent(Int.self, forKey: .achievedWeight)
         mirrorPercent = min(max(0, try values.decodeIfPresent(Int.self, forKey: .mirrorPercent) ?? 0), 100)
+        sendsMatches = try values.decodeIfPresent(Bool.self, forKey: .sendsMatches) ?? false
+        wasRouted = try values.decodeIfPresent(Bool.self, forKey: .wasRouted) ?? false
         outcome = try values.decodeIfPresent(RolloutOutcome.Kind.self, forKey: .outcome)
         reason = try values.decodeIfPresent(String.self, forKey: .reason)
         message = try values.decodeIfPresent(String.self, forKey: .message) ?? ""

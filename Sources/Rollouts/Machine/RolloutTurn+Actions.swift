@@ -57,7 +57,9 @@ extension RolloutTurn {
             return
         }
         let live = max(state?.desiredWeight ?? 0, seen.traffic.weight ?? 100)
-        if capacity.stableLeaves > 0, canary.readyReplicas >= max(1, capacity.needed(live)), canary.number != stable.number {
+        if capacity.stableLeaves > 0, canary.readyReplicas >= max(1, capacity.needed(live)),
+            canary.number != stable.number
+        {
             decision.canaryServiceRevision = number
         } else {
             decision.canaryServiceRevision = old
@@ -75,7 +77,9 @@ extension RolloutTurn {
         let isWhole = canary.readyReplicas >= full && !isDraining && !plan.isPaused
         let hasTraffic = hasAllTraffic
         state.phase = .promoting
-        if isWhole, hasTraffic, state.reachedAt.map({ now - $0 >= plan.progressDeadline }) ?? true { state.reachedAt = now }
+        if isWhole, hasTraffic, state.reachedAt.map({ now - $0 >= plan.progressDeadline }) ?? true {
+            state.reachedAt = now
+        }
         state.deadline = (state.lackingSince ?? state.reachedAt ?? now) + plan.progressDeadline
         if plan.isPaused {
             state.phase = .paused
@@ -155,7 +159,7 @@ extension RolloutTurn {
         guard ready > 0 else { return 0 }
         // The last of the stable replicas may go once nothing depends on it.
         if ready >= goal.needs, !isPromoting { return min(100, (ready * 100 + seen.demand / 2) / max(1, seen.demand)) }
-        return min(100, (ready * 100 + base - 1) / base)
+        return min(100, ready * 100 / base)
     }
 
     /// The stable track's replicas, where it gives some up.
@@ -186,11 +190,11 @@ extension RolloutTurn {
         let isWhole = stable.readyReplicas >= now && canary.readyReplicas + now >= seen.demand
         let base = max(1, seen.demand - 1)
         let live = seen.sharesByPods ? 0 : min(state?.desiredWeight ?? 0, seen.traffic.weight ?? 0)
-        // A share is rounded up to a whole percent: half a replica's worth is no reason to stay.
+        // A share is a whole percent: what is lost by that is no reason to stay.
         let carries =
             seen.sharesByPods
             ? now - 1 > 0 || (canary.readyReplicas > 0 && seen.traffic.isAttached) || plan.surge == .never
-            : (now - 1) * 100 + base / 2 >= base * (100 - live) || (plan.surge == .never && seen.demand == 1)
+            : (now - 1) * 100 + base >= base * (100 - live) || (plan.surge == .never && seen.demand == 1)
         return isWhole && carries ? now - 1 : now
     }
 }

@@ -79,7 +79,7 @@ extension RolloutTurn {
             guard request.step == state.stepIndex else {
                 return ignore("it was at step \(request.step + 1) then, and is at step \(state.stepIndex + 1) now")
             }
-            decision.tell("Promoted", "step \(state.stepIndex + 1) of \(plan.steps.count) was ended by a person")
+            decision.tell("StepPromoted", "step \(state.stepIndex + 1) of \(plan.steps.count) was ended by a person")
             advance()
         case .promoteFull:
             state.stepIndex = plan.steps.count

@@ -25,6 +25,9 @@ extension RolloutTurn {
     mutating func rollBack() {
         guard var state, let number = state.canaryRevision else { return }
         state.mirrorPercent = 0
+        // The room that the stable track needs is the canary's.
+        if stable.isUnschedulable, seen.traffic.isAttached { state.isReplacing = true }
+        self.state = state
         let weight = returningWeight(&state)
         state.desiredWeight = weight
         self.state = state
@@ -39,7 +42,9 @@ extension RolloutTurn {
         let replicas = seen.revision(number).replicas
         if seen.traffic.isAttached || isTurned {
             self.state?.drainedAt = nil
-            decision.canaryReplicas = state.isReplacing && !isDraining ? min(replicas, replacedCanary(replicas)) : nil
+            decision.canaryReplicas = state.isReplacing ? min(replicas, replacedCanary(replicas)) : nil
+            // What the routes give goes to another canary: this one isn't needed.
+            if isDraining { decision.canaryReplicas = 0 }
             makeRoom()
             say(backMessage)
             return

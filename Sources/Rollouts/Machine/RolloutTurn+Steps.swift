@@ -199,7 +199,8 @@ extension RolloutTurn {
         }
         state.neededSeen = needs
         self.state = state
-        guard plan.strategy != .rollingUpdate || state.isReplacing, let since = state.lackingSince, now - since >= plan.progressDeadline
+        guard plan.strategy != .rollingUpdate || state.isReplacing, let since = state.lackingSince,
+            now - since >= plan.progressDeadline
         else {
             return
         }

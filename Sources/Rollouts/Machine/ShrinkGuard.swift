@@ -28,8 +28,8 @@ public enum ShrinkGuard {
             share += traffic.weight ?? 100
             least = 1
         }
-        // Half a replica's worth of a share that was rounded to a whole percent is no reason to stay.
-        return replicas >= least && replicas * 100 + demand / 2 >= min(share, 100) * demand
+        // A share is a whole percent: what is lost by that is no reason to stay.
+        return replicas >= least && replicas * 100 + demand >= min(share, 100) * demand
             && (share == 0 || demand == 0 || replicas > 0 || capacity.needed(share) == 0)
     }
 
@@ -42,5 +42,17 @@ public enum ShrinkGuard {
         guard traffic.isAttached else { return true }
         let capacity = TrackCapacity(demand: demand, canaryReady: ready, stableReady: 0)
         return ready >= max(1, capacity.needed(traffic.weight ?? 100))
+    }
+
+    /// Whether the canary's share may fall to `weight`: the stable track, which may have given replicas up, carries the rest, or carries
+    /// nothing less than before.
+    /// - Parameters:
+    ///   - ready: the stable track's ready replicas, read afresh.
+    ///   - demand: the replicas that the whole load needs.
+    ///   - traffic: read afresh, before the change.
+    public static func allowsReturn(to weight: Int, ready: Int, demand: Int, traffic: TrafficObservation) -> Bool {
+        guard weight < traffic.weight ?? 0 else { return true }
+        let capacity = TrackCapacity(demand: demand, canaryReady: 0, stableReady: ready)
+        return weight >= capacity.stableLeaves
     }
 }

@@ -117,6 +117,12 @@ struct TransitionLogTests {
             events: []
         ),
         Row(
+            name: "a revision that was given up before",
+            before: status("Settled", canary: nil),
+            after: status("RolledBack"),
+            events: [.failed]
+        ),
+        Row(
             name: "what was rolled back stays named",
             before: status("RolledBack"),
             after: status("Settled"),

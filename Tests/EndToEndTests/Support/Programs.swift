@@ -11,13 +11,11 @@ enum Programs {
     /// `modelfleet-server`
     static func server() throws -> String { try built("modelfleet-server") }
 
-<<<<<<< HEAD
     /// The model server of these tests.
     static func modelServer() throws -> String { try built("test-model-server") }
-=======
+
     /// `fixture-server`, which shows what a test tells it to.
     static func fixtureServer() throws -> String { try built("fixture-server") }
->>>>>>> 86fbc1e8e3800b382704b8b63da83d038534b0af
 
     /// The root of the checkout.
     static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

@@ -35,8 +35,12 @@ struct AnalysisCheck: Sendable, Hashable {
     /// The checks of an analysis, from `spec.rollout.analysis.checks`. One that says nothing that can be asked stays in the list: it has
     /// no data, and doesn't pass.
     static func list(_ json: JSONValue?) -> [AnalysisCheck] {
-        (json?.array ?? []).prefix(limit).enumerated().map { index, entry in
-            let name = entry["name"]?.string.flatMap { $0.isEmpty ? nil : $0 } ?? "checks[\(index)]"
+        var names: Set<String> = []
+        return (json?.array ?? []).prefix(limit).enumerated().map { index, entry in
+            let given = entry["name"]?.string.flatMap { $0.isEmpty ? nil : $0 }
+            // Answers are kept by name.
+            let name = given.flatMap { names.contains($0) ? nil : $0 } ?? "checks[\(index)]"
+            names.insert(name)
             return AnalysisCheck(name: name, question(entry))
         }
     }

@@ -13,6 +13,7 @@ import KubeModel
 /// | --- | --- | --- |
 /// | | a history entry more | Promoted, RolledBack, Aborted, Superseded, as the entry's outcome says |
 /// | no canary, or another, or started at another time | a canary under way | Started |
+/// | the same | phase RolledBack: it was given up before, and isn't tried again | Failed |
 /// | the same canary | another step, phase Progressing, Paused or Analyzing | StepStarted |
 /// | the same canary | phase Paused, Promoting, RollingBack, Failed now | that |
 /// | the same canary and step, phase Paused | phase Progressing or Analyzing | Resumed |
@@ -93,9 +94,12 @@ enum TransitionLog {
         let version = status.at("canary", "version")?.string ?? after["canaryVersion"]?.string
         let message = after["message"]?.string ?? ""
         let phase = after["phase"]?.string ?? ""
-        // The canary of a rollout that has ended stays named.
-        guard phase != "Settled", phase != "RolledBack" else { return news }
         let isSame = before?["canaryRevision"]?.int == canary && before?["startedAt"] == after["startedAt"]
+        // The canary of a rollout that has ended stays named.
+        guard phase != "Settled", phase != "RolledBack" else {
+            if !isSame, phase == "RolledBack" { add(.failed, canary, version: version, message, after) }
+            return news
+        }
         let isNewPhase = !isSame || before?["phase"]?.string != phase
         let isInStep = phase == "Progressing" || phase == "Paused" || phase == "Analyzing"
         if !isSame {

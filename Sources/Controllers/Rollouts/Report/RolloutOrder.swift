@@ -14,7 +14,7 @@ public struct RolloutRefusal: Error, Sendable, Hashable, CustomStringConvertible
 /// What a person asks of a rollout, as a change of the ModelDeployment. Pure: the caller sends it.
 public struct RolloutOrder: Sendable, Hashable {
     /// The annotation that the operator acts on once.
-    public static let annotation = "modelfleet.dev/rollout-request"
+    public static let annotation = FleetAPI.rolloutRequestAnnotation
 
     /// The change.
     public var patch: PatchBody

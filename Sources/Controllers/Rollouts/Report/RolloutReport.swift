@@ -53,6 +53,9 @@ public struct RolloutReport: Sendable {
         switch phase {
         case "RolledBack", "Failed": return .rolledBack
         case "Settled":
+            // A new spec that waits for a person to go on has not ended.
+            let isHeld = model["spec", "rollout", "paused"]?.bool ?? false
+            if isHeld, rollout?["message"]?.string?.contains("spec.rollout.paused") ?? false { return nil }
             let conditions = ConditionSet(model)
             if conditions[ModelDeploymentCondition.rolloutHealthy]?.status == .isFalse { return .rolledBack }
             // A model that is new has a revision that nothing serves yet.
