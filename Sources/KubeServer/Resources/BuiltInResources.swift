@@ -95,6 +95,15 @@ enum BuiltInResources {
             scale: replicas,
             fields: ["status.replicas"]
         ),
+        make(
+            ResourceType(
+                group: "apps",
+                version: "v1",
+                kind: "ControllerRevision",
+                plural: "controllerrevisions",
+                isNamespaced: true
+            )
+        ),
     ]
 
     private static let others: [APIResource] = [
