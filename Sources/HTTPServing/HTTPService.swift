@@ -112,12 +112,13 @@ public struct HTTPService: Service {
             logger: logger
         )
         let idle = TimeAmount.nanoseconds(Int64(clamping: limits.idleConnection.components.seconds) * 1_000_000_000)
+        let linger = TimeAmount(limits.linger)
         let http1 = HTTP1Channel(
             responder: { request, writer, channel in
                 try await answering.answer(request, writer, channel)
             },
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ClientConnectionHandler(connections)],
+                additionalChannelHandlers: [ClientConnectionHandler(connections, linger: linger)],
                 idleTimeout: idle
             )
         )
@@ -176,6 +177,9 @@ public struct HTTPServiceLimits: Sendable, Hashable {
     public var drain: Duration
     /// How long bodies without a known length may go on once a graceful shutdown has begun; not above `drain`.
     public var streamDrain: Duration
+    /// How long an HTTP/1.1 connection without a request stays open once a graceful shutdown has begun: its client may have
+    /// sent one that is still on its way. Not above `drain`.
+    public var linger: Duration
     /// The most HTTP/2 streams at once on one connection; `nil` for no HTTP/2. Go's server, and so Kubernetes', takes 250.
     public var maximumStreams: Int?
 
@@ -184,11 +188,13 @@ public struct HTTPServiceLimits: Sendable, Hashable {
         idleConnection: Duration = .seconds(120),
         drain: Duration = .seconds(30),
         streamDrain: Duration = .seconds(1),
+        linger: Duration = .zero,
         maximumStreams: Int? = 250
     ) {
         self.idleConnection = idleConnection
         self.drain = drain
         self.streamDrain = min(streamDrain, drain)
+        self.linger = min(linger, drain)
         self.maximumStreams = maximumStreams
     }
 }

@@ -40,7 +40,7 @@ extension ModelFleetServer {
             host: address,
             port: port,
             // What is in flight has been waited for already; this is for what came in at the last moment.
-            limits: HTTPServiceLimits(drain: .seconds(2)),
+            limits: HTTPServiceLimits(drain: .seconds(3), linger: .seconds(1)),
             logger: logger,
             onListening: { port in
                 ready.info("listening", metadata: ["address": "\(address)", "port": "\(port)"])

@@ -79,7 +79,7 @@ struct ModelFleetServer: AsyncParsableCommand {
         help: ArgumentHelp(
             "How long at most to go on after SIGTERM while requests are open or still come.",
             discussion: """
-                Open requests that take longer than ten times the 99th percentile so far (5 s at least) aren't waited for \
+                Open requests that take longer than ten times the 99th percentile so far (10 s at least) aren't waited for \
                 once no new one comes. The pod's terminationGracePeriodSeconds must be five seconds longer than this.
                 """
         )

@@ -21,7 +21,7 @@ extension EndToEnd {
             static var wanted: Size {
                 let environment = ProcessInfo.processInfo.environment
                 let count = environment["MODELFLEET_TEST_TERMINATIONS"].flatMap { Int($0) } ?? 100
-                return Size(models: 10, replicas: 6, rounds: max(1, (count + 49) / 50))
+                return Size(models: 5, replicas: 11, rounds: max(1, (count + 49) / 50))
             }
         }
 

@@ -27,7 +27,7 @@ public struct DrainRule: Sendable, Hashable {
     /// How many times the p99 latency a request may take before it counts as stuck.
     static let patienceFactor = 10.0
     /// The least patience in seconds: a p99 of milliseconds says little about a request that is in the tail.
-    static let leastPatience = 5.0
+    static let leastPatience = 10.0
 
     /// How long to serve at least.
     public var least: Duration

@@ -27,10 +27,13 @@ struct Histogram: Sendable {
         sum += value
     }
 
+    /// The number of observations.
+    var total: Int { counts.reduce(0, +) }
+
     /// The bound under which at least this share of the observations lies; `nil` without an observation, infinite above the
     /// last bound.
     func quantile(_ share: Double) -> Double? {
-        let total = counts.reduce(0, +)
+        let total = total
         guard total > 0 else { return nil }
         var sum = 0
         for (index, count) in counts.enumerated() {

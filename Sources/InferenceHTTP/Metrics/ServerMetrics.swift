@@ -49,7 +49,10 @@ public final class ServerMetrics: InferenceObserver {
 
     /// How a drain stands that began at `start`.
     public func drain(_ rule: DrainRule, since start: WallTime, now: WallTime) -> DrainRule.Verdict {
-        let (open, last, p99) = state.withLock { ($0.open, $0.lastArrival, $0.duration.quantile(0.99)) }
+        let (open, last, p99) = state.withLock { state in
+            // Of fewer than a hundred requests the slowest may well be faster than one in a hundred.
+            (state.open, state.lastArrival, state.duration.total >= 100 ? state.duration.quantile(0.99) : nil)
+        }
         return rule.verdict(elapsed: now - start, open: open, sinceArrival: last.map { now - $0 }, p99: p99)
     }
 

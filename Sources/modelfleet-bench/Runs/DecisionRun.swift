@@ -81,8 +81,7 @@ struct DecisionRun {
         let scraped = Double(pages.pages - read)
         let made = try await RequestTotals(server).since(requests).filter { !$0.key.contains("leases") }
         let list = made.sorted { $0.key < $1.key }.map { "\($0.value) × \($0.key)" }.joined(separator: ", ")
-        let reactions = try await react(pages, count: count, clock: clock)
-        return [
+        let steady = [
             Figure(
                 "\(name): processor",
                 used / seconds * 100,
@@ -93,6 +92,10 @@ struct DecisionRun {
             Figure("\(name): pages", scraped / seconds, "/s", note: "\(count / 2) are due"),
             Figure("\(name): processor time of a page and its decision", used / scraped * 1_000_000, "µs"),
             Figure("\(name): resident memory", try subject.process.usage.residentMiB, "MiB"),
+        ]
+        for figure in steady { print(figure.line) }
+        let reactions = try await react(pages, count: count, clock: clock)
+        return steady + [
             Figure("\(name): page to scale write, p50", percentile(0.5, of: reactions), "ms"),
             Figure(
                 "\(name): page to scale write, p99",
@@ -125,7 +128,7 @@ struct DecisionRun {
             group.addTask {
                 var milliseconds: [Double] = []
                 for first in stride(from: 0, to: changes, by: Self.batch) {
-                    let batch = first..<min(first + Self.batch, changes)
+                    let batch = (first..<min(first + Self.batch, changes)).filter { arrivals.value[$0] == nil }
                     for model in batch { pages.show(9, on: model) }
                     try await waitUntil("the models grow", limit: limit) {
                         batch.allSatisfy { arrivals.value[$0] != nil }

@@ -81,6 +81,7 @@ struct StrictClient: Sendable {
     /// Sends one request after the other until the tally is over.
     func run(_ tally: RequestTally) async {
         while !tally.isOver {
+            var isCounted = false
             do {
                 let stream = try await connect()
                 tally.countConnection()
@@ -88,12 +89,15 @@ struct StrictClient: Sendable {
                     var iterator = inbound.makeAsyncIterator()
                     var rest = ByteBuffer()
                     repeat {
+                        isCounted = false
                         let isOpen = try await ask(&iterator, outbound, &rest, tally)
+                        isCounted = true
                         guard isOpen else { return }
                     } while keepsConnection && !tally.isOver && stream.channel.isActive
                 }
             } catch {
-                tally.countLost("\(error)")
+                // What goes wrong once a request has its answer, or is counted as lost, is about the connection only.
+                if !isCounted { tally.countLost("\(error)") }
                 try? await Task.sleep(for: .milliseconds(100))
             }
         }
