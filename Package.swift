@@ -32,7 +32,6 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
-let http1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let http2: [Target.Dependency] = [
     .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -102,22 +101,14 @@ let package = Package(
             "HTTPServing",
             ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
         ),
-        room(
-            "ExtensionServer",
-            [
-                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "TransportSecurity", deque, httpTypes,
-                lifecycle, logging,
-            ]
-        ),
         room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, heap]),
 
         // Floor 4: rooms.
         room(
             "Controllers",
             [
-                "Ambient", "ExtensionServer", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages",
-                "Rollouts",
-                "Scaling", "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
+                "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
+                "Telemetry", "Templates", "YAML", lifecycle, logging,
             ]
         ),
         room(
@@ -125,7 +116,7 @@ let package = Package(
             [
                 "Ambient", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "Scaling",
                 lifecycle,
-                logging, httpTypes, http1, deque,
+                logging, httpTypes,
             ] + nio
         ),
         room(
@@ -142,9 +133,8 @@ let package = Package(
         .executableTarget(
             name: "modelfleet",
             dependencies: [
-                "Ambient", "Controllers", "CurlHTTP", "ExtensionServer", "FleetAPI", "HTTPMessages", "HTTPServing",
-                "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation",
-                "Telemetry", "Templates",
+                "Ambient", "Controllers", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel",
+                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation", "Telemetry", "Templates",
                 "TransportSecurity", "YAML", arguments, lifecycle, signals, logging, httpTypes,
             ],
             swiftSettings: strict
@@ -164,7 +154,7 @@ let package = Package(
             dependencies: [
                 "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", arguments,
                 httpTypes,
-            ] + nio,
+            ],
             swiftSettings: strict
         ),
         // Measures Telemetry: `make bench-metrics`, `make bench-scrape`.
@@ -177,14 +167,6 @@ let package = Package(
         .executableTarget(
             name: "judge-bench",
             dependencies: ["Rollouts", arguments],
-            swiftSettings: strict
-        ),
-
-        // Runs as a pod of the end-to-end tests and shows what they tell it to.
-        .executableTarget(
-            name: "fixture-server",
-            dependencies: ["HTTPMessages", "HTTPServing", httpTypes, lifecycle, signals, logging],
-            path: "Tests/FixtureServer",
             swiftSettings: strict
         ),
 
@@ -210,13 +192,6 @@ let package = Package(
             name: "soak",
             dependencies: ["FaultSimulation"],
             path: "Tests/Soak",
-            swiftSettings: strict
-        ),
-        // A model server whose errors and slowness are asked for, for the end-to-end tests of rollouts.
-        .executableTarget(
-            name: "test-model-server",
-            dependencies: ["Ambient", "HTTPMessages", "HTTPServing", lifecycle, signals, logging, httpTypes],
-            path: "Tests/ModelServer",
             swiftSettings: strict
         ),
         tests("FaultSimulationTests", ["FaultSimulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
@@ -259,25 +234,17 @@ let package = Package(
             ]
         ),
         tests(
-            "ExtensionServerTests",
-            [
-                "ExtensionServer", "KubeServer", "KubeAPI", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient",
-                "TransportSecurity", httpTypes, logging,
-            ]
-        ),
-        tests(
             "ControllersTests",
             [
-                "Controllers", "ExtensionServer", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel",
-                "HTTPMessages", "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
-                "TransportSecurity", "YAML", httpTypes, logging,
+                "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
+                "KubeTesting", "Ambient", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
             ]
         ),
         tests(
             "LocalClusterTests",
             [
                 "LocalCluster", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging, http1,
+                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
             ]
         ),
         tests(
@@ -299,10 +266,9 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "test-model-server", "fixture-server", "CurlHTTP", "FleetAPI",
-                "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes,
-                logging,
-            ] + nio,
+                "modelfleet", "modelfleet-server", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI",
+                "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
+            ],
             exclude: ["Python"]
         ),
     ],

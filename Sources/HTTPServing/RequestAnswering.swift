@@ -18,8 +18,6 @@ struct RequestAnswering: Sendable {
     var isMultiplexed = false
     /// Tells whether a client is still there.
     var connections: ClientConnections
-    /// Knows which certificates clients showed; `nil` where they aren't asked for any.
-    var peers: PeerCertificates?
     /// Counts the requests.
     var statistics: HTTPServiceStatistics
     /// Gets what went wrong.
@@ -34,7 +32,7 @@ struct RequestAnswering: Sendable {
         if request.headers[.expect]?.lowercased() == "100-continue" {
             try await writer.writeInformationalHead(HTTPResponse(status: .continue))
         }
-        let message = self.message(for: request, on: channel)
+        let message = self.message(for: request)
         let response = try await connection.whileOpen(isStreaming: false) { try await self.response(to: message) }
         let hasNoBody =
             request.method == .head || response.head.status == .noContent
@@ -92,7 +90,7 @@ struct RequestAnswering: Sendable {
         try await channel.eventLoop.scheduleTask(in: .microseconds(10)) {}.futureResult.get()
     }
 
-    private func message(for request: Request, on channel: any Channel) -> HTTPRequestMessage {
+    private func message(for request: Request) -> HTTPRequestMessage {
         var head = request.head
         head.scheme = isSecure ? "https" : "http"
         let fields = head.headerFields
@@ -100,9 +98,7 @@ struct RequestAnswering: Sendable {
         let mayStream = isMultiplexed ? head.method != .get && head.method != .head : fields[.transferEncoding] != nil
         let hasBody = fields[.contentLength].map { $0 != "0" } ?? mayStream
         let body = hasBody ? StreamingBody(RequestBodySequence(request.body)) : .empty
-        var message = HTTPRequestMessage(head: head, body: body, timeout: nil)
-        if let peers { message.clientCertificates = peers.certificates(on: channel) }
-        return message
+        return HTTPRequestMessage(head: head, body: body, timeout: nil)
     }
 
     private func response(to message: HTTPRequestMessage) async throws -> HTTPResponseMessage {

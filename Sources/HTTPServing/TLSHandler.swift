@@ -18,15 +18,11 @@ final class TLSHandler: ChannelDuplexHandler {
     private static let largestPiece = 1 << 20
 
     private let session: ServerTLSSession
-    private let peers: PeerCertificates?
     private var isClosed = false
     private var isAnnounced = false
 
-    /// A handler for a fresh session, which tells `peers` what the client shows.
-    init(_ session: ServerTLSSession, peers: PeerCertificates? = nil) {
-        self.session = session
-        self.peers = peers
-    }
+    /// A handler for a fresh session.
+    init(_ session: ServerTLSSession) { self.session = session }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosed else { return }
@@ -37,7 +33,6 @@ final class TLSHandler: ChannelDuplexHandler {
             }
             if session.hasHandshaken && !isAnnounced {
                 isAnnounced = true
-                peers?.note(session.peerCertificates, on: context.channel)
                 let event = TLSUserEvent.handshakeCompleted(negotiatedProtocol: session.negotiatedProtocol)
                 context.fireUserInboundEventTriggered(event)
             }

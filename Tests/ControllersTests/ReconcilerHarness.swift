@@ -64,12 +64,7 @@ struct ReconcilerHarness {
             stores: stores,
             scaling: ScalingState(),
             renderer: ModelRenderer(templates: templates),
-            apply: ModelApply(
-                client: client,
-                recorder: recorder,
-                ledger: ledger,
-                routing: RolloutRouting(client: client, hasLocalProxy: true)
-            ),
+            apply: ModelApply(client: client, recorder: recorder, ledger: ledger),
             ledger: ledger,
             settled: SettledModels(),
             time: time

@@ -39,8 +39,6 @@ struct RunningServer: Sendable {
 func withServer(
     _ exchange: any HTTPExchange,
     tls: TLSSettings? = nil,
-    credentials: ServerCredentials? = nil,
-    asksForClientCertificate: Bool = false,
     port: Int = 0,
     limits: HTTPServiceLimits = HTTPServiceLimits(drain: .seconds(10), streamDrain: .zero),
     statistics: HTTPServiceStatistics = HTTPServiceStatistics(),
@@ -53,8 +51,6 @@ func withServer(
         host: "127.0.0.1",
         port: port,
         tls: tls,
-        credentials: credentials,
-        asksForClientCertificate: asksForClientCertificate,
         limits: limits,
         statistics: statistics,
         logger: logger

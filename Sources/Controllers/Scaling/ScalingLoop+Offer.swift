@@ -24,6 +24,7 @@ extension ScalingLoop {
         entry.decided = now
         if state.record(key) != nil { metrics.forget(key) }
         state.keep(entry, for: key)
-        setNextLook(key, observation, rests: sawNothing(seen, observation), now: now)
+        let sawNothing = seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
+        setNextLook(key, observation, rests: sawNothing, now: now)
     }
 }

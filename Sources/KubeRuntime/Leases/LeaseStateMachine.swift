@@ -46,11 +46,6 @@ public struct LeaseRecord: Sendable, Hashable {
     public var renewed: WallTime?
     /// How often the leader changed.
     public var transitions: Int
-    /// Where the holder answers requests, as `host:port`; empty where it answers none.
-    public var address: String
-
-    /// The annotation with the address.
-    public static let addressAnnotation = "modelfleet.dev/address"
 
     /// Reads a Lease.
     public init(_ lease: KubeObject) {
@@ -59,7 +54,6 @@ public struct LeaseRecord: Sendable, Hashable {
         acquired = lease["spec", "acquireTime"]?.string.flatMap(WallTime.init(rfc3339:))
         renewed = lease["spec", "renewTime"]?.string.flatMap(WallTime.init(rfc3339:))
         transitions = lease["spec", "leaseTransitions"]?.int ?? 0
-        address = lease.annotation(Self.addressAnnotation) ?? ""
     }
 
     /// A record.
@@ -68,15 +62,13 @@ public struct LeaseRecord: Sendable, Hashable {
         durationSeconds: Int,
         acquired: WallTime?,
         renewed: WallTime?,
-        transitions: Int,
-        address: String = ""
+        transitions: Int
     ) {
         self.holder = holder
         self.durationSeconds = durationSeconds
         self.acquired = acquired
         self.renewed = renewed
         self.transitions = transitions
-        self.address = address
     }
 
     /// Writes the record into a Lease.
@@ -86,8 +78,6 @@ public struct LeaseRecord: Sendable, Hashable {
         lease["spec", "acquireTime"] = acquired.map { .string($0.rfc3339Micro) }
         lease["spec", "renewTime"] = renewed.map { .string($0.rfc3339Micro) }
         lease["spec", "leaseTransitions"] = JSONValue(transitions)
-        guard !address.isEmpty || lease.annotation(Self.addressAnnotation) != nil else { return }
-        lease.setAnnotation(Self.addressAnnotation, to: address.isEmpty ? nil : address)
     }
 }
 
@@ -118,15 +108,12 @@ public struct LeaseStateMachine: Sendable {
     public let identity: String
     /// The timing.
     public let timing: LeaseTiming
-    /// Where we answer requests, for the Lease; empty for nowhere.
-    public let address: String
     private var observed: LeaseRecord?
     private var observedAt: WallTime?
     private var lastRenewal: WallTime?
 
     /// A follower.
-    public init(identity: String, timing: LeaseTiming = LeaseTiming(), address: String = "") {
-        self.address = address
+    public init(identity: String, timing: LeaseTiming = LeaseTiming()) {
         self.identity = identity
         self.timing = timing
     }
@@ -170,7 +157,6 @@ public struct LeaseStateMachine: Sendable {
     public func release(now: WallTime) -> LeaseRecord? {
         guard var record = observed, record.holder == identity else { return nil }
         record.holder = ""
-        record.address = ""
         record.durationSeconds = 1
         record.renewed = now
         return record
@@ -184,8 +170,7 @@ public struct LeaseStateMachine: Sendable {
             durationSeconds: timing.durationSeconds,
             acquired: isRenewal ? record?.acquired : now,
             renewed: now,
-            transitions: transitions,
-            address: address
+            transitions: transitions
         )
     }
 }

@@ -95,15 +95,6 @@ enum BuiltInResources {
             scale: replicas,
             fields: ["status.replicas"]
         ),
-        make(
-            ResourceType(
-                group: "apps",
-                version: "v1",
-                kind: "ControllerRevision",
-                plural: "controllerrevisions",
-                isNamespaced: true
-            )
-        ),
     ]
 
     private static let others: [APIResource] = [
@@ -123,19 +114,6 @@ enum BuiltInResources {
             short: ["hpa"],
             categories: ["all"],
             hasStatus: true
-        ),
-        make(
-            ResourceType(
-                group: "autoscaling",
-                version: "v1",
-                kind: "HorizontalPodAutoscaler",
-                plural: "horizontalpodautoscalers",
-                isNamespaced: true
-            ),
-            short: ["hpa"],
-            categories: ["all"],
-            hasStatus: true,
-            storage: StoredKind(group: "autoscaling", plural: "horizontalpodautoscalers")
         ),
         make(
             ResourceType(
@@ -160,8 +138,6 @@ enum BuiltInResources {
         make(ResourceType.leases),
         make(ResourceType.endpointSlices, tracksGeneration: true),
         review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
-        review("authentication.k8s.io", "TokenReview", "tokenreviews"),
-        review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
         review("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
         review("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
     ]

@@ -1,7 +1,6 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import Ambient
 import HTTPTypes
 import KubeAPI
 import KubeModel
@@ -35,18 +34,22 @@ struct AutoscalerMetrics: Sendable {
     let namespace: String
     /// The replica formulas with the tolerances of the autoscaler.
     let calculator: HPAReplicaCalculator
-    /// The clock.
-    let time: any TimeSource
 
     /// The answer of one entry of `spec.metrics`.
     func proposal(_ metric: JSONValue) async throws(MetricFailure) -> MetricProposal {
         switch metric["type"]?.string {
         case "External": return try await external(metric["external"] ?? .emptyObject)
         case "Object": return try await object(metric["object"] ?? .emptyObject)
-        case "Pods": return try await pods(metric["pods"] ?? .emptyObject)
-        case "Resource": return try await resource(metric["resource"] ?? .emptyObject, ofContainer: false)
-        case "ContainerResource":
-            return try await resource(metric["containerResource"] ?? .emptyObject, ofContainer: true)
+        case "Pods":
+            throw MetricFailure(
+                reason: "FailedGetPodsMetric",
+                message: "the local cluster's autoscaler reads no Pods metrics; use an External or an Object metric"
+            )
+        case "Resource":
+            throw MetricFailure(
+                reason: "FailedGetResourceMetric",
+                message: "the local cluster doesn't serve metrics.k8s.io; use an External or an Object metric"
+            )
         case let type:
             throw MetricFailure(
                 reason: "InvalidMetricSourceType",
@@ -153,8 +156,7 @@ struct AutoscalerMetrics: Sendable {
         } catch { throw MetricFailure(reason: reason, message: "unable to count the ready pods: \(error)") }
     }
 
-    /// The query text of a metric's selector; empty for everything.
-    static func selector(_ json: JSONValue?, _ reason: String) throws(MetricFailure) -> String {
+    private static func selector(_ json: JSONValue?, _ reason: String) throws(MetricFailure) -> String {
         guard let json else { return "" }
         do { return try LabelSelector(json).queryText } catch {
             throw MetricFailure(reason: reason, message: "the metric's selector is wrong: \(error)")
@@ -162,7 +164,7 @@ struct AutoscalerMetrics: Sendable {
     }
 
     /// Whole milli-units, as the controller keeps values.
-    static func quantity(_ value: Double) -> JSONValue {
+    private static func quantity(_ value: Double) -> JSONValue {
         .string(Quantity(milli: Int64(min(max(value * 1000, -9e15), 9e15))).description)
     }
 }

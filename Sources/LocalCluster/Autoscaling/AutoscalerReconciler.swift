@@ -137,8 +137,7 @@ struct AutoscalerReconciler: Reconciler {
             client: client,
             target: target,
             namespace: target.key.namespace ?? "",
-            calculator: spec.calculator,
-            time: time
+            calculator: spec.calculator
         )
         var best: MetricProposal?
         var failure: MetricFailure?

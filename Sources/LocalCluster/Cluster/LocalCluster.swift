@@ -28,7 +28,6 @@ public final class LocalCluster: Service {
     private let authority: String?
     private let onReady: @Sendable (ClusterAccess) async -> Void
     private let logs: LogShelf
-    private let usage: UsageBoard
 
     /// A cluster that hasn't started.
     ///
@@ -45,7 +44,6 @@ public final class LocalCluster: Service {
         self.serve = serve
         self.onReady = onReady
         logs = LogShelf()
-        usage = UsageBoard()
         apiServer = APIServer(
             configuration: APIServerConfiguration(
                 time: configuration.time,
@@ -55,8 +53,6 @@ public final class LocalCluster: Service {
                 admission: configuration.admission,
                 podLogs: logs,
                 aggregation: configuration.aggregation,
-                extensions: [ResourceMetricsAPI.apiService: ResourceMetricsAPI(board: usage)],
-                frontProxyAuthority: configuration.frontProxyAuthority,
                 serviceRange: configuration.serviceRange
             )
         )
@@ -84,8 +80,7 @@ public final class LocalCluster: Service {
         let parts = try ClusterParts(
             configuration: configuration,
             client: client(fieldManager: "modelfleet-local"),
-            logs: logs,
-            usage: usage
+            logs: logs
         )
         defer {
             parts.proxy?.closeConnections()

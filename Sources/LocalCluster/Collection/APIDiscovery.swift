@@ -11,8 +11,7 @@ struct APIDiscovery {
     let client: KubeClient
 
     /// Every type that can be listed, watched and deleted, without events.
-    /// - Parameter skipsAbsent: whether versions whose server is away are left out, instead of failing all.
-    func types(skipsAbsent: Bool = false) async throws -> [ResourceType] {
+    func types() async throws -> [ResourceType] {
         var groupVersions: [(group: String, version: String, path: String)] = [("", "v1", "/api/v1")]
         let groups = try await client.raw(.get, "/apis")["groups"]?.array ?? []
         for group in groups {
@@ -23,13 +22,7 @@ struct APIDiscovery {
         }
         var types: [ResourceType] = []
         for entry in groupVersions where entry.group != "events.k8s.io" {
-            let resources: [JSONValue]
-            do throws(KubeError) {
-                resources = try await client.raw(.get, entry.path)["resources"]?.array ?? []
-            } catch {
-                guard skipsAbsent, error.status?.code == 503 else { throw error }
-                continue
-            }
+            let resources = try await client.raw(.get, entry.path)["resources"]?.array ?? []
             for resource in resources {
                 let verbs = Set((resource["verbs"]?.array ?? []).compactMap(\.string))
                 guard let plural = resource["name"]?.string, let kind = resource["kind"]?.string,
