@@ -64,7 +64,7 @@ final class GarbageCollector: Service, Reconciler {
 
     private func discover(into group: inout ThrowingTaskGroup<Void, any Error>) async {
         do {
-            for type in try await APIDiscovery(client: client).types(skipsAbsent: true) {
+            for type in try await APIDiscovery(client: client).types() {
                 let (store, isNew) = graph.store(for: type)
                 guard isNew else { continue }
                 let watcher = Watcher(
@@ -75,8 +75,7 @@ final class GarbageCollector: Service, Reconciler {
                     random: random,
                     logger: logger
                 ) { [self] change in
-                    // An APIService says in its status when its server comes back.
-                    if type == .customResourceDefinitions || type == .apiServices { typesChanged() }
+                    if type == .customResourceDefinitions { typesChanged() }
                     for uid in graph.observe(change, type: type) { queue.add(ObjectKey(namespace: nil, name: uid)) }
                 }
                 group.addTask { try await watcher.run() }
