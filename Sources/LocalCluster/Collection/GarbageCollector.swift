@@ -64,7 +64,7 @@ final class GarbageCollector: Service, Reconciler {
 
     private func discover(into group: inout ThrowingTaskGroup<Void, any Error>) async {
         do {
-            for type in try await APIDiscovery(client: client).types() {
+            for type in try await APIDiscovery(client: client).types(skipsAbsent: true) {
                 let (store, isNew) = graph.store(for: type)
                 guard isNew else { continue }
                 let watcher = Watcher(
@@ -75,7 +75,8 @@ final class GarbageCollector: Service, Reconciler {
                     random: random,
                     logger: logger
                 ) { [self] change in
-                    if type == .customResourceDefinitions { typesChanged() }
+                    // An APIService says in its status when its server comes back.
+                    if type == .customResourceDefinitions || type == .apiServices { typesChanged() }
                     for uid in graph.observe(change, type: type) { queue.add(ObjectKey(namespace: nil, name: uid)) }
                 }
                 group.addTask { try await watcher.run() }
