@@ -8,7 +8,7 @@ RELEASE := $(BUILD)/release/modelfleet
 
 TRACES ?= ../shared/traces
 
-.PHONY: help setup build release test soak sanitize demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
+.PHONY: help setup build release test test-drain soak sanitize demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
   bench-judge generate format lint clean
 
 help: ## Show this list
@@ -35,6 +35,10 @@ else
 	$(MAKE) --no-print-directory soak SEEDS=200
 endif
 
+test-drain: setup ## Take 1,000 replicas away under load and count what is lost (TERMINATIONS=n)
+	$(SWIFT) build --build-tests
+	MODELFLEET_TEST_TERMINATIONS=$(or $(TERMINATIONS),1000) $(SWIFT) test --skip-build --filter EndToEndTests.EndToEnd/Draining
+
 # Optimised, since a world is some thousand requests; in a folder of its own, so that nothing else is built again.
 soak: setup ## Live through simulated worlds with faults (SEEDS=10000, FIRST=1; SEED=1234 shows one with its trace)
 	@MODELFLEET_ROOMS=soak $(SWIFT) build -c release --scratch-path $(BUILD)/soak --product soak
@@ -49,7 +53,7 @@ sanitize: setup ## Run the tests of the rooms that touch C under AddressSanitize
 demo: release ## Serve a model, load it, watch it scale up and down (HOLD=1 leaves it running, LOAD_SECONDS=n)
 	@$(RELEASE) demo $(if $(LOAD_SECONDS),--load-seconds $(LOAD_SECONDS),) $(if $(HOLD),--hold,)
 
-bench: bench-build ## Measure operator and API server (minutes; make bench-NAME for one: server, create, steady, reaction, coldstart, growth)
+bench: bench-build ## Measure operator and API server (minutes; make bench-NAME for one: server, create, steady, reaction, coldstart, growth, decide)
 	@$(BUILD)/release/modelfleet-bench $(BENCH_OPTIONS)
 
 bench-kopf: bench-build benchmarks/kopf/.venv/installed ## The same table for a minimal kopf operator, in Python

@@ -32,6 +32,7 @@ let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-colle
 let nio: [Target.Dependency] = [
     .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
 ]
+let http1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
 let http2: [Target.Dependency] = [
     .product(name: "NIOTLS", package: "swift-nio"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
     .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
@@ -101,14 +102,22 @@ let package = Package(
             "HTTPServing",
             ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
         ),
+        room(
+            "ExtensionServer",
+            [
+                "Ambient", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "TransportSecurity", deque, httpTypes,
+                lifecycle, logging,
+            ]
+        ),
         room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, heap]),
 
         // Floor 4: rooms.
         room(
             "Controllers",
             [
-                "Ambient", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages", "Rollouts", "Scaling",
-                "Telemetry", "Templates", "YAML", lifecycle, logging,
+                "Ambient", "ExtensionServer", "FleetAPI", "KubeAPI", "KubeModel", "KubeRuntime", "HTTPMessages",
+                "Rollouts",
+                "Scaling", "Telemetry", "Templates", "TransportSecurity", "YAML", httpTypes, lifecycle, logging,
             ]
         ),
         room(
@@ -116,7 +125,7 @@ let package = Package(
             [
                 "Ambient", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "Scaling",
                 lifecycle,
-                logging, httpTypes,
+                logging, httpTypes, http1, deque,
             ] + nio
         ),
         room(
@@ -133,8 +142,9 @@ let package = Package(
         .executableTarget(
             name: "modelfleet",
             dependencies: [
-                "Ambient", "Controllers", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel",
-                "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation", "Telemetry", "Templates",
+                "Ambient", "Controllers", "CurlHTTP", "ExtensionServer", "FleetAPI", "HTTPMessages", "HTTPServing",
+                "KubeAPI", "KubeModel", "KubeRuntime", "KubeServer", "LoadGeneration", "LocalCluster", "Simulation",
+                "Telemetry", "Templates",
                 "TransportSecurity", "YAML", arguments, lifecycle, signals, logging, httpTypes,
             ],
             swiftSettings: strict
@@ -154,7 +164,7 @@ let package = Package(
             dependencies: [
                 "Ambient", "CurlHTTP", "FleetAPI", "HTTPMessages", "KubeAPI", "KubeModel", "KubeRuntime", arguments,
                 httpTypes,
-            ],
+            ] + nio,
             swiftSettings: strict
         ),
         // Measures Telemetry: `make bench-metrics`, `make bench-scrape`.
@@ -167,6 +177,14 @@ let package = Package(
         .executableTarget(
             name: "judge-bench",
             dependencies: ["Rollouts", arguments],
+            swiftSettings: strict
+        ),
+
+        // Runs as a pod of the end-to-end tests and shows what they tell it to.
+        .executableTarget(
+            name: "fixture-server",
+            dependencies: ["HTTPMessages", "HTTPServing", httpTypes, lifecycle, signals, logging],
+            path: "Tests/FixtureServer",
             swiftSettings: strict
         ),
 
@@ -192,6 +210,13 @@ let package = Package(
             name: "soak",
             dependencies: ["FaultSimulation"],
             path: "Tests/Soak",
+            swiftSettings: strict
+        ),
+        // A model server whose errors and slowness are asked for, for the end-to-end tests of rollouts.
+        .executableTarget(
+            name: "test-model-server",
+            dependencies: ["Ambient", "HTTPMessages", "HTTPServing", lifecycle, signals, logging, httpTypes],
+            path: "Tests/ModelServer",
             swiftSettings: strict
         ),
         tests("FaultSimulationTests", ["FaultSimulation", "KubeTesting", "Ambient"], exclude: ["TrackRecord.md"]),
@@ -234,17 +259,25 @@ let package = Package(
             ]
         ),
         tests(
+            "ExtensionServerTests",
+            [
+                "ExtensionServer", "KubeServer", "KubeAPI", "KubeModel", "HTTPMessages", "KubeTesting", "Ambient",
+                "TransportSecurity", httpTypes, logging,
+            ]
+        ),
+        tests(
             "ControllersTests",
             [
-                "Controllers", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "Telemetry", "Scaling", "Templates", "YAML", httpTypes, logging,
+                "Controllers", "ExtensionServer", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel",
+                "HTTPMessages", "KubeTesting", "Ambient", "Rollouts", "Telemetry", "Scaling", "Templates",
+                "TransportSecurity", "YAML", httpTypes, logging,
             ]
         ),
         tests(
             "LocalClusterTests",
             [
                 "LocalCluster", "FleetAPI", "KubeServer", "KubeAPI", "KubeRuntime", "KubeModel", "HTTPMessages",
-                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging,
+                "KubeTesting", "Ambient", "CurlHTTP", "HTTPServing", httpTypes, logging, http1,
             ]
         ),
         tests(
@@ -266,9 +299,10 @@ let package = Package(
         tests(
             "EndToEndTests",
             [
-                "modelfleet", "modelfleet-server", "CurlHTTP", "FleetAPI", "HTTPMessages", "HTTPServing", "KubeAPI",
-                "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes, logging,
-            ],
+                "modelfleet", "modelfleet-server", "test-model-server", "fixture-server", "CurlHTTP", "FleetAPI",
+                "HTTPMessages", "HTTPServing", "KubeAPI", "KubeModel", "KubeServer", "YAML", "Ambient", httpTypes,
+                logging,
+            ] + nio,
             exclude: ["Python"]
         ),
     ],

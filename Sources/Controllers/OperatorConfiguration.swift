@@ -23,8 +23,12 @@ public struct OperatorConfiguration: Sendable {
     public var leaseNamespace: String
     /// The name of the machine or pod, in events and, with a random part, in Leases.
     public var identity: String
+    /// Where other processes of the operator reach this one's metrics APIs, as `host:port`; empty for nowhere.
+    public var metricsAddress: String
     /// The templates.
     public var templates: TemplateSet
+    /// Whether the cluster's Service proxies follow `modelfleet.dev/traffic`, as the local cluster's do.
+    public var hasLocalProxy: Bool
 
     /// A configuration with defaults for one process.
     public init(
@@ -36,7 +40,9 @@ public struct OperatorConfiguration: Sendable {
         leaseTiming: LeaseTiming = LeaseTiming(),
         leaseNamespace: String = "modelfleet-system",
         identity: String = "",
-        templates: TemplateSet = .builtIn
+        metricsAddress: String = "",
+        templates: TemplateSet = .builtIn,
+        hasLocalProxy: Bool = false
     ) {
         self.workers = workers
         self.scrapeConcurrency = scrapeConcurrency
@@ -46,6 +52,8 @@ public struct OperatorConfiguration: Sendable {
         self.leaseTiming = leaseTiming
         self.leaseNamespace = leaseNamespace
         self.identity = identity
+        self.metricsAddress = metricsAddress
         self.templates = templates
+        self.hasLocalProxy = hasLocalProxy
     }
 }

@@ -20,7 +20,7 @@ final class Standby: Sendable {
 
 extension OperatorService {
     /// The name of the Lease, and the beginning of the shards' names.
-    private static let leaseName = "modelfleet-operator"
+    static let leaseName = "modelfleet-operator"
 
     /// Waits for the Lease, and works while it is held; every write passes the fence.
     func runElected() async throws {
@@ -31,6 +31,7 @@ extension OperatorService {
             client: client,
             key: ObjectKey(namespace: configuration.leaseNamespace, name: Self.leaseName),
             identity: leaseIdentity(),
+            address: configuration.metricsAddress,
             timing: configuration.leaseTiming,
             fence: fence,
             time: time,
@@ -55,6 +56,7 @@ extension OperatorService {
             namespace: configuration.leaseNamespace,
             name: Self.leaseName,
             identity: leaseIdentity(),
+            address: configuration.metricsAddress,
             map: map,
             timing: configuration.leaseTiming,
             time: time,

@@ -9,6 +9,7 @@ import KubeModel
 import KubeRuntime
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 public import Telemetry
 
 /// Scrapes as long as the process works.
@@ -16,6 +17,15 @@ private struct ScrapeService: Service {
     let board: ScrapeBoard
 
     func run() async throws { await cancelOnShutdown { await board.run() } }
+}
+
+/// Wakes models once there is a controller to do so.
+private final class WakeLater: Sendable {
+    private let body = Mutex<(@Sendable (ObjectKey) -> Void)?>(nil)
+
+    func set(_ body: @escaping @Sendable (ObjectKey) -> Void) { self.body.withLock { $0 = body } }
+
+    func wake(_ key: ObjectKey) { body.withLock { $0 }?(key) }
 }
 
 /// The operator: watchers, the ModelDeployment controller and the scaling loop, wired together.
@@ -28,6 +38,7 @@ public struct OperatorService: Service {
     let time: any TimeSource
     let random: any RandomSource
     let logger: Logger
+    private let exchange: any HTTPExchange
     let stores = FleetStores()
     let state = ScalingState()
     private let signals: ModelSignals
@@ -56,6 +67,7 @@ public struct OperatorService: Service {
         self.time = time
         self.random = random
         self.logger = logger
+        exchange = scrapeExchange
         registry = metrics
         let state = state
         let board = ScrapeBoard(
@@ -78,10 +90,41 @@ public struct OperatorService: Service {
         self.signals = signals
     }
 
-    /// `external.metrics.k8s.io/v1beta1` over the signals of models with engine `HorizontalPodAutoscaler`.
-    ///
-    /// It asks nobody who the caller is, and knows the models that this process looks after.
-    public var metricsAPI: any HTTPExchange { ExternalMetricsAPI(state: state, time: time) }
+    /// `external.metrics.k8s.io` and `custom.metrics.k8s.io` over the signals of models and pods; it asks nobody who the
+    /// caller is.
+    /// - Parameter peers: carries requests to the other processes of the operator, at the addresses that their Leases have;
+    ///   without it only what this process reads is served.
+    public func metricsAPI(
+        peers: (@Sendable (HTTPRequestMessage) async throws -> HTTPResponseMessage)? = nil
+    ) -> any HTTPExchange {
+        let isAlone = configuration.shards == 1 && !configuration.electsLeader
+        return MetricsAPI(
+            readings: MetricsReadings(
+                state: state,
+                models: stores.models,
+                pods: stores.pods,
+                board: signals.board,
+                time: time
+            ),
+            acts: { [standby] in !standby.isWaiting },
+            peers: isAlone
+                ? nil
+                : peers.map {
+                    MetricsPeers(
+                        client: client,
+                        namespace: configuration.leaseNamespace,
+                        lease: Self.leaseName,
+                        isSharded: configuration.shards > 1,
+                        ownAddress: configuration.metricsAddress,
+                        time: time,
+                        transport: $0
+                    )
+                }
+        )
+    }
+
+    /// The names of the APIServices that make the API server hand these groups on.
+    public static var metricsAPIServices: [String] { MetricsDiscovery.apiServices }
 
     /// Whether every watch has its first list: the operator's readiness.
     public var isSynced: Bool { stores.all.allSatisfy(\.isSynced) }
@@ -123,12 +166,32 @@ public struct OperatorService: Service {
         )
         let ledger = RevisionLedger()
         let settled = SettledModels()
+        let wake = WakeLater()
+        let analysis = RolloutAnalysis(
+            feed: AnalysisFeed(board: signals.board),
+            checks: CheckPoller(exchange: exchange, time: time) { wake.wake($0) },
+            notifier: Notifier(
+                client: client,
+                exchange: exchange,
+                time: time,
+                random: random,
+                logger: logger,
+                isOurs: isOurs
+            ) { wake.wake($0) }
+        )
         let reconciler = ModelReconciler(
             stores: stores,
             scaling: state,
             renderer: ModelRenderer(templates: configuration.templates),
-            apply: ModelApply(client: client, recorder: recorder, ledger: ledger),
+            apply: ModelApply(
+                client: client,
+                recorder: recorder,
+                ledger: ledger,
+                routing: RolloutRouting(client: client, hasLocalProxy: configuration.hasLocalProxy)
+            ),
             ledger: ledger,
+            analysis: analysis,
+            metrics: RolloutMetrics(registry: registry),
             settled: settled,
             time: time
         )
@@ -149,6 +212,7 @@ public struct OperatorService: Service {
             logger: logger
         )
         work.began(with: controller.queue)
+        wake.set { [controller] key in controller.enqueue(key) }
         let loop = ScalingLoop(
             stores: stores,
             state: state,
@@ -174,7 +238,8 @@ public struct OperatorService: Service {
         }
         let services: [any Service] =
             watchers(for: controller) + [
-                controller, loop, ScrapeService(board: signals.board), signals.poller, foreign,
+                controller, loop, ScrapeService(board: signals.board), signals.poller, foreign, analysis.checks,
+                analysis.notifier,
             ]
         return Parts(controller: controller, services: services, ledger: ledger, settled: settled)
     }

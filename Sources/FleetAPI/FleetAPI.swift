@@ -32,6 +32,11 @@ public enum FleetAPI {
     /// The annotation, `true`, on the Service of a model that may have no replica: whoever proxies the Service holds requests
     /// that find no ready replica, and wakes the model by `wakeAnnotation`.
     public static let holdsRequestsAnnotation = "modelfleet.dev/holds-requests"
+    /// The annotation on a model's Service that says how its requests are shared with other Services: a `TrafficRule`.
+    public static let trafficAnnotation = "modelfleet.dev/traffic"
+    /// The annotation on a ModelDeployment with what a person asks of its rollout: `ACTION REVISION/STEP NONCE`, ACTION one of
+    /// `promote`, `promote-full`, `abort` and `retry`.
+    public static let rolloutRequestAnnotation = "modelfleet.dev/rollout-request"
     /// The version of the server image that the built-in runtime runs.
     public static let serverVersion = "0.1.0"
 

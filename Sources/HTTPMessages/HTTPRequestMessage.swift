@@ -17,6 +17,9 @@ public struct HTTPRequestMessage: Sendable {
     public var idleTimeout: Duration?
     /// The largest response body in bytes that the client accepts; streams are not bounded by it.
     public var maximumResponseBytes: Int
+    /// On a server, the certificates that the client showed, its own first, as PEM; nobody has judged yet whether they are to
+    /// be trusted. Empty without TLS, without one, and where the server doesn't ask for any.
+    public var clientCertificates: [String] = []
 
     /// A request for `head`.
     public init(

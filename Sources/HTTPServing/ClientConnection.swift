@@ -101,13 +101,25 @@ final class ClientConnectionHandler: ChannelInboundHandler, RemovableChannelHand
     typealias InboundIn = Never
 
     private let connections: ClientConnections
+    private let linger: TimeAmount
+    private var context: ChannelHandlerContext?
 
     /// A handler that keeps `connections` up to date.
-    init(_ connections: ClientConnections) { self.connections = connections }
+    /// - Parameter linger: how long the connection isn't told that the server ends: a request may be on its way.
+    init(_ connections: ClientConnections, linger: TimeAmount = .zero) {
+        self.connections = connections
+        self.linger = linger
+    }
 
-    func handlerAdded(context: ChannelHandlerContext) { connections.opened(context.channel) }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        connections.opened(context.channel)
+    }
 
-    func handlerRemoved(context: ChannelHandlerContext) { connections.closed(context.channel) }
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+        connections.closed(context.channel)
+    }
 
     func channelInactive(context: ChannelHandlerContext) {
         connections.closed(context.channel)
@@ -115,6 +127,12 @@ final class ClientConnectionHandler: ChannelInboundHandler, RemovableChannelHand
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is ChannelShouldQuiesceEvent, linger > .zero {
+            context.eventLoop.assumeIsolated().scheduleTask(in: linger) {
+                self.context?.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+            }
+            return
+        }
         context.fireUserInboundEventTriggered(event)
         if case ChannelEvent.inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
     }

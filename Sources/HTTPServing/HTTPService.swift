@@ -24,7 +24,8 @@ public struct HTTPService: Service {
     private let exchange: any HTTPExchange
     private let host: String
     private let port: Int
-    private let tls: TLSSettings?
+    private let credentials: ServerCredentials?
+    private let asksForClientCertificate: Bool
     private let limits: HTTPServiceLimits
     private let statistics: HTTPServiceStatistics
     private let logger: Logger
@@ -36,6 +37,8 @@ public struct HTTPService: Service {
     ///   - host: the address to listen on, such as `127.0.0.1` or `0.0.0.0`.
     ///   - port: the port; 0 for any that is free.
     ///   - tls: certificate and private key; `nil` for plain HTTP.
+    ///   - credentials: the same where they may change while the server runs; goes before `tls`.
+    ///   - asksForClientCertificate: whether clients may show certificates, which then are in the requests, unjudged.
     ///   - limits: time-outs.
     ///   - statistics: counts connections and requests.
     ///   - logger: gets what goes wrong with single requests.
@@ -45,6 +48,8 @@ public struct HTTPService: Service {
         host: String,
         port: Int,
         tls: TLSSettings? = nil,
+        credentials: ServerCredentials? = nil,
+        asksForClientCertificate: Bool = false,
         limits: HTTPServiceLimits = HTTPServiceLimits(),
         statistics: HTTPServiceStatistics = HTTPServiceStatistics(),
         logger: Logger,
@@ -53,7 +58,8 @@ public struct HTTPService: Service {
         self.exchange = exchange
         self.host = host
         self.port = port
-        self.tls = tls
+        self.credentials = credentials ?? tls.map(ServerCredentials.init)
+        self.asksForClientCertificate = asksForClientCertificate
         self.limits = limits
         self.statistics = statistics
         self.logger = logger
@@ -96,32 +102,32 @@ public struct HTTPService: Service {
     }
 
     private func makeServer(_ connections: ClientConnections) throws -> any Service {
+        let peers = asksForClientCertificate ? PeerCertificates() : nil
         let answering = RequestAnswering(
             exchange: exchange,
-            isSecure: tls != nil,
+            isSecure: credentials != nil,
             connections: connections,
+            peers: peers,
             statistics: statistics,
             logger: logger
         )
         let idle = TimeAmount.nanoseconds(Int64(clamping: limits.idleConnection.components.seconds) * 1_000_000_000)
+        let linger = TimeAmount(limits.linger)
         let http1 = HTTP1Channel(
             responder: { request, writer, channel in
                 try await answering.answer(request, writer, channel)
             },
             configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ClientConnectionHandler(connections)],
+                additionalChannelHandlers: [ClientConnectionHandler(connections, linger: linger)],
                 idleTimeout: idle
             )
         )
-        guard let tls else { return server(CountingChannel(base: http1, statistics: statistics)) }
-        guard let certificate = tls.certificate, let key = tls.privateKey else {
+        guard let credentials else { return server(CountingChannel(base: http1, statistics: statistics)) }
+        let offersHTTP2 = limits.maximumStreams != nil
+        guard credentials.isComplete else {
             throw HTTPServiceError("TLS on \(host):\(port) needs a certificate and a private key")
         }
-        let context = try ServerTLSContext(
-            certificatePEM: certificate,
-            privateKeyPEM: key,
-            offersHTTP2: limits.maximumStreams != nil
-        )
+        _ = try credentials.context(offersHTTP2: offersHTTP2, asksForClientCertificate: asksForClientCertificate)
         var streaming = answering
         streaming.isMultiplexed = true
         let http2 = MultiplexedChannel(
@@ -137,7 +143,13 @@ public struct HTTPService: Service {
         )
         return server(
             CountingChannel(
-                base: SecureChannel(context: context, http1: http1, http2: http2),
+                base: SecureChannel(
+                    credentials: credentials,
+                    offersHTTP2: offersHTTP2,
+                    peers: peers,
+                    http1: http1,
+                    http2: http2
+                ),
                 statistics: statistics
             )
         )
@@ -165,6 +177,9 @@ public struct HTTPServiceLimits: Sendable, Hashable {
     public var drain: Duration
     /// How long bodies without a known length may go on once a graceful shutdown has begun; not above `drain`.
     public var streamDrain: Duration
+    /// How long an HTTP/1.1 connection without a request stays open once a graceful shutdown has begun: its client may have
+    /// sent one that is still on its way. Not above `drain`.
+    public var linger: Duration
     /// The most HTTP/2 streams at once on one connection; `nil` for no HTTP/2. Go's server, and so Kubernetes', takes 250.
     public var maximumStreams: Int?
 
@@ -173,11 +188,13 @@ public struct HTTPServiceLimits: Sendable, Hashable {
         idleConnection: Duration = .seconds(120),
         drain: Duration = .seconds(30),
         streamDrain: Duration = .seconds(1),
+        linger: Duration = .zero,
         maximumStreams: Int? = 250
     ) {
         self.idleConnection = idleConnection
         self.drain = drain
         self.streamDrain = min(streamDrain, drain)
+        self.linger = min(linger, drain)
         self.maximumStreams = maximumStreams
     }
 }

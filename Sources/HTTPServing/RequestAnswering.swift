@@ -18,6 +18,8 @@ struct RequestAnswering: Sendable {
     var isMultiplexed = false
     /// Tells whether a client is still there.
     var connections: ClientConnections
+    /// Knows which certificates clients showed; `nil` where they aren't asked for any.
+    var peers: PeerCertificates?
     /// Counts the requests.
     var statistics: HTTPServiceStatistics
     /// Gets what went wrong.
@@ -32,7 +34,7 @@ struct RequestAnswering: Sendable {
         if request.headers[.expect]?.lowercased() == "100-continue" {
             try await writer.writeInformationalHead(HTTPResponse(status: .continue))
         }
-        let message = self.message(for: request)
+        let message = self.message(for: request, on: channel)
         let response = try await connection.whileOpen(isStreaming: false) { try await self.response(to: message) }
         let hasNoBody =
             request.method == .head || response.head.status == .noContent
@@ -90,7 +92,7 @@ struct RequestAnswering: Sendable {
         try await channel.eventLoop.scheduleTask(in: .microseconds(10)) {}.futureResult.get()
     }
 
-    private func message(for request: Request) -> HTTPRequestMessage {
+    private func message(for request: Request, on channel: any Channel) -> HTTPRequestMessage {
         var head = request.head
         head.scheme = isSecure ? "https" : "http"
         let fields = head.headerFields
@@ -98,7 +100,9 @@ struct RequestAnswering: Sendable {
         let mayStream = isMultiplexed ? head.method != .get && head.method != .head : fields[.transferEncoding] != nil
         let hasBody = fields[.contentLength].map { $0 != "0" } ?? mayStream
         let body = hasBody ? StreamingBody(RequestBodySequence(request.body)) : .empty
-        return HTTPRequestMessage(head: head, body: body, timeout: nil)
+        var message = HTTPRequestMessage(head: head, body: body, timeout: nil)
+        if let peers { message.clientCertificates = peers.certificates(on: channel) }
+        return message
     }
 
     private func response(to message: HTTPRequestMessage) async throws -> HTTPResponseMessage {

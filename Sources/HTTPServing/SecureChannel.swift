@@ -26,7 +26,11 @@ struct SecureChannel: ServerChildChannel {
     }
 
     /// Certificate and key.
-    let context: ServerTLSContext
+    let credentials: ServerCredentials
+    /// Whether an HTTP/2 is offered.
+    let offersHTTP2: Bool
+    /// Learns which certificates clients show; `nil` where they aren't asked for any.
+    let peers: PeerCertificates?
     /// What speaks HTTP/1.1 above TLS.
     let http1: HTTP1Channel
     /// What speaks HTTP/2 above TLS.
@@ -40,7 +44,8 @@ struct SecureChannel: ServerChildChannel {
                 }
                 return http1.setup(channel: channel, logger: logger).map { .http1($0) }
             }
-            try channel.pipeline.syncOperations.addHandler(TLSHandler(ServerTLSSession(context)))
+            let context = try credentials.context(offersHTTP2: offersHTTP2, asksForClientCertificate: peers != nil)
+            try channel.pipeline.syncOperations.addHandler(TLSHandler(ServerTLSSession(context), peers: peers))
             try channel.pipeline.syncOperations.addHandler(negotiation)
             return Value(negotiated: negotiation.protocolNegotiationResult, channel: channel)
         }

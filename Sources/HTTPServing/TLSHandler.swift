@@ -18,11 +18,15 @@ final class TLSHandler: ChannelDuplexHandler {
     private static let largestPiece = 1 << 20
 
     private let session: ServerTLSSession
+    private let peers: PeerCertificates?
     private var isClosed = false
     private var isAnnounced = false
 
-    /// A handler for a fresh session.
-    init(_ session: ServerTLSSession) { self.session = session }
+    /// A handler for a fresh session, which tells `peers` what the client shows.
+    init(_ session: ServerTLSSession, peers: PeerCertificates? = nil) {
+        self.session = session
+        self.peers = peers
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosed else { return }
@@ -33,6 +37,7 @@ final class TLSHandler: ChannelDuplexHandler {
             }
             if session.hasHandshaken && !isAnnounced {
                 isAnnounced = true
+                peers?.note(session.peerCertificates, on: context.channel)
                 let event = TLSUserEvent.handshakeCompleted(negotiatedProtocol: session.negotiatedProtocol)
                 context.fireUserInboundEventTriggered(event)
             }

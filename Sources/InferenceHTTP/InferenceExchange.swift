@@ -117,6 +117,7 @@ public struct InferenceExchange: HTTPExchange {
         _ make: (InferenceExchange, HTTPRequestMessage, [UInt8]) throws(InferenceError) -> Call
     ) async throws -> HTTPResponseMessage {
         let start = time.now()
+        metrics.requestBegan(at: start)
         let response: HTTPResponseMessage
         do {
             guard model.backend != nil else { throw notReady }

@@ -153,9 +153,9 @@ public struct ScaleInputs: Sendable, Hashable {
 
     /// Whether every replica was read and none has anything to do.
     var isQuiet: Bool {
-        guard observation.missing.isEmpty, !observation.readings.isEmpty, observation.loadingReplicas == 0 else {
-            return false
-        }
+        guard observation.missing.isEmpty, !observation.readings.isEmpty, observation.loadingReplicas == 0,
+            observation.unreadReplicas == 0
+        else { return false }
         return observation.readings.allSatisfy { signal, reading in
             let idle = policy.targets.first { $0.signal == signal }?.activation ?? 0
             return reading.reporting >= observation.readyReplicas && reading.total >= 0 && reading.total <= idle

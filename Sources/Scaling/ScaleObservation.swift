@@ -89,8 +89,8 @@ public struct ScaleObservation: Sendable, Hashable {
     public var missing: [MissingReplica]
     /// Why signals are missing, as clauses: what was looked for, and what the page offers.
     public var missingSignals: [String] = []
-    /// Replicas that are ready and not yet read, which `readyReplicas` leaves out: what they carry no reading shows, so that
-    /// the count isn't lowered.
+    /// Replicas that weren't read and that `readyReplicas` leaves out (just ready, of another revision, or not even seen):
+    /// what they carry no reading shows, so that the count isn't lowered.
     public var unreadReplicas = 0
     /// The seconds from a pod's creation to its readiness, for pods that got ready since the observation before.
     public var coldStartSeconds: Double?

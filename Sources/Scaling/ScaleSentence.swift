@@ -38,7 +38,9 @@ struct ScaleSentence {
         let ratio = value / proposal.target
         let place =
             ratio > 1 + inputs.policy.up.tolerance ? "over" : ratio < 1 - inputs.policy.down.tolerance ? "under" : "on"
-        let count = inputs.observation.readings.values.map(\.reporting).max() ?? 0
+        let readings = inputs.observation.readings
+        let own = Signal(rawValue: proposal.source).flatMap { readings[$0]?.reporting }
+        let count = own ?? readings.values.map(\.reporting).max() ?? 0
         return "\(word) \(text(value)) \(place) target \(text(proposal.target)) on \(Self.replicas(count))"
     }
 

@@ -22,7 +22,7 @@ public import KubeModel
 /// | `model` | `name`, `namespace`, `uid`, `apiVersion`, `kind`, `format`, `uri`, `sha256` or null, `version` or null |
 /// | `revision` | `number`, `name` (`NAME-rN`), `hash` |
 /// | `replicas` | a number or null; null once something scales the Deployment |
-/// | `runtime` | `name`, `image`, `args` (list), `command` or null, `env` (list) or null, `ports` (list), `readinessProbe`, `livenessProbe` or null, `startupProbe` or null |
+/// | `runtime` | `name`, `image`, `args` (list), `command` or null, `env` (list) or null, `ports` (list), `readinessProbe`, `livenessProbe` or null, `startupProbe` or null, `lifecycle` or null |
 /// | `resources` | the container's resources, or null |
 /// | `labels` | labels for every object, which nothing selects on |
 /// | `selectorLabels` | `modelfleet.dev/model`, `modelfleet.dev/revision`: of the Deployment's pods; for the Service of the pods that get the traffic |
@@ -40,7 +40,7 @@ public struct TemplateContext: Sendable, Hashable {
     /// The free-form parts of the built-in context.
     public static let builtInFreeForm: Set<String> = [
         "template", "resources", "labels", "selectorLabels", "hpa.behavior", "runtime.readinessProbe",
-        "runtime.livenessProbe", "runtime.startupProbe",
+        "runtime.livenessProbe", "runtime.startupProbe", "runtime.lifecycle",
     ]
 
     /// A context; `value` should be an object.

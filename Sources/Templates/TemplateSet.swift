@@ -23,9 +23,10 @@ public struct TemplateSet: Sendable {
 
     private var templates: [String: Result<Template, TemplateError>]
 
-    /// The templates that are built in: `deployment.yaml`, `service.yaml`, `horizontalpodautoscaler.yaml`.
+    /// The templates that are built in: `deployment.yaml`, `service.yaml`, `canaryservice.yaml`, `horizontalpodautoscaler.yaml`.
     public static let builtIn = TemplateSet(texts: [
         "deployment.yaml": String(decoding: PackageResources.deployment_yaml, as: UTF8.self),
+        "canaryservice.yaml": String(decoding: PackageResources.canaryservice_yaml, as: UTF8.self),
         "service.yaml": String(decoding: PackageResources.service_yaml, as: UTF8.self),
         "horizontalpodautoscaler.yaml": String(decoding: PackageResources.horizontalpodautoscaler_yaml, as: UTF8.self),
     ])

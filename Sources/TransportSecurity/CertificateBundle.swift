@@ -3,13 +3,13 @@
 
 public import Ambient
 
-/// A certificate authority made for one purpose and a server certificate that it signed; all PEM text.
+/// A certificate authority made for one purpose and a certificate that it signed; all PEM text.
 public struct CertificateBundle: Sendable, Hashable {
     /// The certificate authority's certificate: what clients trust.
     public var authority: String
-    /// The server's certificate.
+    /// The signed certificate: the server's, or a client's.
     public var certificate: String
-    /// The server's private key.
+    /// Its private key.
     public var privateKey: String
 
     /// Makes a fresh authority, lets it sign one server certificate and forgets the authority's key.
@@ -25,12 +25,57 @@ public struct CertificateBundle: Sendable, Hashable {
         validity: Duration,
         random: any RandomSource
     ) throws(SecurityError) -> CertificateBundle {
+        let names = hosts.map { ($0.allSatisfy { "0123456789.:".contains($0) } ? "IP:" : "DNS:") + $0 }
+        return try make(
+            commonName: hosts.first ?? "localhost",
+            extensions: [(.extendedKeyUsage, "serverAuth"), (.subjectAlternativeName, names.joined(separator: ","))],
+            now: now,
+            validity: validity,
+            random: random
+        )
+    }
+
+    /// Makes a fresh authority, lets it sign one client certificate and forgets the authority's key.
+    ///
+    /// - Parameters:
+    ///   - commonName: who the client is.
+    ///   - organizations: the groups that the client is in.
+    ///   - now: the certificates are valid from an hour before.
+    ///   - validity: how long they are valid; ten years at most.
+    ///   - random: gives the serial numbers; the keys come from OpenSSL.
+    public static func makeClient(
+        commonName: String,
+        organizations: [String] = [],
+        now: WallTime,
+        validity: Duration,
+        random: any RandomSource
+    ) throws(SecurityError) -> CertificateBundle {
+        try make(
+            commonName: commonName,
+            organizations: organizations,
+            extensions: [(.extendedKeyUsage, "clientAuth")],
+            now: now,
+            validity: validity,
+            random: random
+        )
+    }
+
+    private static func make(
+        commonName: String,
+        organizations: [String] = [],
+        extensions: [(CertificateRequest.Extension, String)],
+        now: WallTime,
+        validity: Duration,
+        random: any RandomSource
+    ) throws(SecurityError) -> CertificateBundle {
         let period = (now - .seconds(3600), now + min(validity, .seconds(10 * 365 * 86_400)))
         let authorityKey = try PrivateKey.generate()
+        let authoritySerial = random.next() >> 1
         let authority = unsafe try Certificate.make(
             CertificateRequest(
-                commonName: "modelfleet-ca",
-                serial: random.next() >> 1,
+                // Of its own: who trusts two authorities of one name may try the wrong one's key.
+                commonName: "modelfleet-ca-" + String(authoritySerial, radix: 16),
+                serial: authoritySerial,
                 notBefore: period.0,
                 notAfter: period.1,
                 extensions: [(.basicConstraints, "critical,CA:TRUE"), (.keyUsage, "critical,keyCertSign,cRLSign")]
@@ -40,17 +85,16 @@ public struct CertificateBundle: Sendable, Hashable {
             issuerKey: authorityKey
         )
         let key = try PrivateKey.generate()
-        let names = hosts.map { ($0.allSatisfy { "0123456789.:".contains($0) } ? "IP:" : "DNS:") + $0 }
         let leaf = unsafe try Certificate.make(
             CertificateRequest(
-                commonName: hosts.first ?? "localhost",
+                commonName: commonName,
+                organizations: organizations,
                 serial: random.next() >> 1,
                 notBefore: period.0,
                 notAfter: period.1,
                 extensions: [
                     (.basicConstraints, "critical,CA:FALSE"), (.keyUsage, "critical,digitalSignature"),
-                    (.extendedKeyUsage, "serverAuth"), (.subjectAlternativeName, names.joined(separator: ",")),
-                ]
+                ] + extensions
             ),
             key: key,
             issuer: authority.pointer,
@@ -75,6 +119,7 @@ struct CertificateRequest {
     }
 
     var commonName: String
+    var organizations: [String] = []
     var serial: UInt64
     var notBefore: WallTime
     var notAfter: WallTime

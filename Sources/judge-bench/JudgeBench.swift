@@ -75,10 +75,20 @@ struct JudgeBench: ParsableCommand {
     @Option(help: "The first seed.")
     var seed: UInt64 = 1
 
+    @Flag(help: "Measure only our judge.")
+    var onlyOurs = false
+
+    /// The rules that are measured.
+    private var kinds: [RuleKind] { onlyOurs ? [.judge] : RuleKind.allCases }
+
+    @Flag(help: "Measure only what other weights than a tenth, and clumps, change.")
+    var onlyWeights = false
+
     static let rates: [Double] = [1, 10, 100, 1000]
     static let errorRatios: [Double] = [0.001, 0.005, 0.01, 0.02, 0.05]
 
     func run() throws {
+        if onlyWeights { return byWeight() }
         say("Good canaries that were rolled back within \(minutes) minutes, in percent of \(runs) runs each:")
         header(["errors", "requests/s"])
         var all: [RuleKind: Outcome] = [:]
@@ -107,6 +117,69 @@ struct JudgeBench: ParsableCommand {
             )
         }
         passes()
+        byWeight()
+    }
+
+    @Option(parsing: .upToNextOption, help: "The canary's shares of the traffic beside a tenth.")
+    var weights: [Double] = [0.01, 0.05, 0.1, 0.25, 0.5]
+
+    @Option(parsing: .upToNextOption, help: "The requests a second with these.")
+    var weightRates: [Double] = [10, 100]
+
+    @Option(parsing: .upToNextOption, help: "Which tables of these: good, clumps, errors, durations, passing.")
+    var tables = ["good", "clumps", "errors", "durations", "passing"]
+
+    /// The same for tracks of other sizes, at 1 % errors.
+    private func byWeight() {
+        func found(_ outcome: Outcome, _ scenario: Scenario) -> String {
+            let requests = outcome.median.map { number($0 * scenario.rate * scenario.weight) } ?? "-"
+            return "\(requests) (\(percent(outcome.share)))"
+        }
+        byWeight("good", "good canaries that were rolled back, 1 % errors", runs) { outcome, _ in percent(outcome.share)
+        }
+        byWeight("clumps", "the same with clumps of five", runs, clump: 5) { outcome, _ in percent(outcome.share) }
+        byWeight("errors", "twice the errors", worseRuns, errors: 2, text: found)
+        byWeight("durations", "durations +20 %", worseRuns, latency: 1.2, text: found)
+        guard tables.contains("passing") else { return }
+        say(
+            "\nWeights: good canaries that passed, and those at the margin\n\n| weight | requests/s | good | at the margin |"
+        )
+        say("| --- | --- | --- | --- |")
+        for weight in weights {
+            for rate in weightRates {
+                let good = Scenario(errorRatio: 0.01, rate: rate, weight: weight)
+                let bad = Scenario(errorRatio: 0.01, errorFactor: 2, rate: rate, weight: weight)
+                let cells = [percent(weight), number(rate), found(passing(good), good), percent(passing(bad).share)]
+                say("| " + cells.joined(separator: " | ") + " |")
+            }
+        }
+    }
+
+    private func byWeight(
+        _ name: String,
+        _ title: String,
+        _ runs: Int,
+        errors: Double = 1,
+        latency: Double = 1,
+        clump: Int = 1,
+        text: (Outcome, Scenario) -> String
+    ) {
+        guard tables.contains(name) else { return }
+        say("\nWeights: \(title)")
+        header(["weight", "requests/s"])
+        for weight in weights {
+            for rate in weightRates {
+                let scenario = Scenario(
+                    errorRatio: 0.01,
+                    errorFactor: errors,
+                    latencyFactor: latency,
+                    rate: rate,
+                    weight: weight,
+                    clump: clump
+                )
+                row([percent(weight), number(rate)], measure(scenario, runs: runs)) { text($0, scenario) }
+            }
+        }
     }
 
     /// The other direction: how soon a good canary passes, and how often one passes that is worse by just the margin.
@@ -163,10 +236,10 @@ struct JudgeBench: ParsableCommand {
 
     private func measure(_ scenario: Scenario, runs: Int) -> [RuleKind: Outcome] {
         var outcomes: [RuleKind: Outcome] = [:]
-        for kind in RuleKind.allCases { outcomes[kind] = Outcome(runs: runs) }
+        for kind in kinds { outcomes[kind] = Outcome(runs: runs) }
         for run in 0..<runs {
             var traffic = Traffic(scenario, seed: (seed &+ UInt64(run)) &* 0x9e37_79b9)
-            var open = RuleKind.allCases.map { ($0, $0.rule(scenario, rate: falseRollbackRate)) }
+            var open = kinds.map { ($0, $0.rule(scenario, rate: falseRollbackRate)) }
             for slice in 1...(minutes * 6) {
                 guard !open.isEmpty else { break }
                 let now = traffic.next()
@@ -180,13 +253,13 @@ struct JudgeBench: ParsableCommand {
     }
 
     private func header(_ keys: [String]) {
-        let names = keys + RuleKind.allCases.map(\.name)
+        let names = keys + kinds.map(\.name)
         say("\n| " + names.joined(separator: " | ") + " |")
         say("|" + String(repeating: " --- |", count: names.count))
     }
 
     private func row(_ keys: [String], _ found: [RuleKind: Outcome], _ text: (Outcome) -> String) {
-        let cells = RuleKind.allCases.map { text(found[$0] ?? Outcome()) }
+        let cells = kinds.map { text(found[$0] ?? Outcome()) }
         say("| " + (keys + cells).joined(separator: " | ") + " |")
     }
 

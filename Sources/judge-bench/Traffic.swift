@@ -66,8 +66,24 @@ struct Traffic {
         let ratio = min(0.9, scenario.errorRatio * level)
         return Slice(
             canary: track(ours, min(0.95, ratio * scenario.errorFactor), canaryShares),
-            stable: track(requests - ours, ratio, stableShares)
+            stable: pods(requests - ours, ratio)
         )
+    }
+
+    /// The stable track's pods in two halves.
+    private mutating func pods(_ requests: Int, _ ratio: Double) -> TrackIncrement {
+        let some = draws.binomial(requests, 0.5)
+        let (half, rest) = (track(some, ratio, stableShares), track(requests - some, ratio, stableShares))
+        var sum = rest
+        if let first = half.answers, let second = rest.answers {
+            sum.answers = HitCount(trials: first.trials + second.trials, hits: first.hits + second.hits)
+        }
+        if let first = half.latency, let second = rest.latency {
+            let counts = zip(first.counts, second.counts).map { Double($0 + $1) }
+            sum.latency = BucketCounts(bounds: Scenario.bounds, counts: counts + [Double(requests)])
+        }
+        sum.half = HalfIncrement(answers: half.answers, latency: half.latency)
+        return sum
     }
 
     private mutating func track(_ requests: Int, _ ratio: Double, _ shares: [Double]) -> TrackIncrement {

@@ -13,13 +13,13 @@ struct ModelFleetBench: AsyncParsableCommand {
         commandName: "modelfleet-bench",
         abstract: "Measures the operator and the local API server.",
         discussion: """
-            Without names everything but growth is measured. The API server runs in a process of its own; the variable
+            Without names everything but growth and decide is measured. The API server runs in a process of its own; the variable
             MODELFLEET_BENCH_KUBECONFIG names another one instead, which gets ModelFleet's definitions and a namespace
             modelfleet-bench that is emptied at the end.
             """
     )
 
-    @Argument(help: "What to measure: server, create, steady, reaction, coldstart, growth.")
+    @Argument(help: "What to measure: server, create, steady, reaction, coldstart, growth, decide.")
     var names: [Run] = []
 
     @Option(name: .customLong("operator"), help: "Whose figures: modelfleet or kopf.")
@@ -111,6 +111,8 @@ enum Run: String, CaseIterable, ExpressibleByArgument {
     case coldstart
     /// The fleet changes for long.
     case growth
+    /// Pods are scraped and models decided.
+    case decide
 
     /// What is measured where nothing is named.
     static let usual: [Run] = [.server, .create, .steady, .reaction, .coldstart]

@@ -13,7 +13,7 @@ import UnixSignals
 
 extension ModelFleetServer {
     /// Builds the services. They start together; on SIGTERM they stop in the reverse order, each after the one before:
-    /// 1. drain: readiness turns false, and the server keeps answering for a while;
+    /// 1. drain: readiness turns false, and the server keeps answering until nobody asks any more;
     /// 2. http: the socket closes, requests in flight end;
     /// 3. model: the engine's threads end.
     func composition(environment: [String: String]) -> ServiceGroup {
@@ -40,7 +40,7 @@ extension ModelFleetServer {
             host: address,
             port: port,
             // What is in flight has been waited for already; this is for what came in at the last moment.
-            limits: HTTPServiceLimits(drain: .seconds(2)),
+            limits: HTTPServiceLimits(drain: .seconds(3), linger: .seconds(1)),
             logger: logger,
             onListening: { port in
                 ready.info("listening", metadata: ["address": "\(address)", "port": "\(port)"])
@@ -67,8 +67,8 @@ extension ModelFleetServer {
         )
         let drain = DrainService(
             model: model,
-            least: .seconds(drainSeconds),
-            most: .seconds(max(drainSeconds, drainLimitSeconds)),
+            metrics: metrics,
+            rule: DrainRule(least: .seconds(drainSeconds), most: .seconds(drainLimitSeconds)),
             time: time,
             logger: logger
         )

@@ -3,19 +3,21 @@
 
 import Ambient
 import Inference
+import InferenceHTTP
 import Logging
 import ServiceLifecycle
 
-/// Does nothing until a graceful shutdown; then turns readiness off and holds the other services back.
-///
-/// They go on for `least`, and as long as requests are in flight, but not longer than `most`.
+/// Does nothing until a graceful shutdown; then turns readiness off and holds the other services back until the drain is over.
 struct DrainService: Service {
+    /// How often it looks.
+    private static let interval = Duration.milliseconds(20)
+
     /// The model that drains.
     let model: ServedModel
-    /// How long to keep serving at least.
-    let least: Duration
-    /// How long to wait at most.
-    let most: Duration
+    /// Knows what is open.
+    let metrics: ServerMetrics
+    /// When it is over.
+    let rule: DrainRule
     /// The clock.
     let time: any TimeSource
     /// The log.
@@ -27,10 +29,14 @@ struct DrainService: Service {
         let wasLoaded = model.backend != nil
         model.beginDraining()
         guard wasLoaded else { return }
-        logger.info("draining", metadata: ["in-flight": "\(model.inFlight)"])
+        logger.info("draining", metadata: ["open": "\(metrics.openRequests)"])
         let start = time.now()
-        try await time.sleep(for: least)
-        while model.inFlight > 0, time.now() - start < most { try await time.sleep(for: .milliseconds(20)) }
-        logger.info("drained", metadata: ["in-flight": "\(model.inFlight)"])
+        var verdict = metrics.drain(rule, since: start, now: start)
+        while verdict == .wait {
+            try await time.sleep(for: Self.interval)
+            verdict = metrics.drain(rule, since: start, now: time.now())
+        }
+        let seconds = (time.now() - start) / .seconds(1)
+        logger.info("drained", metadata: ["open": "\(metrics.openRequests)", "seconds": "\(seconds)"])
     }
 }

@@ -73,10 +73,18 @@ struct ModelFleetServer: AsyncParsableCommand {
     var threads = 1
 
     @Option(help: "How long to keep serving after SIGTERM, so that all clients learn that the server is going.")
-    var drainSeconds = 2
+    var drainSeconds = EnvironmentDefault.integer("MODELFLEET_DRAIN_SECONDS", or: 2)
 
-    @Option(help: "How long at most to wait for requests in flight after SIGTERM.")
-    var drainLimitSeconds = 25
+    @Option(
+        help: ArgumentHelp(
+            "How long at most to go on after SIGTERM while requests are open or still come.",
+            discussion: """
+                Open requests that take longer than ten times the 99th percentile so far (10 s at least) aren't waited for \
+                once no new one comes. The pod's terminationGracePeriodSeconds must be five seconds longer than this.
+                """
+        )
+    )
+    var drainLimitSeconds = EnvironmentDefault.integer("MODELFLEET_DRAIN_LIMIT_SECONDS", or: 25)
 
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"

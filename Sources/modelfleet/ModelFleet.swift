@@ -17,7 +17,7 @@ struct ModelFleet: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             LocalCommand.self, OperatorCommand.self, GetCommand.self, ExplainCommand.self, ValidateCommand.self,
-            RenderCommand.self,
+            RenderCommand.self, RolloutCommand.self,
             CRDsCommand.self, LoadCommand.self, DemoCommand.self, SimulateCommand.self, BenchScalingCommand.self,
         ]
     )

@@ -17,6 +17,7 @@ import Testing
 @Suite("External metrics of the operator", .timeLimit(.minutes(1)))
 struct ExternalMetricsTests {
     private static let root = "/apis/external.metrics.k8s.io/v1beta1"
+    private static let customRoot = "/apis/custom.metrics.k8s.io"
     private static let selector = "labelSelector=modelfleet.dev%2Fmodel%3Dm"
 
     private func get(
@@ -32,13 +33,13 @@ struct ExternalMetricsTests {
 
     @Test("discovery lists the three metrics; paths, methods, metrics and selectors that don't exist say so")
     func discovery() async throws {
-        let api = ExternalMetricsAPI(state: ScalingState(), time: SystemTime())
+        let api = try await OperatorHarness().service().metricsAPI()
         let list = try await get(api, Self.root)
         #expect(list.code == 200 && list.json["kind"] == "APIResourceList")
         let names = list.json["resources"]?.array?.compactMap { $0["name"]?.string }
         #expect(names == ["modelfleet_queue_length", "modelfleet_requests_in_flight", "modelfleet_request_rate"])
         let answers: [(String, Int)] = [
-            ("/apis", 404), (Self.root + "/namespaces/a", 404), (Self.root + "/namespaces/a/nothing", 404),
+            ("/api", 404), (Self.root + "/namespaces/a", 404), (Self.root + "/namespaces/a/nothing", 404),
             (Self.root + "/namespaces/a/%zz", 404), (Self.root + "/namespaces/a/modelfleet_queue_length", 404),
             (Self.root + "/namespaces/a/modelfleet_queue_length?labelSelector=%3D%3D", 400),
             (Self.root + "/namespaces/a/modelfleet_queue_length?labelSelector=%ff", 400),
@@ -48,6 +49,18 @@ struct ExternalMetricsTests {
             #expect(answer.code == code && answer.json["kind"] == "Status", "\(path)")
         }
         #expect(try await get(api, Self.root, method: .post).code == 405)
+        let groups = try await get(api, "/apis").json["groups"]?.array?.compactMap { $0["name"]?.string }
+        #expect(groups == ["external.metrics.k8s.io", "custom.metrics.k8s.io"])
+        let custom = try await get(api, "/apis/custom.metrics.k8s.io")
+        #expect(custom.json.at("preferredVersion", "version") == "v1beta2")
+        for version in ["v1beta1", "v1beta2"] {
+            let list = try await get(api, "\(Self.customRoot)/\(version)").json["resources"]?.array ?? []
+            #expect(list.contains { $0["name"] == "pods/modelfleet_queue_length" && $0["kind"] == "MetricValueList" })
+        }
+        #expect(try await get(api, "\(Self.customRoot)/v1beta3").code == 404)
+        #expect(
+            try await get(api, "\(Self.customRoot)/v1beta2/namespaces/a/nodes/*/modelfleet_queue_length").code == 404
+        )
     }
 
     private static func signals(queue: Int, now: WallTime) throws -> ReplicaSignals {
@@ -79,7 +92,7 @@ struct ExternalMetricsTests {
         try await harness.client.create(.modelDeployments, OperatorHarness.model(spec: ["scaling": scaling]))
         harness.pages.withLock { $0["10.0.0.1:8080"] = "modelfleet_queue_length 11\nmodelfleet_requests_in_flight 3\n" }
         let service = harness.service()
-        let api = service.metricsAPI
+        let api = service.metricsAPI()
         let path = Self.root + "/namespaces/default/modelfleet_queue_length?" + Self.selector
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
@@ -98,6 +111,7 @@ struct ExternalMetricsTests {
                 #expect(answer.json["items"]?[0]?["metricLabels"] == ["modelfleet.dev/model": "m"])
                 let other = path.replacing("%3Dm", with: "%3Dn")
                 #expect(try await get(api, other).code == 404)
+                try await podsAndModels(api)
                 let rate = path.replacing("queue_length", with: "request_rate")
                 #expect(try await get(api, rate).code == 404)
                 try await harness.client.delete(.pods, OperatorHarness.key("m-1"))
@@ -108,5 +122,26 @@ struct ExternalMetricsTests {
             defer { group.cancelAll() }
             try await group.next()
         }
+    }
+
+    /// The same model's values in `custom.metrics.k8s.io`.
+    private func podsAndModels(_ api: any HTTPExchange) async throws {
+        let root = "\(Self.customRoot)/v1beta2/namespaces/default"
+        let all = try await get(api, "\(root)/pods/*/modelfleet_requests_in_flight?\(Self.selector)")
+        #expect(all.json["kind"] == "MetricValueList")
+        #expect(all.json["items"]?.array?.count == 1)
+        let item = all.json["items"]?[0]
+        #expect(item?.at("describedObject", "name") == "m-1" && item?["value"] == "3000m")
+        #expect(item?.at("metric", "name") == "modelfleet_requests_in_flight")
+        let other = Self.selector.replacing("%3Dm", with: "%3Dn")
+        #expect(try await get(api, "\(root)/pods/*/modelfleet_requests_in_flight?\(other)").code == 404)
+        let one = try await get(api, root.replacing("v1beta2", with: "v1beta1") + "/pods/m-1/modelfleet_queue_length")
+        #expect(one.json["items"]?[0]?["metricName"] == "modelfleet_queue_length")
+        #expect(one.json["items"]?[0]?["value"] == "11000m")
+        #expect(try await get(api, "\(root)/pods/m-1/modelfleet_cache_usage").code == 404)
+        let model = try await get(api, "\(root)/modeldeployments.modelfleet.dev/m/modelfleet_queue_length")
+        #expect(model.json["items"]?[0]?["value"] == "11000m")
+        #expect(model.json["items"]?[0]?.at("describedObject", "kind") == "ModelDeployment")
+        #expect(try await get(api, "\(root)/modeldeployments.modelfleet.dev/n/modelfleet_queue_length").code == 404)
     }
 }

@@ -114,9 +114,10 @@ final class OperatorHarness: Sendable {
     func condition(_ object: KubeObject, _ type: String) -> Condition? { ConditionSet(object)[type] }
 
     /// Plays the Deployment controller: says how many replicas are ready.
-    func setReady(_ deployment: String, _ count: Int) async throws {
+    func setReady(_ deployment: String, _ count: Int, replicas: Int? = nil, generation: Int = 1) async throws {
         let status: JSONValue = [
-            "replicas": JSONValue(count), "readyReplicas": JSONValue(count), "observedGeneration": 1,
+            "replicas": JSONValue(replicas ?? count), "readyReplicas": JSONValue(count),
+            "observedGeneration": JSONValue(generation),
         ]
         try await client.patch(
             .deployments,

@@ -108,6 +108,83 @@ struct OperatorScalingTests {
         }
     }
 
+    /// A model with three replicas, that goes down without a wait, and pages of as many pods.
+    private func falling(_ inFlight: [Int]) async throws -> OperatorHarness {
+        let harness = try await loaded([
+            "minReplicas": 1, "maxReplicas": 3, "behavior": ["scaleDown": ["stabilizationWindowSeconds": 0]],
+            "targets": [["signal": "InFlight", "value": 8]],
+        ])
+        harness.pages.withLock { pages in
+            for (index, count) in inFlight.enumerated() {
+                pages["10.0.0.\(index + 1):8080"] =
+                    "modelfleet_queue_length 0\nmodelfleet_requests_in_flight \(count)\n"
+            }
+        }
+        return harness
+    }
+
+    @Test("before the count is lowered, the pods with the least in flight are marked")
+    func marks() async throws {
+        let harness = try await falling([3, 1, 2])
+        try await harness.withOperator { harness in
+            try await harness.expect(.deployments, "m-r1") { _ in true }
+            try await harness.client.setReplicas(3, of: .deployments, OperatorHarness.key("m-r1"))
+            for pod in 1...3 { try await harness.addPod("m-\(pod)", status: OperatorHarness.ready("10.0.0.\(pod)")) }
+            try await harness.setReady("m-r1", 3, generation: 2)
+            try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"]?.int == 1 }
+            // The count was lowered just now: the marks were there before.
+            let costs = try await harness.client.list(.pods, namespace: "default").items.map {
+                "\($0.name) \($0.annotation(DeletionCosts.annotation) ?? "-")"
+            }
+            #expect(costs.sorted() == ["m-1 -", "m-2 \(DeletionCosts.idle + 1)", "m-3 \(DeletionCosts.idle + 2)"])
+        }
+    }
+
+    @Test("pods that the Deployment counts and the operator hasn't seen keep the count where it is")
+    func unseen() async throws {
+        let harness = try await falling([1, 2, 1])
+        try await harness.withOperator { harness in
+            try await harness.expect(.deployments, "m-r1") { _ in true }
+            try await harness.client.setReplicas(3, of: .deployments, OperatorHarness.key("m-r1"))
+            // One pod of three: what it shows would be enough for one replica. The Deployment hasn't counted any yet.
+            try await harness.addPod("m-1", status: OperatorHarness.ready("10.0.0.1"))
+            try await harness.expect(.modelDeployments, "m") {
+                $0["status", "scaling", "lastDecision", "message"]?.string?.contains("missing is not zero") == true
+            }
+            // Then it has counted all, and two of them the operator still hasn't seen.
+            try await harness.setReady("m-r1", 2, replicas: 3, generation: 2)
+            try await harness.addPod("m-2", status: OperatorHarness.ready("10.0.0.2"))
+            try await harness.expect(.modelDeployments, "m") {
+                let inputs = $0["status", "scaling", "lastDecision", "inputs"]?.jsonText ?? ""
+                return inputs.contains("\"reporting\":2")
+            }
+            #expect(try await harness.client.get(.deployments, OperatorHarness.key("m-r1"))["spec", "replicas"] == 3)
+            try await harness.addPod("m-3", status: OperatorHarness.ready("10.0.0.3"))
+            try await harness.setReady("m-r1", 3, generation: 2)
+            try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"]?.int == 1 }
+        }
+    }
+
+    @Test("a Prometheus server that doesn't answer is asked again, and followed once it does")
+    func prometheus() async throws {
+        let harness = try await loaded([
+            "metricsSource": "Prometheus", "targets": [["signal": "QueueLength", "value": 4]],
+            "prometheus": ["address": "http://prometheus.test:9090", "queries": ["queueLength": "queue"]],
+        ])
+        try await harness.withOperator { harness in
+            try await bringUp(harness)
+            try await harness.expect(.modelDeployments, "m") {
+                ConditionSet($0)["ScalingActive"]?.reason == "MissingData"
+            }
+            let time = Int(SystemTime().now().seconds)
+            let answer =
+                #"{"status":"success","data":{"resultType":"vector","result":"#
+                + #"[{"metric":{"pod":"m-1"},"value":[\#(time),"11"]}]}}"#
+            harness.pages.withLock { $0["prometheus.test:9090"] = answer }
+            try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"]?.int == 3 }
+        }
+    }
+
     @Test("a page without what is looked for: the condition names both")
     func nothingOffered() async throws {
         let harness = try await loaded([:])

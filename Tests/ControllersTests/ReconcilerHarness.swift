@@ -64,7 +64,12 @@ struct ReconcilerHarness {
             stores: stores,
             scaling: ScalingState(),
             renderer: ModelRenderer(templates: templates),
-            apply: ModelApply(client: client, recorder: recorder, ledger: ledger),
+            apply: ModelApply(
+                client: client,
+                recorder: recorder,
+                ledger: ledger,
+                routing: RolloutRouting(client: client, hasLocalProxy: true)
+            ),
             ledger: ledger,
             settled: SettledModels(),
             time: time

@@ -39,6 +39,8 @@ struct RunningServer: Sendable {
 func withServer(
     _ exchange: any HTTPExchange,
     tls: TLSSettings? = nil,
+    credentials: ServerCredentials? = nil,
+    asksForClientCertificate: Bool = false,
     port: Int = 0,
     limits: HTTPServiceLimits = HTTPServiceLimits(drain: .seconds(10), streamDrain: .zero),
     statistics: HTTPServiceStatistics = HTTPServiceStatistics(),
@@ -51,6 +53,8 @@ func withServer(
         host: "127.0.0.1",
         port: port,
         tls: tls,
+        credentials: credentials,
+        asksForClientCertificate: asksForClientCertificate,
         limits: limits,
         statistics: statistics,
         logger: logger

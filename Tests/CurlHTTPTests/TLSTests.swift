@@ -48,6 +48,68 @@ struct TLSTests {
         }
     }
 
+    @Test("the server learns which certificate a client showed, over HTTP/2 and HTTP/1.1, and that another showed none")
+    func clientCertificate() async throws {
+        let bundle = try bundle()
+        let client = try CertificateBundle.makeClient(
+            commonName: "front-proxy-client",
+            organizations: ["a", "b"],
+            now: SystemTime().now(),
+            validity: .seconds(86_400),
+            random: SystemRandom()
+        )
+        let who = ClosureExchange { request in
+            let name = try? ClientCertificate(
+                verifying: request.clientCertificates,
+                authorities: client.authority,
+                now: SystemTime().now()
+            )
+            let text =
+                name.map { "\($0.commonName) of \($0.organizations)" }
+                ?? (request.clientCertificates.isEmpty ? "none" : "a stranger")
+            return HTTPResponseMessage(status: .ok, text: text)
+        }
+        try await withServer(who, tls: serverTLS(bundle), asksForClientCertificate: true) { server in
+            for http2 in [true, false] {
+                for (certificate, key, expected) in [
+                    (client.certificate, client.privateKey, #"front-proxy-client of ["a", "b"]"#), (nil, nil, "none"),
+                    (bundle.certificate, bundle.privateKey, "a stranger"),
+                ] {
+                    let tls = TLSSettings(authorities: bundle.authority, certificate: certificate, privateKey: key)
+                    let curl = CurlExchange(configuration: CurlConfiguration(tls: tls, http2: http2))
+                    for _ in 0..<2 {
+                        let answer = try await curl.exchange(server.request(.get, "/", scheme: "https"))
+                        let text = String(decoding: try await answer.body.collect(upTo: 1000), as: UTF8.self)
+                        #expect(text == expected)
+                    }
+                }
+            }
+        }
+    }
+
+    @Test(
+        "a server whose certificate is replaced shows the new one to new connections, and keeps it when the next is useless"
+    )
+    func replaced() async throws {
+        let (old, new) = (try bundle(), try bundle())
+        let credentials = ServerCredentials(serverTLS(old))
+        let hello = hello
+        try await withServer(hello, credentials: credentials) { server in
+            func reaches(_ authority: String) async -> Bool {
+                let curl = CurlExchange(configuration: CurlConfiguration(tls: TLSSettings(authorities: authority)))
+                return (try? await curl.exchange(server.request(.get, "/", scheme: "https"))) != nil
+            }
+            #expect(await reaches(old.authority))
+            try credentials.replace(by: TLSSettings(certificate: new.certificate, privateKey: new.privateKey))
+            #expect(await reaches(new.authority))
+            #expect(await !reaches(old.authority))
+            #expect(throws: SecurityError.self) {
+                try credentials.replace(by: TLSSettings(certificate: old.certificate, privateKey: new.privateKey))
+            }
+            #expect(await reaches(new.authority))
+        }
+    }
+
     @Test("another authority, and the system's, are refused with a TLS error")
     func wrongAuthority() async throws {
         let bundle = try bundle()

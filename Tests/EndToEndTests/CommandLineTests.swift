@@ -12,6 +12,7 @@ extension EndToEnd {
         static let commands = [
             ("local", "Kubernetes"), ("operator", "operator"), ("get", "models"), ("validate", "Checks"),
             ("render", "objects"), ("crds", "definitions"), ("load", "requests"), ("demo", "loop"),
+            ("rollout", "rollout"),
         ]
 
         private func run(_ arguments: [String], standard: [String: String] = [:]) async throws -> (

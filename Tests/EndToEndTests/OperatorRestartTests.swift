@@ -34,8 +34,8 @@ extension EndToEnd {
         )
         func killed() async throws {
             try await LocalRun.run([]) { local in
-                try await Self.install(local)
-                let first = try Self.startOperator(local)
+                try await local.install()
+                let first = try local.startOperator()
                 try await local.client.apply(Samples.models, Samples.model("iris", replicas: 2))
                 try await local.model("iris", within: .seconds(60)) { $0.isTrue }
                 let address = try await Self.settled(local)
@@ -53,7 +53,7 @@ extension EndToEnd {
                     try await requests.more(50)
                     #expect(try await Running(local) == before, "while the operator is away")
 
-                    let second = try Self.startOperator(local)
+                    let second = try local.startOperator()
                     // Only a working operator observes this change; it asks for no other pods.
                     let patch: JSONValue = ["spec": ["scaling": ["maxReplicas": 5]]]
                     let key = ObjectKey(namespace: "default", name: "iris")
@@ -79,33 +79,6 @@ extension EndToEnd {
                 second.send(SIGTERM)
                 #expect(try await second.end(within: .seconds(15)) == 0, "\(second.output)")
             }
-        }
-
-        /// Installs what the operator needs, as a user does: the printed definitions and the built-in runtime.
-        private static func install(_ local: LocalRun) async throws {
-            let printed = try await ProgramRun.result(Programs.modelfleet(), ["crds"], folder: local.folder)
-            for definition in try Samples.objects(printed.output) {
-                try await local.client.apply(.customResourceDefinitions, definition)
-            }
-            let file = Programs.project + "/manifests/runtimes/modelfleet-onnx.yaml"
-            for runtime in try Samples.objects(String(contentsOfFile: file, encoding: .utf8)) {
-                _ = try await eventually(within: .seconds(10), "the kind ServingRuntime") {
-                    do throws(KubeError) {
-                        return try await local.client.apply(Samples.runtimes, runtime)
-                    } catch {
-                        if error.isNotFound { return nil }
-                        throw error
-                    }
-                }
-            }
-        }
-
-        private static func startOperator(_ local: LocalRun) throws -> ProgramRun {
-            try ProgramRun(
-                Programs.modelfleet(),
-                ["operator", "--kubeconfig", local.kubeconfig, "--stop-with-parent", "--log-level", "warning"],
-                folder: local.folder
-            )
         }
 
         /// Waits until the Deployment has nothing left to do; the Service's address.

@@ -16,6 +16,8 @@ import KubeModel
 /// | `only orphans are collected` | the garbage collector deletes nothing whose owner exists |
 /// | `revisions are immutable` | one number stands for one rendering, for ever |
 /// | `status tells the truth` | `observedGeneration` never exceeds the generation and never goes back |
+/// | `weight after readiness` | the canary's share of the requests rises only where it had the ready pods for it |
+/// | `canary with a share stays` | the operator takes no pods from a canary that the routes give requests |
 /// | `one leader writes` | an operator writes only while it holds the lease (see `LeaseChecks`) |
 /// | `lost nodes are silent` | the node controller takes no node for lost that renewed its lease within the grace |
 /// | `no hot loop` | a process sends at most `mostRequestsAMinute` requests in a minute |
@@ -84,7 +86,9 @@ struct Checks {
         leases.note(write)
         let isOperator = write.process.hasPrefix("operator")
         var problem = concurrency(write) ?? immutable(write) ?? honest(write)
-        if isOperator { problem = problem ?? leads(write) ?? bounded(write, mirror) ?? keeps(write, mirror) }
+        if isOperator {
+            problem = problem ?? leads(write) ?? bounded(write, mirror) ?? keeps(write, mirror) ?? weighs(write, mirror)
+        }
         problem = problem ?? turns(write, mirror) ?? judges(write)
         if write.process.hasPrefix("controllers") { problem = problem ?? collects(write, mirror) }
         return problem
@@ -185,6 +189,11 @@ struct Checks {
         let siblings = sizes.filter { $0.key.hasPrefix(owner.name + "-r") && $0.key != after.name }
         let isSize = siblings.contains { entry in entry.value.contains { max(1, $0.value) == after.wanted } }
         if isSize { return nil }
+        // A canary has its share, and so has a stable track that gave some up.
+        if scenario.hasCanaries, siblings.contains(where: { $0.value.contains { $0.value >= after.wanted } }) {
+            return nil
+        }
+        if scenario.hasCanaries, after.wanted <= allowed.map(\.upperBound).max() ?? 0 { return nil }
         return violation("replicas within bounds", write, "\(after.wanted) is in none of \(allowed)")
     }
 
@@ -212,7 +221,7 @@ struct Checks {
 
     private mutating func turns(_ write: Write, _ mirror: Mirror) -> World.Violation? {
         guard write.target.resource == "services", let before = write.before, let after = write.after,
-            before.uid == after.uid, let owner = after.controller
+            before.uid == after.uid, let owner = after.controller, owner.name == after.name
         else { return nil }
         let label = FleetAPI.revisionLabel
         guard let old = before["spec", "selector", label]?.string.flatMap({ Int($0) }),
@@ -271,5 +280,47 @@ struct Checks {
         let present = mirror.object(resource, ObjectKey(namespace: before.namespace, name: owner.name))
         guard let present, present.uid == owner.uid, !present.isBeingDeleted else { return nil }
         return violation("only orphans are collected", write, "its owner \(owner.kind) \(owner.name) exists")
+    }
+
+    // MARK: Canaries
+
+    private static func weight(_ service: KubeObject?) -> Int {
+        guard let text = service?.annotations[FleetAPI.trafficAnnotation],
+            let rule = try? JSONValue(parsing: Array(text.utf8))
+        else { return 0 }
+        return rule.at("backends")?[0]?["weight"]?.int ?? 0
+    }
+
+    /// Weights rise behind readiness, and no pods go from behind a weight.
+    private func weighs(_ write: Write, _ mirror: Mirror) -> World.Violation? {
+        if write.target.resource == "services", let after = write.after, let owner = after.controller,
+            owner.name == after.name
+        {
+            let (old, new) = (Self.weight(write.before), Self.weight(after))
+            guard new > old, let selected = mirror.selectedRevision(Self.canaryService(after.key)),
+                let stable = mirror.selectedRevision(after.key), stable != selected
+            else { return nil }
+            let size = within(sizes["\(owner.name)-r\(stable)"], write.time).min() ?? 1
+            let best = within(ready["\(owner.name)-r\(selected)"], write.time).max() ?? 0
+            if best > 0, best * 100 + 99 >= size * new || best >= size { return nil }
+            return violation(
+                "weight after readiness",
+                write,
+                "revision \(selected) had \(best) ready pods and gets \(new) % of what \(size) carry"
+            )
+        }
+        guard write.target.resource == "deployments.apps", let before = write.before, let owner = before.controller,
+            write.after == nil || write.after?.wanted == 0 && before.wanted > 0
+        else { return nil }
+        let key = ObjectKey(namespace: before.namespace, name: owner.name)
+        guard mirror.object("modeldeployments.modelfleet.dev", key)?.uid == owner.uid,
+            let root = mirror.object("services", key), root.controller?.uid == owner.uid, Self.weight(root) > 0,
+            mirror.selectedRevision(Self.canaryService(key)) == before.revision
+        else { return nil }
+        return violation("canary with a share stays", write, "the routes give it \(Self.weight(root)) %")
+    }
+
+    private static func canaryService(_ model: ObjectKey) -> ObjectKey {
+        ObjectKey(namespace: model.namespace, name: "\(model.name)-canary")
     }
 }

@@ -52,18 +52,33 @@ struct Rest {
         let deployments = mirror.controlled("deployments.apps", by: model.uid).sorted { $0.revision < $1.revision }
         let uri = model["spec", "model", "uri"]?.string
         let cpu = model["spec", "resources"]?.at("requests", "cpu")
-        guard
-            let wanted = deployments.last(where: { deployment in
-                let container = deployment["spec", "template", "spec", "containers"]?[0]
-                return deployment.servedURI == uri && container?.at("resources", "requests", "cpu") == cpu
-            })
-        else { return ["no Deployment is of its spec"] }
+        let ofSpec = deployments.last { deployment in
+            let container = deployment["spec", "template", "spec", "containers"]?[0]
+            return deployment.servedURI == uri && container?.at("resources", "requests", "cpu") == cpu
+        }
+        let phase = model["status", "rollout", "phase"]?.string ?? "Settled"
+        let isGivenUp = phase == "RolledBack"
+        let isHeld = model["spec", "rollout", "paused"]?.bool ?? false
+        guard ofSpec != nil || isGivenUp || isHeld else { return ["no Deployment is of its spec"] }
         guard let selected = mirror.selectedRevision(model.key),
             let serving = deployments.first(where: { $0.revision == selected })
         else { return ["its Service selects no Deployment"] }
+        let wanted = ofSpec ?? serving
         var found: [String] = []
         let isGood = PodHabit(uri: uri).isGood
-        if isGood, wanted.revision != selected {
+        if !["Settled", "RolledBack", "Failed"].contains(phase), !isHeld {
+            found.append("its rollout is still \(phase)")
+        }
+        if isGivenUp, wanted.revision != selected, wanted.wanted != 0 {
+            found.append("revision \(wanted.revision) was given up and has \(wanted.wanted) replicas")
+        }
+        if mirror.object("services", ObjectKey(namespace: model.namespace, name: "\(model.name)-canary")) != nil {
+            found.append("its canary Service is left over")
+        }
+        if let traffic = service.annotations[FleetAPI.trafficAnnotation] {
+            found.append("its routes are still \(traffic)")
+        }
+        if isGood, wanted.revision != selected, !isGivenUp, !isHeld {
             found.append("revision \(wanted.revision) is good, and \(selected) has the traffic")
         }
         let allowed = Set([wanted.revision, selected])
@@ -150,8 +165,10 @@ struct Rest {
         expect("readyReplicas", status["readyReplicas"], JSONValue(pods.count(where: \.isReadyPod)))
         expect("stable.revision", status.at("stable", "revision"), JSONValue(serving.revision))
         expect("stable.readyReplicas", status.at("stable", "readyReplicas"), JSONValue(servingReady))
-        let candidate = wanted.revision == serving.revision ? nil : JSONValue(wanted.revision)
-        expect("candidate.revision", status.at("candidate", "revision"), candidate)
+        let isGivenUp = status.at("rollout", "phase") == "RolledBack"
+        let isHeld = model["spec", "rollout", "paused"] == true
+        let canary = wanted.revision == serving.revision || isGivenUp || isHeld ? nil : JSONValue(wanted.revision)
+        expect("canary.revision", status.at("canary", "revision"), canary)
         expect("ready", status["ready"], .string("\(servingReady)/\(serving.wanted)"))
         expect(
             "selector",
@@ -169,7 +186,11 @@ struct Rest {
         let isGood = PodHabit(uri: wanted.servedURI).isGood
         expect("Ready", servingReady > 0)
         if isGood { expect("Progressing", false) }
-        if isGood || knowsTime { expect("RolloutHealthy", isGood) }
+        if isGivenUp {
+            expect("RolloutHealthy", false)
+        } else if isGood || knowsTime, !isHeld {
+            expect("RolloutHealthy", isGood)
+        }
         return found
     }
 }

@@ -60,6 +60,8 @@ public struct Scenario: Sendable {
     public var userActions = 6
     /// How often each of `faults` strikes.
     public var strikes = 2
+    /// Whether the user rolls out with canaries, previews and mirrors, and steers rollouts.
+    public var hasCanaries = false
 
     /// A world without faults.
     public static func calm(seed: UInt64) -> Scenario {
@@ -111,6 +113,18 @@ public struct Scenario: Sendable {
         return scenario
     }
 
+    /// A world of canaries: operators crash, views are late, and the user starts, aborts, promotes and retries rollouts.
+    public static func canaries(seed: UInt64) -> Scenario {
+        var scenario = Scenario(seed: seed)
+        scenario.makeSmall()
+        scenario.troubleTime = .seconds(200)
+        scenario.userActions = 10
+        scenario.hasCanaries = true
+        scenario.faults = [.operatorCrash, .podCrash]
+        scenario.network = [.watchDelayed: 0.05]
+        return scenario
+    }
+
     /// A world as the seed wants it: some kinds of fault, each at a rate of its own.
     public init(drawing seed: UInt64) {
         self.init(seed: seed)
@@ -135,6 +149,7 @@ public struct Scenario: Sendable {
         }
         hasHeartbeats = chance(0.4)
         if !elects { faults.remove(.operatorPause) }
+        hasCanaries = chance(0.5)
     }
 
     private init(seed: UInt64) { self.seed = seed }
@@ -154,7 +169,7 @@ public struct Scenario: Sendable {
         return "seed \(seed): \(models) models, \(operators) operator(s)\(elects ? " with election" : "")"
             + "\(shards > 1 ? " of \(shards) shards" : ""), "
             + "trouble for \(troubleTime.components.seconds) s, history of \(historyLimit), "
-            + "\(hasHeartbeats ? "heartbeats, " : "")"
+            + "\(hasHeartbeats ? "heartbeats, " : "")\(hasCanaries ? "canaries, " : "")"
             + "faults: \((rates + others).joined(separator: ", "))"
     }
 }

@@ -12,11 +12,14 @@ struct User: Sendable {
     let world: World
     let client: KubeClient
     let random: SeededRandom
+    /// What there is to do with rollouts; `nil` in worlds without canaries.
+    private let canaries: CanaryUser?
 
     init(_ world: World, _ process: SimProcess) {
         self.world = world
         client = world.directClient(process)
         random = world.random(for: "user")
+        canaries = world.scenario.hasCanaries ? CanaryUser(random: world.random(for: "canaries")) : nil
     }
 
     /// The definitions, the runtime, and the namespace of leases.
@@ -73,6 +76,9 @@ struct User: Sendable {
             "model": ["format": ["name": "onnx"], "uri": uri()], "scaling": scaling(),
             "rollout": ["progressDeadlineSeconds": JSONValue(pick([60, 90]))],
         ]
+        if let rollout = canaries?.rollout() {
+            for (field, value) in rollout.object ?? JSONObject() { model.json.set(value, at: "spec", "rollout", field) }
+        }
         note("creates \(name)")
         try await client.create(.modelDeployments, model)
     }
@@ -82,6 +88,11 @@ struct User: Sendable {
     private func actOnce() async throws {
         let models = world.mirror.all("modeldeployments.modelfleet.dev").map(\.name)
         let key = ObjectKey(namespace: "default", name: models.isEmpty ? "m0" : pick(models))
+        if let canaries, let patch = canaries.action(world.mirror.object("modeldeployments.modelfleet.dev", key)) {
+            note("\(key): \(patch.jsonText)")
+            _ = try await client.patch(.modelDeployments, key, .merge(patch))
+            return
+        }
         switch Int(random.next() % 12) {
         case 0, 1, 2: try await change(key, ["model": ["uri": uri()]])
         case 3, 4: try await change(key, ["scaling": scaling()])

@@ -35,6 +35,12 @@ struct SimulationTests {
     @Test("the world comes to rest after nodes fell silent, by the real node controllers")
     func silentNodes() { expectPeace(.silentNodes(seed: 7)) }
 
+    @Test(
+        "the world comes to rest after canaries were started, aborted, promoted and tried again",
+        arguments: [7, 8] as [UInt64]
+    )
+    func canaries(seed: UInt64) { expectPeace(.canaries(seed: seed)) }
+
     /// Lives through a world; a broken promise is recorded with the end of the trace.
     private func expectPeace(_ scenario: Scenario) {
         let outcome = World.run(scenario)

@@ -58,18 +58,40 @@ struct ModelDeploymentTests {
         #expect(errors.map(\.field) == ["spec.model.uri"])
     }
 
+    @Test("a step has exactly one member, and an error says which there are")
+    func steps() {
+        let both = changed(
+            ["strategy": "Canary", "steps": [["setWeight": 10], ["pause": [:], "setWeight": 20], [:]]],
+            at: "spec",
+            "rollout"
+        )
+        let errors = ModelDeploymentValidation.validate(both).errors
+        #expect(errors.map(\.field) == ["spec.rollout.steps[1]", "spec.rollout.steps[2]"])
+        #expect(errors.allSatisfy { $0.message.contains("setWeight, pause, analysis, setReplicas") })
+        let shadow = changed(["strategy": "Shadow", "traffic": ["provider": "Replicas"]], at: "spec", "rollout")
+        #expect(ModelDeploymentValidation.validate(shadow).errors.map(\.field) == ["spec.rollout.traffic.provider"])
+        let weight = changed(["strategy": "Canary", "steps": [["setWeight": 101]]], at: "spec", "rollout")
+        #expect(ModelDeploymentValidation.validate(weight).errors.map(\.field) == ["spec.rollout.steps[0].setWeight"])
+    }
+
     @Test("fields without an effect get a warning that names them")
     func warns() {
-        let steps = changed(["strategy": "Canary", "steps": [["setWeight": 10]]], at: "spec", "rollout")
+        let steps = changed(["steps": [["setWeight": 10]], "blueGreen": ["autoPromote": true]], at: "spec", "rollout")
         let warnings = ModelDeploymentValidation.validate(steps).warnings
-        #expect(warnings.contains { $0.contains("spec.rollout.steps") })
-        #expect(warnings.contains { $0.contains("spec.rollout.strategy Canary") })
+        #expect(warnings.contains { $0.contains("spec.rollout.steps") && $0.contains("RollingUpdate") })
+        #expect(warnings.contains { $0.contains("spec.rollout.blueGreen") })
+        let canary = changed(["strategy": "Canary", "steps": [["setWeight": 10]]], at: "spec", "rollout")
+        #expect(ModelDeploymentValidation.validate(canary).warnings.allSatisfy { !$0.contains("rollout") })
         let replicas = ModelDeploymentValidation.validate(changed(3, at: "spec", "replicas")).warnings
         #expect(replicas.contains { $0.contains("spec.replicas has no effect") })
         let external = changed(["engine": "External", "targets": []], at: "spec", "scaling")
         #expect(ModelDeploymentValidation.validate(external).warnings.contains { $0.contains("spec.scaling.targets") })
-        let hpa = changed(["engine": "HorizontalPodAutoscaler"], at: "spec", "scaling")
-        #expect(ModelDeploymentValidation.validate(hpa).warnings.contains { $0.contains("metrics adapter") })
+        let objective: JSONValue = ["latency": ["percentile": 95, "milliseconds": 100]]
+        let hpa = changed(["engine": "HorizontalPodAutoscaler", "objective": objective], at: "spec", "scaling")
+        let unserved = ModelDeploymentValidation.validate(hpa).warnings
+        #expect(unserved.contains { $0.contains("spec.scaling.objective has no effect") })
+        let plain = changed(["engine": "HorizontalPodAutoscaler"], at: "spec", "scaling")
+        #expect(!ModelDeploymentValidation.validate(plain).warnings.contains { $0.contains("HorizontalPodAutoscaler") })
         let http = changed("https://example.com/m.onnx", at: "spec", "model", "uri")
         #expect(ModelDeploymentValidation.validate(http).warnings.contains { $0.contains("sha256") })
     }

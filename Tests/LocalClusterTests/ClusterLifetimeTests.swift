@@ -10,7 +10,8 @@ import Testing
 
 @Suite("The end of pods and of the cluster, with real processes", .serialized)
 struct ClusterLifetimeTests {
-    /// Writes its own number (`$$` after the expansion that Kubernetes does), then waits for `SIGTERM`, notes it and ends.
+    /// Writes its own number (`$$` after the expansion that Kubernetes does), then waits for `SIGTERM`, notes it and
+    /// ends.
     private static let polite = """
         trap 'echo ended > $FILE.term; exit 0' TERM
         echo $$$$ > $FILE.new; mv $FILE.new $FILE

@@ -7,7 +7,8 @@ import Testing
 
 @testable import LocalCluster
 
-/// A Deployment with its replica sets in memory, stepped by the controller's pure parts. Pods of an image that begins with
+/// A Deployment with its replica sets in memory, stepped by the controller's pure parts. Pods of an image that begins
+/// with
 /// `bad` never get available; all others are so at once.
 private struct Rehearsal {
     var deployment: KubeObject

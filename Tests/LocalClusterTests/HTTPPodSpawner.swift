@@ -13,8 +13,8 @@ import Synchronization
 
 /// Makes pods that are HTTP servers in this process, on `POD_IP` and port 8080.
 ///
-/// Each answers `GET /healthy`, `/ready` and `/started` as its switches say, and everything else with its argument. When
-/// asked to end, it does as well-behaved servers do: it turns unready, serves on for a moment, drains and ends.
+/// Each answers `GET /healthy`, `/ready` and `/started` as its switches say, and everything else with its argument.
+/// When asked to end, it does as well-behaved servers do: it turns unready, serves on for a moment, drains and ends.
 final class HTTPPodSpawner: PodProcessSpawner {
     /// What a pod's answers depend on, and what it was asked.
     struct Switches: Sendable {

@@ -56,11 +56,14 @@ struct TrackEvidenceTests {
         var evidence = TrackEvidence(warmup: .seconds(30))
         _ = evidence.add([pod(0, 0)], at: at(0))
         #expect(evidence.add([pod(100, 90)], at: at(20)).answers == nil)
-        #expect(evidence.add([pod(200, 95)], at: at(30)).answers == HitCount(trials: 100, hits: 5))
-        #expect(evidence.add([pod(20, 20, incarnation: "2", readySeconds: nil)], at: at(40)).answers == nil)
-        #expect(evidence.add([pod(30, 30, incarnation: "2", readySeconds: 45)], at: at(60)).answers == nil)
+        // What happened since a look in the warm-up isn't all after it.
+        #expect(evidence.add([pod(180, 93)], at: at(30)).answers == nil)
+        #expect(evidence.add([pod(280, 98)], at: at(40)).answers == HitCount(trials: 100, hits: 5))
+        #expect(evidence.add([pod(20, 20, incarnation: "2", readySeconds: nil)], at: at(50)).answers == nil)
+        #expect(evidence.add([pod(30, 30, incarnation: "2", readySeconds: 55)], at: at(80)).answers == nil)
+        #expect(evidence.add([pod(40, 30, incarnation: "2", readySeconds: 55)], at: at(90)).answers == nil)
         #expect(
-            evidence.add([pod(80, 31, incarnation: "2", readySeconds: 45)], at: at(80)).answers
+            evidence.add([pod(90, 31, incarnation: "2", readySeconds: 55)], at: at(100)).answers
                 == HitCount(trials: 50, hits: 1)
         )
     }
@@ -72,7 +75,7 @@ struct TrackEvidenceTests {
         #expect(evidence.add([pod(200, value)], at: at(20)).answers == nil)
         #expect(evidence.add([pod(value, 3)], at: at(30)).answers == nil)
         // The base stayed where it was readable: nothing is counted twice, nothing is lost.
-        #expect(evidence.add([pod(300, 4)], at: at(40)).answers == HitCount(trials: 100, hits: 1))
+        #expect(evidence.add([pod(300, 4)], at: at(40)).answers == HitCount(trials: 200, hits: 3))
     }
 
     @Test("a torn page is left out, and said")
@@ -109,5 +112,22 @@ struct TrackEvidenceTests {
         )
         #expect(increment.latency?.total == 3)
         #expect(increment.remarks == ["pods have different latency buckets"])
+    }
+
+    @Test("half of the pods stand for themselves, where the rest has something as well")
+    func halves() {
+        var evidence = TrackEvidence()
+        func pods(_ counts: [Double]) -> [PodSample] {
+            zip(["a", "b", "c"], counts).map { pod(named: $0, $1, $1 / 10, latency: [0, 0, $1]) }
+        }
+        _ = evidence.add(pods([0, 0, 0]), at: at(10))
+        let increment = evidence.add(pods([100, 20, 300]), at: at(20))
+        #expect(increment.answers == HitCount(trials: 420, hits: 42))
+        #expect(increment.latency?.total == 420)
+        #expect(increment.half?.answers == HitCount(trials: 20, hits: 2))
+        #expect(increment.half?.latency?.total == 20)
+        var single = TrackEvidence()
+        _ = single.add(pods([0]), at: at(10))
+        #expect(single.add(pods([100]), at: at(20)).half == nil)
     }
 }

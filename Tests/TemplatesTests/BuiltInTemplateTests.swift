@@ -18,6 +18,7 @@ struct BuiltInTemplateTests {
             Case(template: "deployment", context: SampleContext.minimal, name: "deployment-minimal.yaml"),
             Case(template: "deployment", context: SampleContext.full, name: "deployment-full.yaml"),
             Case(template: "service", context: SampleContext.minimal, name: "service.yaml"),
+            Case(template: "canaryservice", context: SampleContext.minimal, name: "canaryservice.yaml"),
             Case(
                 template: "horizontalpodautoscaler",
                 context: SampleContext.full,
@@ -97,10 +98,14 @@ struct BuiltInTemplateTests {
     @Test("a template can be replaced, and an unknown one is named")
     func overriding() throws {
         let set = try TemplateSet(overriding: ["service.yaml": "kind: Mine\nname: ${model.name}", "extra": "a: 1"])
-        #expect(set.names == ["deployment.yaml", "extra.yaml", "horizontalpodautoscaler.yaml", "service.yaml"])
+        #expect(
+            set.names == [
+                "canaryservice.yaml", "deployment.yaml", "extra.yaml", "horizontalpodautoscaler.yaml", "service.yaml",
+            ]
+        )
         #expect(try set.render("service", context: SampleContext.minimal) == ["kind": "Mine", "name": "churn"])
         let failure = #expect(throws: TemplateError.self) { try set.render("nope", context: [:]) }
-        #expect(failure?.description.contains("nope.yaml, line 1, column 1: there is no such template, only d") == true)
+        #expect(failure?.description.contains("nope.yaml, line 1, column 1: there is no such template, only c") == true)
         #expect(throws: TemplateError.self) { try TemplateSet(overriding: ["bad": "a: ["]) }
     }
 }

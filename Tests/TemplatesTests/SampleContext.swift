@@ -19,7 +19,7 @@ enum SampleContext {
             "args": ["--model-name", "churn", "--model-uri", "https://models.example.com/churn/2.1.3/model.onnx"],
             "ports": [["name": "http", "containerPort": 8080, "protocol": "TCP"]],
             "readinessProbe": ["httpGet": ["path": "/v2/health/ready", "port": "http"], "periodSeconds": 2],
-            "livenessProbe": .null, "startupProbe": .null,
+            "livenessProbe": .null, "startupProbe": .null, "lifecycle": .null,
         ],
         "resources": .null,
         "labels": ["app.kubernetes.io/name": "churn", "app.kubernetes.io/managed-by": "modelfleet"],
@@ -49,6 +49,7 @@ enum SampleContext {
             "startupProbe"
         )
         context.set(["requests": ["cpu": "500m", "memory": "512Mi"], "limits": ["memory": "512Mi"]], at: "resources")
+        context.set(["preStop": ["sleep": ["seconds": 5]]], at: "runtime", "lifecycle")
         context.set(5, at: "minReadySeconds")
         context.set(60, at: "terminationGracePeriodSeconds")
         context.set(

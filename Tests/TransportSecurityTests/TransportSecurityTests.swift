@@ -19,6 +19,54 @@ struct TransportSecurityTests {
         )
     }
 
+    @Test("HMAC-SHA-256 gives the test cases of RFC 4231 (the fifth, a truncated code, left out)", arguments: hmacCases)
+    func hmac(_ row: HMACCase) throws {
+        #expect(try HMACSHA256.hex(of: row.message, key: row.key) == row.code)
+    }
+
+    /// A key, a message and their code.
+    struct HMACCase: Sendable {
+        var key: [UInt8]
+        var message: [UInt8]
+        var code: String
+    }
+
+    static let hmacCases = [
+        HMACCase(
+            key: [UInt8](repeating: 0x0b, count: 20),
+            message: Array("Hi There".utf8),
+            code: "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"
+        ),
+        HMACCase(
+            key: Array("Jefe".utf8),
+            message: Array("what do ya want for nothing?".utf8),
+            code: "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        ),
+        HMACCase(
+            key: [UInt8](repeating: 0xaa, count: 20),
+            message: [UInt8](repeating: 0xdd, count: 50),
+            code: "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"
+        ),
+        HMACCase(
+            key: Array(1...25),
+            message: [UInt8](repeating: 0xcd, count: 50),
+            code: "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b"
+        ),
+        HMACCase(
+            key: [UInt8](repeating: 0xaa, count: 131),
+            message: Array("Test Using Larger Than Block-Size Key - Hash Key First".utf8),
+            code: "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        ),
+        HMACCase(
+            key: [UInt8](repeating: 0xaa, count: 131),
+            message: Array(
+                ("This is a test using a larger than block-size key and a larger than block-size data. "
+                    + "The key needs to be hashed before being used by the HMAC algorithm.").utf8
+            ),
+            code: "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"
+        ),
+    ]
+
     @Test("a digest of pieces is the digest of the whole")
     func digestOfPieces() throws {
         let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
@@ -54,6 +102,47 @@ struct TransportSecurityTests {
         #expect(throws: SecurityError.self) {
             _ = try ServerTLSContext(certificatePEM: "nonsense", privateKeyPEM: one.privateKey)
         }
+    }
+
+    @Test("a client's certificate is trusted by its authority alone, in its time, and only when made for clients")
+    func clientCertificates() throws {
+        let random = SeededRandom(seed: 3)
+        let now = WallTime(seconds: 1_800_000_000)
+        let client = try CertificateBundle.makeClient(
+            commonName: "proxy",
+            organizations: ["one", "two"],
+            now: now,
+            validity: .seconds(600),
+            random: random
+        )
+        let other = try CertificateBundle.make(hosts: ["a"], now: now, validity: .seconds(600), random: random)
+        let trusted = try ClientCertificate(
+            verifying: [client.certificate],
+            authorities: other.authority + client.authority,
+            now: now
+        )
+        #expect(
+            trusted == (try ClientCertificate(verifying: [client.certificate], authorities: client.authority, now: now))
+        )
+        #expect(trusted.commonName == "proxy" && trusted.organizations == ["one", "two"])
+        let refused: [([String], String, WallTime, String)] = [
+            ([client.certificate], other.authority, now, "unable to get local issuer certificate"),
+            ([client.certificate], client.authority, now + .seconds(601), "certificate has expired"),
+            ([client.certificate], client.authority, now - .seconds(3700), "certificate is not yet valid"),
+            ([other.certificate], other.authority, now, "unsuitable certificate purpose"),
+            ([], client.authority, now, "showed no certificate"),
+            (["nonsense"], client.authority, now, "showed no certificate"),
+        ]
+        for (chain, authorities, time, reason) in refused {
+            let error = #expect(throws: SecurityError.self) {
+                try ClientCertificate(verifying: chain, authorities: authorities, now: time)
+            }
+            #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
+        }
+        #expect(try CertificateFacts.end(of: client.certificate) == now + .seconds(600))
+        #expect(throws: SecurityError.self) { try CertificateFacts.end(of: "nonsense") }
+        let parts = try CertificateFacts.parts(of: "text\n" + client.authority + "\n" + other.certificate)
+        #expect(parts.count == 2 && parts[1] == other.certificate)
     }
 
     @Test("bytes that aren't TLS end the session with an error")

@@ -28,30 +28,15 @@ struct ExternalReading: Sendable, Hashable {
     /// may hold or raise.
     init?(_ signal: Signal, in signals: TrackSignals, target: Double, now: WallTime) {
         guard let reading = signals.readings[signal], reading.total.isFinite,
-            let partial = signals.partial[ExternalMetric.kind(of: signal)]
+            let partial = signals.partial[Self.kind(of: signal)]
         else { return nil }
         let silent = partial.missing + signals.pending
         let assumed = silent == 0 ? 0 : Double(silent) * max(partial.largest, target)
         self.init(total: reading.total + assumed, time: now - reading.age)
     }
-}
-
-/// The names that signals have in `external.metrics.k8s.io`.
-enum ExternalMetric {
-    /// The metric's name.
-    static func name(of signal: Signal) -> String {
-        switch signal {
-        case .queueLength: "modelfleet_queue_length"
-        case .inFlight: "modelfleet_requests_in_flight"
-        case .requestRate: "modelfleet_request_rate"
-        }
-    }
-
-    /// The signal of a metric's name; `nil` for a name that isn't served.
-    static func signal(named name: String) -> Signal? { Signal.allCases.first { self.name(of: $0) == name } }
 
     /// The signal as telemetry calls it.
-    static func kind(of signal: Signal) -> SignalKind {
+    private static func kind(of signal: Signal) -> SignalKind {
         switch signal {
         case .queueLength: .queueLength
         case .inFlight: .inFlight

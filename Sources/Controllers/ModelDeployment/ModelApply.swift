@@ -5,6 +5,7 @@ import FleetAPI
 import KubeAPI
 import KubeModel
 import KubeRuntime
+import Rollouts
 
 /// Why a plan can't be carried out until somebody changes something.
 struct ApplyRefused: Error, Hashable {
@@ -32,29 +33,38 @@ struct ModelApply: Sendable {
     let recorder: EventRecorder
     /// What was written before.
     let ledger: RevisionLedger
+    /// How requests are shared.
+    let routing: RolloutRouting
 
     /// Sends the requests in order, then the status where it differs, then the events.
+    ///
+    /// Where the rollout goes on, the status comes first: what is done follows from what is written, and a process that ends in
+    /// between leaves nothing that the next one doesn't know of.
+    /// - Parameter model: the model as it is stored; then as it was written.
     /// - Throws: `ApplyRefused` where the cluster says no; `KubeError` of the first request that fails otherwise, the
     ///   rest follows at the next reconcile.
-    func run(_ plan: ModelPlan, for model: KubeObject) async throws -> Progress {
+    func run(_ plan: ModelPlan, for model: inout KubeObject) async throws -> Progress {
+        let isNews = plan.status["rollout"] != model["status", "rollout"]
+        if isNews, !plan.actions.isEmpty { try await writeStatus(plan.status, for: &model) }
+        let state = plan.rollout?.state
         for action in plan.actions {
-            let progress = try await send(action, for: model)
+            let progress = try await send(action, for: model, state: state)
             if progress != .done { return progress }
         }
-        try await report(plan, for: model)
+        try await report(plan, for: &model)
         return .done
     }
 
     /// Writes the status where it differs and records the events.
-    func report(_ plan: ModelPlan, for model: KubeObject) async throws {
-        try await writeStatus(plan.status, for: model)
+    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws {
+        try await writeStatus(plan.status, for: &model)
         for event in plan.events {
             let type: EventRecorder.EventType = event.isWarning ? .warning : .normal
             await recorder.record(model, type, reason: event.reason, message: event.message)
         }
     }
 
-    private func send(_ action: PlannedAction, for model: KubeObject) async throws -> Progress {
+    private func send(_ action: PlannedAction, for model: KubeObject, state: RolloutState?) async throws -> Progress {
         switch action {
         case .create(let type, let body): return try await create(type, body, for: model)
         case .apply(let type, let body): try await apply(type, body, for: model)
@@ -64,8 +74,63 @@ struct ModelApply: Sendable {
         case .delete(let type, let key):
             if type == .deployments, try await isServing(key, for: model) { return .stale }
             try await delete(type, key)
+        case .shrink(let key, let count, let revision, let demand):
+            let traffic = try await routing.look(state, of: ModelDeployment(model))
+            let isShared = traffic.rootRevision == nil && count == 0 && state?.isReplacing != true
+            guard !isShared, ShrinkGuard.allows(count, of: revision, demand: demand, traffic: traffic) else {
+                return .stale
+            }
+            try await client.setReplicas(count, of: .deployments, key)
+        case .turn(let body, let ready, let demand):
+            let traffic = try await routing.look(state, of: ModelDeployment(model))
+            guard ShrinkGuard.allowsTurn(ready: ready, demand: demand, traffic: traffic) else { return .stale }
+            try await apply(.services, body, for: model)
+        case .route(let state, let isForced):
+            if state.isSharing, !isForced, try await !carries(state, for: model) { return .stale }
+            _ = try await routing.look(state, of: ModelDeployment(model))
+        case .keep(let type, let object): try await keep(type, object, for: model)
+        case .prune(let numbers): try await prune(model, keeping: numbers)
         }
         return .done
+    }
+
+    /// Whether the stable track, which has given replicas up, carries what it gets back, read afresh.
+    private func carries(_ state: RolloutState, for model: KubeObject) async throws -> Bool {
+        let before = RolloutState(model["status", "rollout"]).map { max($0.desiredWeight, $0.achievedWeight ?? 0) } ?? 0
+        let traffic = TrafficObservation(weight: max(before, state.desiredWeight))
+        let key = ObjectKey(namespace: model.namespace, name: "\(model.name)-r\(state.stableRevision)")
+        let ready = try await client.find(.deployments, key)?["status", "readyReplicas"]?.int ?? 0
+        let demand = model["status", "scaling", "desiredReplicas"]?.int ?? 0
+        let base = state.isReplacing ? max(0, demand - 1) : demand
+        return ShrinkGuard.allowsReturn(to: state.desiredWeight, ready: ready, demand: base, traffic: traffic)
+    }
+
+    /// Keeps a spec. A cluster that doesn't let the operator do so loses the way back, and nothing else.
+    private func keep(_ type: ResourceType, _ object: KubeObject, for model: KubeObject) async throws {
+        do {
+            _ = try await client.create(type, object)
+        } catch {
+            if error.isAlreadyExists { return }
+            guard error.isForbidden || error.isNotFound else { throw error }
+            await recorder.record(
+                model,
+                .warning,
+                reason: "SpecNotKept",
+                message:
+                    "\(type.kind) \(object.name) can't be created, so `modelfleet rollout undo` won't find it: \(error.message)"
+            )
+        }
+    }
+
+    /// Deletes the kept specs of revisions that are in no history any more.
+    private func prune(_ model: KubeObject, keeping numbers: Set<Int>) async throws {
+        let selector = LabelSelector(matching: [FleetAPI.modelLabel: model.name])
+        let options = ListOptions(labelSelector: selector)
+        for object in try await client.list(.controllerRevisions, namespace: model.namespace, options: options).items
+        where object.controller?.uid == model.uid {
+            let number = ModelObservation.revision(of: object)
+            if number > 0, !numbers.contains(number) { try await delete(.controllerRevisions, object.key) }
+        }
     }
 
     /// Whether the Service, read afresh, selects the revision `key`: the watch that showed another may be late, and pods
@@ -185,11 +250,11 @@ struct ModelApply: Sendable {
     ///
     /// The status was decided from the version that was read: it is written on that version only, so that an operator
     /// whose view is old doesn't turn it back.
-    private func writeStatus(_ status: JSONValue, for model: KubeObject) async throws {
+    private func writeStatus(_ status: JSONValue, for model: inout KubeObject) async throws {
         let live = model["status"] ?? .emptyObject
         guard let patch = MergeDifference.patch(from: live, to: status) else { return }
         var body: JSONValue = ["status": patch]
         if let version = model.resourceVersion { body["metadata"] = ["resourceVersion": .string(version)] }
-        _ = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
+        model = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
     }
 }

@@ -5,6 +5,7 @@ import Ambient
 import FleetAPI
 import KubeModel
 import KubeRuntime
+import Rollouts
 
 /// Everything that one reconcile of a ModelDeployment looks at.
 struct ModelObservation {
@@ -18,6 +19,16 @@ struct ModelObservation {
     private(set) var deployments: [KubeObject]
     /// The model's Service.
     let service: KubeObject?
+    /// The Service of a revision that is being rolled out.
+    let canaryService: KubeObject?
+    /// Where the rollout is, as the status says; `nil` where nothing was ever rolled out.
+    let rollout: RolloutState?
+    /// Where the traffic goes, as far as it was asked for.
+    var traffic: TrafficObservation?
+    /// Whether traffic can only be shared by the number of pods.
+    var sharesByPods = true
+    /// What happened since the judge's last look; `nil` where it isn't time yet.
+    var evidence: RolloutEvidence?
     /// The model's HPA.
     let autoscaler: KubeObject?
     /// The model's pods.
@@ -46,6 +57,9 @@ struct ModelObservation {
         deployments = stores.deployments.owned(byUID: uid).filter { !$0.isBeingDeleted }
             .sorted { Self.revision(of: $0) < Self.revision(of: $1) }
         service = stores.services.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
+        let preview = ObjectKey(namespace: key.namespace, name: RolloutRouting.canaryService(key.name))
+        canaryService = stores.services.object(preview).flatMap { $0.controller?.uid == uid ? $0 : nil }
+        rollout = RolloutState(object["status", "rollout"])
         autoscaler = stores.autoscalers.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
         pods = stores.pods.matching(
             LabelSelector(matching: [FleetAPI.modelLabel: key.name]),
@@ -72,9 +86,12 @@ struct ModelObservation {
         object.label(FleetAPI.revisionLabel).flatMap { Int($0) } ?? 0
     }
 
-    /// The revision that gets the traffic: the Service's selector says, then the status.
+    /// The revision with the stable role: during a rollout the status says, otherwise the Service's selector, then the status.
     var stableRevision: Int? {
         let numbers = Set(deployments.map(Self.revision))
+        if let rollout, rollout.phase.isActive, numbers.contains(rollout.stableRevision) {
+            return rollout.stableRevision
+        }
         if let selected = selectedRevision, numbers.contains(selected) { return selected }
         let recorded = model.object["status", "stable", "revision"]?.int
         return recorded.flatMap { numbers.contains($0) ? $0 : nil }
@@ -89,7 +106,8 @@ struct ModelObservation {
     var unseenRevisions: [Int] {
         let seen = Set(deployments.map(Self.revision))
         let written = memory.written.flatMap { $0.isGone ? nil : $0.number }
-        return Set([selectedRevision, written].compactMap(\.self)).subtracting(seen).sorted()
+        let stable = rollout.flatMap { $0.phase.isActive ? $0.stableRevision : nil }
+        return Set([selectedRevision, written, stable].compactMap(\.self)).subtracting(seen).sorted()
     }
 
     /// Adds a revision's Deployment that was read afresh, if it is the model's and stays.
@@ -98,6 +116,12 @@ struct ModelObservation {
         deployments.append(deployment)
         deployments.sort { Self.revision(of: $0) < Self.revision(of: $1) }
     }
+
+    /// Whether a canary is under way.
+    var isRollingOut: Bool { rollout?.phase.isActive ?? false }
+
+    /// The ready replicas of a revision.
+    func readyReplicas(_ revision: Int) -> Int { deployment(revision)?["status", "readyReplicas"]?.int ?? 0 }
 
     /// The Deployment of a revision.
     func deployment(_ revision: Int) -> KubeObject? { deployments.first { Self.revision(of: $0) == revision } }

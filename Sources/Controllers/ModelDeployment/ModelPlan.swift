@@ -7,40 +7,20 @@ import KubeModel
 import Rollouts
 import Templates
 
-/// One request to send.
-enum PlannedAction: Hashable {
-    /// Server-side apply of a body that no store knows: a fresh read comes first.
-    case create(ResourceType, KubeObject)
-    /// Server-side apply of this body.
-    case apply(ResourceType, KubeObject)
-    /// Deletion.
-    case delete(ResourceType, ObjectKey)
-    /// A replica count through the scale subresource.
-    case scale(ResourceType, ObjectKey, Int)
-}
-
-/// One event to record.
-struct PlannedEvent: Hashable {
-    /// Whether somebody should look.
-    var isWarning: Bool
-    /// One word.
-    var reason: String
-    /// A sentence.
-    var message: String
-}
-
 /// What one reconcile does, decided from an observation alone.
 struct ModelPlan {
     /// The requests, in order.
-    private(set) var actions: [PlannedAction] = []
+    var actions: [PlannedAction] = []
     /// The wanted status.
-    private(set) var status: JSONValue = .emptyObject
+    var status: JSONValue = .emptyObject
     /// The events.
-    private(set) var events: [PlannedEvent] = []
+    var events: [PlannedEvent] = []
     /// When to look again even if nothing changes: a deadline, a pod that gets late, an old revision to remove.
-    private(set) var recheck: Duration?
+    var recheck: Duration?
     /// The revisions that are out of use.
-    private(set) var retiring: Set<Int> = []
+    var retiring: Set<Int> = []
+    /// What was decided about the rollout; `nil` where the model can't be acted on.
+    var rollout: RolloutDecision?
 
     /// Whether nothing is to be sent for `model`: no request, no event, and the status is as wanted.
     func asksNothing(of model: KubeObject) -> Bool {
@@ -75,41 +55,35 @@ struct ModelPlan {
         let wanted = Self.wantedRevision(observation, hash: hash)
         let existing = observation.deployment(wanted)
         let failure = observation.failure(of: wanted)
-        let stable = observation.stableRevision.flatMap { number in
-            observation.deployment(number).map { Self.state($0) }
-        }
-        var wantedState =
-            existing.map { Self.state($0) } ?? RevisionState(number: wanted, replicas: 0, readyReplicas: 0)
-        if failure?.isSlow == true {
-            wantedState.hindrance = failure?.message
-        } else {
-            wantedState.failure = failure?.message
-        }
-        let deadline = Duration.seconds(observation.model.progressDeadlineSeconds)
-        let step = RolloutRule.step(
-            RolloutObservation(
-                time: observation.time,
-                stable: stable,
-                wanted: wantedState,
-                startedAt: existing?.creationTimestamp,
-                progressDeadline: deadline
-            )
-        )
-        let serving = step == .switchTraffic ? wanted : stable?.number ?? wanted
+        let view = RolloutView(observation: observation, wanted: wanted, hash: hash)
+        let plan = observation.model.rolloutPlan
+        let seen = view.machine(plan)
+        let decision = RolloutMachine.next(seen)
+        rollout = decision
         do {
-            let bodies = try renderer.bodies(input, wanted: wanted, serving: serving, hash: hash)
-            let live = serving == wanted ? nil : observation.deployment(serving)
-            let standing = try live.flatMap { live throws(TemplateError) in
-                try StandingRevision.body(of: live, input, renderer)
-            }
+            let bodies = try renderer.bodies(
+                input,
+                wanted: wanted,
+                serving: decision.rootRevision,
+                canary: decision.canaryServiceRevision,
+                hash: hash
+            )
             // First what serves now, then what shall.
-            if let standing { applyWhereDifferent(.deployments, standing, live: live) }
-            plan(observation, bodies, step: step, wanted: wanted, serving: serving)
+            for number in Set([decision.stableRevision, decision.rootRevision ?? wanted]).sorted()
+            where number != wanted {
+                guard let live = observation.deployment(number),
+                    let standing = try StandingRevision.body(of: live, input, renderer)
+                else { continue }
+                applyWhereDifferent(.deployments, standing, live: live)
+            }
+            planTracks(observation, bodies, decision, seen)
+            planTraffic(observation, bodies, decision, seen)
+            retire(observation, except: used(observation, decision, wanted: wanted), demand: seen.demand)
         } catch {
             finish(StatusBuilder(observation, blocked: ("TemplateError", "\(error)")))
             return
         }
-        if existing == nil {
+        if existing == nil, decision.bringsUp {
             events.append(
                 PlannedEvent(
                     isWarning: false,
@@ -119,64 +93,29 @@ struct ModelPlan {
                 )
             )
         }
-        if step == .switchTraffic {
-            events.append(
-                PlannedEvent(
-                    isWarning: false,
-                    reason: "TrafficSwitched",
-                    message: "revision \(wanted) is ready and gets the traffic"
-                )
-            )
-        }
-        planRechecks(observation, step: step, wanted: wanted, serving: serving)
-        finish(StatusBuilder(observation, step: step, wanted: wanted, serving: serving, failure: failure, input: input))
-    }
-
-    private mutating func plan(
-        _ observation: ModelObservation,
-        _ bodies: RenderedBodies,
-        step: RolloutStep,
-        wanted: Int,
-        serving: Int
-    ) {
-        let model = observation.model
-        let live = observation.deployment(wanted)
-        applyWhereDifferent(.deployments, bodies.deployment, live: live)
-        let count: Int?
-        switch step {
-        case .first: count = live == nil ? Self.initialReplicas(model) : externalReplicas(model)
-        case .settled: count = externalReplicas(model)
-        case .bringUp(let replicas): count = replicas
-        case .failing(let replicas, _): count = replicas
-        case .switchTraffic: count = nil
-        }
-        let current = live?["spec", "replicas"]?.int ?? 1
-        if let count, count != current { actions.append(.scale(.deployments, bodies.deployment.key, count)) }
-        // While another revision comes up, what something outside asks for goes to the one with the traffic.
-        if serving != wanted, let asked = externalReplicas(model), let stable = observation.deployment(serving),
-            stable["spec", "replicas"]?.int ?? 1 != asked
-        {
-            actions.append(.scale(.deployments, stable.key, asked))
-        }
-        applyWhereDifferent(.services, bodies.service, live: observation.service)
-        planAutoscaler(observation, bodies, current: observation.deployment(serving)?["spec", "replicas"]?.int)
-        var used: Set<Int> = [wanted, serving]
-        if let stable = observation.stableRevision { used.insert(stable) }
-        retire(observation, except: used)
+        events += decision.events.map { PlannedEvent(isWarning: $0.isWarning, reason: $0.reason, message: $0.message) }
+        planRechecks(observation, decision, wanted: wanted)
+        finish(StatusBuilder(observation, decision, wanted: wanted, failure: failure, input: input))
+        planKeeping(observation, decision, wanted: wanted)
     }
 
     /// Removes the revisions that are out of use, so that no request meets a pod that is gone: their pods stay for
     /// `retirementDelay` after the switch, then are scaled to zero (and drain), then the Deployment is deleted.
     ///
     /// As long as the Service isn't seen to select one of those in use, nothing is out of use.
-    private mutating func retire(_ observation: ModelObservation, except used: Set<Int>) {
-        guard let selected = observation.selectedRevision, used.contains(selected) else { return }
+    mutating func retire(_ observation: ModelObservation, except used: Set<Int>, demand: Int) {
+        // Where the Service selects all pods, those that are left over may be needed.
+        let tracks = Set([rollout?.stableRevision, rollout?.canaryRevision].compactMap(\.self))
+        let ready = tracks.reduce(0) { $0 + observation.readyReplicas($1) }
+        let isShared =
+            observation.traffic?.isAttached == true && rollout != nil && rollout?.rootRevision == nil && ready >= demand
+        guard observation.selectedRevision.map({ used.contains($0) }) ?? isShared else { return }
         for deployment in observation.deployments {
             let number = ModelObservation.revision(of: deployment)
             guard !used.contains(number) else { continue }
             retiring.insert(number)
             let since = observation.memory.retiredSince[number] ?? observation.time
-            let rest = Self.retirementDelay - (observation.time - since)
+            let rest = observation.model.retirementDelay - (observation.time - since)
             if rest > .zero {
                 look(in: rest)
             } else if deployment["spec", "replicas"]?.int ?? 1 != 0 {
@@ -187,31 +126,9 @@ struct ModelPlan {
         }
     }
 
-    /// Notes the moments at which time alone changes what there is to say.
-    private mutating func planRechecks(_ observation: ModelObservation, step: RolloutStep, wanted: Int, serving: Int) {
-        let deadline = Duration.seconds(observation.model.progressDeadlineSeconds)
-        let start: WallTime? =
-            switch step {
-            case .bringUp: observation.deployment(wanted)?.creationTimestamp
-            case .first, .settled:
-                observation.deployment(wanted)?["status", "readyReplicas"]?.int ?? 0 > 0
-                    ? nil : observation.unavailableSince(wanted)
-            case .switchTraffic, .failing: nil
-            }
-        if let start {
-            let rest = deadline - (observation.time - start)
-            if rest >= .zero { look(in: rest + .seconds(1)) }
-        }
-        for revision in Set([wanted, serving]) {
-            if let rest = PodDiagnosis.nextLook(observation.pods(of: revision), now: observation.time) {
-                look(in: rest)
-            }
-        }
-    }
+    mutating func look(in rest: Duration) { recheck = min(recheck ?? rest, rest) }
 
-    private mutating func look(in rest: Duration) { recheck = min(recheck ?? rest, rest) }
-
-    private mutating func planAutoscaler(_ observation: ModelObservation, _ bodies: RenderedBodies, current: Int?) {
+    mutating func planAutoscaler(_ observation: ModelObservation, _ bodies: RenderedBodies, current: Int?) {
         let model = observation.model
         if model.scaling.engine == .horizontalPodAutoscaler, let body = bodies.autoscaler {
             applyWhereDifferent(.horizontalPodAutoscalers, body, live: observation.autoscaler)
@@ -227,7 +144,7 @@ struct ModelPlan {
 
     /// The count that something outside asks for, within the bounds; `nil` where the operator scales directly, or did so
     /// until now.
-    private func externalReplicas(_ model: ModelDeployment) -> Int? {
+    func externalReplicas(_ model: ModelDeployment) -> Int? {
         model.scaling.engine == .direct || isHandover(model) ? nil : model.replicas.map { Self.clamped($0, model) }
     }
 
@@ -243,7 +160,7 @@ struct ModelPlan {
         return observation.deployment(serving)?["spec", "replicas"]?.int
     }
 
-    private mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {
+    mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {
         let body = AppliedBody.make(type, body, live: live)
         guard let live else { return actions.append(.create(type, body)) }
         guard !Coverage.covers(live.json, body.json) else { return }
@@ -264,7 +181,7 @@ struct ModelPlan {
     }
 
     /// The count of a new model: what something outside asks for, or the fewest.
-    private static func initialReplicas(_ model: ModelDeployment) -> Int {
+    static func initialReplicas(_ model: ModelDeployment) -> Int {
         model.scaling.engine == .direct ? model.scaling.minReplicas : clamped(model.replicas ?? 0, model)
     }
 
@@ -275,17 +192,13 @@ struct ModelPlan {
         let written = observation.memory.written
         if let written, written.hash == hash { return written.number }
         let status = observation.model.object["status"]
+        let rollout = observation.rollout
+        if let rollout, rollout.canaryHash == hash, let number = rollout.canaryRevision, rollout.phase != .settled {
+            return number
+        }
         let recorded =
-            ["stable", "candidate"].compactMap { status?.at($0, "revision")?.int }
-            + [written?.number].compactMap(\.self)
+            ["stable", "canary", "candidate"].compactMap { status?.at($0, "revision")?.int }
+            + [written?.number, rollout?.canaryRevision, rollout?.stableRevision].compactMap(\.self)
         return (observation.deployments.map(ModelObservation.revision) + recorded).max().map { $0 + 1 } ?? 1
-    }
-
-    private static func state(_ deployment: KubeObject) -> RevisionState {
-        RevisionState(
-            number: ModelObservation.revision(of: deployment),
-            replicas: deployment["spec", "replicas"]?.int ?? 1,
-            readyReplicas: deployment["status", "readyReplicas"]?.int ?? 0
-        )
     }
 }

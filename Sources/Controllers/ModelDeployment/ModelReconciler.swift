@@ -6,6 +6,7 @@ import FleetAPI
 import KubeAPI
 import KubeModel
 import KubeRuntime
+import Rollouts
 
 /// Observe, plan, apply: brings one ModelDeployment's objects to what its spec asks for.
 struct ModelReconciler: Reconciler {
@@ -24,6 +25,10 @@ struct ModelReconciler: Reconciler {
     let apply: ModelApply
     /// What was done to revisions before.
     let ledger: RevisionLedger
+    /// What the judge of a rollout sees; `nil` where nothing is scraped.
+    var analysis: RolloutAnalysis?
+    /// What counts rollouts.
+    var metrics: RolloutMetrics?
     /// What was found as wanted before.
     let settled: SettledModels
     /// The time.
@@ -45,6 +50,8 @@ struct ModelReconciler: Reconciler {
         else {
             if !stores.models.contains(key) {
                 settled.forget(key)
+                analysis?.forget(key)
+                metrics?.forget(key)
                 scaling.forget(key)
                 ledger.forget(key)
             }
@@ -63,23 +70,54 @@ struct ModelReconciler: Reconciler {
                 ledger.noteGone(number, key, uid: uid)
             }
         }
-        let plan = ModelPlan(observation, renderer: renderer)
+        try await observeTraffic(&observation)
+        var plan = ModelPlan(observation, renderer: renderer)
+        analysis?.note(&plan, observation)
         if plan.asksNothing(of: observation.stored), plan.retiring.isEmpty, observation.memory.retiredSince.isEmpty {
             // The inputs were read before the observation: had one moved in between, the next look finds it different.
-            if let inputs, unseen.isEmpty { settled.note(key, inputs, recheck: plan.recheck, now: now) }
+            // A rollout follows from more than the stores: what routes, what is measured.
+            let isQuiet = unseen.isEmpty && !observation.isRollingOut && observation.canaryService == nil
+            if let inputs, isQuiet { settled.note(key, inputs, recheck: plan.recheck, now: now) }
             return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
         }
         ledger.noteRetired(plan.retiring, key, uid: uid, now: time.now())
+        var model = observation.stored
         do {
-            switch try await apply.run(plan, for: observation.stored) {
-            case .done: break
+            switch try await apply.run(plan, for: &model) {
+            case .done: metrics?.note(plan, observation)
             case .stale: return .requeue(after: Self.staleDelay)
             case .gone: return .awaitChange
             }
         } catch let refused as ApplyRefused {
-            try await apply.report(ModelPlan(observation, refused: refused), for: observation.stored)
+            var report = ModelPlan(observation, refused: refused)
+            // What was decided about the rollout is written already.
+            for field in ["rollout", "history", "keptRevision"] { report.status[field] = model["status", field] }
+            try await apply.report(report, for: &model)
             return .requeue(after: Self.refusedDelay)
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// Brings the traffic to where the last decision wanted it, and sees where it is; nothing of that is needed while no rollout is
+    /// under way.
+    private func observeTraffic(_ observation: inout ModelObservation) async throws {
+        let state = observation.rollout
+        if case .router = apply.routing.way(observation.model, canary: state?.canaryRevision) {
+            observation.sharesByPods = false
+        }
+        let moves = observation.model.rolloutStrategy != .rollingUpdate || state?.isReplacing == true
+        guard observation.canaryService != nil || observation.isRollingOut && moves else { return }
+        let ready = (
+            stable: state.map { observation.readyReplicas($0.stableRevision) } ?? 0,
+            canary: state?.canaryRevision.map { observation.readyReplicas($0) } ?? 0
+        )
+        observation.traffic = try await apply.routing.bring(
+            state,
+            of: observation.model,
+            root: observation.service,
+            canary: observation.canaryService,
+            ready: ready
+        )
+        observation.evidence = analysis?.evidence(observation)
     }
 }

@@ -20,7 +20,11 @@ struct StatusBuilder {
     init(_ observation: ModelObservation, blocked: (reason: String, message: String)) {
         self.init(observation)
         let serving = observation.stableRevision
-        fillTracks(serving: serving, candidate: nil)
+        fillTracks(serving: serving)
+        // The rollout goes on from here once the model can be acted on again.
+        for field in ["rollout", "history", "canary", "keptRevision"] {
+            status[field] = observation.stored["status", field]
+        }
         // What was true of the objects that keep serving stays true; the scale subresource reads the selector.
         for field in ["runtime", "url", "selector"] { status[field] = observation.model.object["status", field] }
         let ready = serving.map(readyReplicas) ?? 0
@@ -40,27 +44,34 @@ struct StatusBuilder {
     /// The status of a model in work.
     init(
         _ observation: ModelObservation,
-        step: RolloutStep,
+        _ decision: RolloutDecision,
         wanted: Int,
-        serving: Int,
         failure: PodFailure?,
         input: RevisionInput
     ) {
         self.init(observation)
+        let serving = decision.rootRevision ?? decision.stableRevision
         let model = observation.model.object
         status["runtime"] = .string(input.runtime.object.name)
         status["url"] = .string("http://\(model.name).\(model.namespace ?? "default").svc")
         status["selector"] = .string(
             "\(FleetAPI.modelLabel)=\(model.name),\(FleetAPI.revisionLabel)=\(serving)"
         )
-        fillTracks(serving: serving, candidate: wanted == serving ? nil : wanted)
+        fillTracks(serving: serving)
+        fillRollout(decision, serving: serving)
         let current = serving == wanted ? failure : observation.failure(of: serving)
         let ready = readyReplicas(serving)
         let replicas = replicas(serving)
         setReady(ready, of: replicas, failure: current)
-        setProgress(step, serving: serving, ready: ready, of: replicas, failure: current)
+        if isRolling(decision, wanted: wanted, serving: serving) {
+            setRollout(decision, wanted: wanted, serving: serving)
+        } else {
+            setSteady(serving, ready: ready, of: replicas, failure: current)
+        }
         fillScaling()
-        status["summary"] = .string(summary(step, ready: ready, of: replicas, failure: current))
+        status["summary"] = .string(
+            summary(decision, wanted: wanted, serving: serving, ready: ready, of: replicas, failure: current)
+        )
         status["conditions"] = conditions.json
     }
 
@@ -91,52 +102,26 @@ struct StatusBuilder {
         }
     }
 
-    private mutating func setProgress(
-        _ step: RolloutStep,
-        serving: Int,
-        ready: Int,
-        of replicas: Int,
-        failure: PodFailure?
-    ) {
+    private mutating func setSteady(_ serving: Int, ready: Int, of replicas: Int, failure: PodFailure?) {
         let (progressing, healthy) = (ModelDeploymentCondition.progressing, ModelDeploymentCondition.rolloutHealthy)
-        switch step {
-        case .bringUp(let count):
+        if replicas == 0, isAtRest {
+            set(progressing, false, "Settled", "everything is as the spec asks")
+            set(healthy, true, "RevisionReady", "the revision is at rest")
+            return
+        }
+        if ready == 0, isPastDeadline(serving) {
+            set(progressing, false, "ProgressDeadlineExceeded", deadlineMessage(failure))
+        } else if ready < replicas {
             set(
                 progressing,
                 true,
-                "NewRevision",
-                "a new revision is brought up to \(count) replicas before it gets traffic"
+                "WaitingForReplicas",
+                "\(replicas - ready) of \(replicas) replicas are not ready yet"
             )
-            set(healthy, true, "Progressing", "the new revision is getting ready")
-        case .switchTraffic:
-            set(progressing, true, "NewRevision", "the new revision is ready and gets the traffic")
-            set(healthy, true, "RevisionReady", "the new revision is ready")
-        case .failing(_, let reason):
-            set(progressing, false, "RolloutFailed", reason)
-            set(
-                healthy,
-                false,
-                "RevisionFailed",
-                "\(reason); the old revision keeps the traffic; correct the spec or set it back"
-            )
-        case .first where replicas == 0 && isAtRest, .settled where replicas == 0 && isAtRest:
+        } else {
             set(progressing, false, "Settled", "everything is as the spec asks")
-            set(healthy, true, "RevisionReady", "the revision is at rest")
-        case .first, .settled:
-            if ready == 0, isPastDeadline(serving) {
-                set(progressing, false, "ProgressDeadlineExceeded", deadlineMessage(failure))
-            } else if ready < replicas {
-                set(
-                    progressing,
-                    true,
-                    "WaitingForReplicas",
-                    "\(replicas - ready) of \(replicas) replicas are not ready yet"
-                )
-            } else {
-                set(progressing, false, "Settled", "everything is as the spec asks")
-            }
-            setSteadyHealth(serving, ready: ready, failure: failure)
         }
+        setSteadyHealth(serving, ready: ready, failure: failure)
     }
 
     private mutating func setSteadyHealth(_ serving: Int, ready: Int, failure: PodFailure?) {
@@ -171,22 +156,23 @@ struct StatusBuilder {
         return observation.time - start > .seconds(observation.model.progressDeadlineSeconds)
     }
 
-    private func summary(_ step: RolloutStep, ready: Int, of replicas: Int, failure: PodFailure?) -> String {
-        switch step {
-        case .bringUp, .switchTraffic: "RollingOut"
-        case .failing: "RolloutFailed"
-        case .first, .settled:
-            replicas == 0 && isAtRest
-                ? "Idle"
-                : ready > 0
-                    ? (ready < replicas ? "Serving, \(replicas - ready) loading" : "Serving")
-                    : failure?.reason ?? "Loading"
-        }
+    private func summary(
+        _ decision: RolloutDecision,
+        wanted: Int,
+        serving: Int,
+        ready: Int,
+        of replicas: Int,
+        failure: PodFailure?
+    ) -> String {
+        if isRolling(decision, wanted: wanted, serving: serving) { return rolloutSummary(decision) }
+        if replicas == 0 && isAtRest { return "Idle" }
+        if ready > 0 { return ready < replicas ? "Serving, \(replicas - ready) loading" : "Serving" }
+        return failure?.reason ?? "Loading"
     }
 
     // MARK: Parts
 
-    private mutating func fillTracks(serving: Int?, candidate: Int?) {
+    private mutating func fillTracks(serving: Int?) {
         let all = observation.deployments
         let total = all.reduce(0) { $0 + ($1["status", "replicas"]?.int ?? 0) }
         let ready = all.reduce(0) { $0 + ($1["status", "readyReplicas"]?.int ?? 0) }
@@ -194,10 +180,9 @@ struct StatusBuilder {
         status["readyReplicas"] = JSONValue(ready)
         status["ready"] = .string("\(serving.map(readyReplicas) ?? 0)/\(serving.map(replicas) ?? 0)")
         if let serving { status["stable"] = track(serving) }
-        if let candidate { status["candidate"] = track(candidate) }
     }
 
-    private func track(_ revision: Int) -> JSONValue {
+    func track(_ revision: Int) -> JSONValue {
         let version = observation.deployment(revision)?.annotation(FleetAPI.versionAnnotation)
         return [
             "version": .string(version ?? observation.model.versionName), "revision": JSONValue(revision),

@@ -12,6 +12,8 @@ struct RenderedBodies {
     let deployment: KubeObject
     /// The Service; it selects the revision that gets the traffic.
     let service: KubeObject
+    /// The Service of the revision that is being rolled out, where there is to be one.
+    let canaryService: KubeObject?
     /// The HPA, with engine `HorizontalPodAutoscaler`.
     let autoscaler: KubeObject?
 }
@@ -23,14 +25,28 @@ struct ModelRenderer: Sendable {
 
     /// Renders all bodies.
     /// - Throws: `TemplateError` with template, line and column.
-    func bodies(_ input: RevisionInput, wanted: Int, serving: Int, hash: String) throws(TemplateError) -> RenderedBodies
-    {
+    /// - Parameters:
+    ///   - serving: the revision that the Service selects; `nil`: the pods of all revisions.
+    ///   - canary: the revision that the canary Service selects; `nil` for no such Service.
+    func bodies(
+        _ input: RevisionInput,
+        wanted: Int,
+        serving: Int?,
+        canary: Int? = nil,
+        hash: String
+    ) throws(TemplateError) -> RenderedBodies {
         var context = common(input)
         select(wanted, hash: hash, of: input, in: &context)
         var deployment = KubeObject(try templates.render("deployment", context: context))
         deployment.setAnnotation(FleetAPI.revisionHashAnnotation, to: hash)
         deployment.setAnnotation(FleetAPI.versionAnnotation, to: input.model.versionName)
-        if serving != wanted { select(serving, hash: hash, of: input, in: &context) }
+        var canaryService: KubeObject?
+        if let canary {
+            select(canary, hash: hash, of: input, in: &context)
+            canaryService = KubeObject(try templates.render("canaryservice", context: context))
+        }
+        select(serving ?? wanted, hash: hash, of: input, in: &context)
+        if serving == nil { context["selectorLabels"] = [FleetAPI.modelLabel: .string(input.model.object.name)] }
         let serviceContext = context
         var service = KubeObject(try templates.render("service", context: serviceContext))
         if input.model.object["spec", "scaling", "scaleToZero"] != nil, input.model.scaling.engine == .direct {
@@ -40,7 +56,12 @@ struct ModelRenderer: Sendable {
         if input.model.scaling.engine == .horizontalPodAutoscaler {
             autoscaler = KubeObject(try templates.render("horizontalpodautoscaler", context: serviceContext))
         }
-        return RenderedBodies(deployment: deployment, service: service, autoscaler: autoscaler)
+        return RenderedBodies(
+            deployment: deployment,
+            service: service,
+            canaryService: canaryService,
+            autoscaler: autoscaler
+        )
     }
 
     /// Puts the revision in that is spoken of.
@@ -69,10 +90,12 @@ struct ModelRenderer: Sendable {
             ],
             "replicas": .null, "labels": labels(input), "resources": object["spec", "resources"] ?? .null,
             "minReadySeconds": .null,
-            "terminationGracePeriodSeconds": 30, "hpa": .null,
+            "terminationGracePeriodSeconds": JSONValue(input.runtime.drain.gracePeriodSeconds), "hpa": .null,
             "ownerReferences": .array([OwnerReference(controller: object)?.json].compactMap(\.self)),
         ]
-        var runtime: JSONValue = ["name": .string(input.runtime.object.name)]
+        var runtime: JSONValue = [
+            "name": .string(input.runtime.object.name), "lifecycle": input.runtime.drain.lifecycle ?? .null,
+        ]
         for field in [
             "image", "args", "command", "env", "ports", "readinessProbe", "livenessProbe", "startupProbe",
         ] { runtime[field] = container[field] ?? .null }
@@ -102,7 +125,9 @@ struct ModelRenderer: Sendable {
                 "type": "External",
                 "external": [
                     "metric": [
-                        "name": .string(Signal(rawValue: target.signal).map(ExternalMetric.name) ?? target.signal),
+                        "name": .string(
+                            Signal(rawValue: target.signal).map { ServedMetric($0).rawValue } ?? target.signal
+                        ),
                         "selector": ["matchLabels": [FleetAPI.modelLabel: .string(model.object.name)]],
                     ],
                     "target": [

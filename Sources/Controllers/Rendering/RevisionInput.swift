@@ -11,16 +11,19 @@ struct RevisionInput {
     /// The runtime that serves it.
     let runtime: ServingRuntime
 
-    /// The fingerprint of the parts (model, resources, template, the runtime's container and port).
+    /// The fingerprint of the parts (model, resources, template, the runtime's container and port, and its drain where it
+    /// says one).
     ///
     /// An operator that answers another hash for the same input replaces the pods of every model: the parts and their
     /// order stay, and no schema may get a new default inside of them.
     var hash: String {
         let spec = model.object.json["spec"]
-        return Fingerprint.of([
+        var parts: JSONValue = [
             "model": spec?["model"] ?? .null, "resources": spec?["resources"] ?? .null,
             "template": spec?["template"] ?? .null, "container": runtime.container, "port": JSONValue(runtime.port),
-        ])
+        ]
+        parts["drain"] = runtime.object.json.at("spec", "drain")
+        return Fingerprint.of(parts)
     }
 
     /// The container of the pods: the runtime's with the model's values put in.

@@ -42,7 +42,7 @@ struct ModelSignals: Sendable {
         var groups: [ScrapeGroup: [ScrapeTarget]] = [:]
         for deployment in observation.deployments {
             let revision = ModelObservation.revision(of: deployment)
-            let targets = targets(observation.pods(of: revision), runtime: runtime)
+            let targets = Self.targets(observation.pods(of: revision), runtime: runtime)
             // Nothing to scrape, nothing to remember: most models of a large fleet may be like that.
             if !targets.isEmpty { groups[ScrapeGroup(key, revision: revision)] = targets }
         }
@@ -67,7 +67,7 @@ struct ModelSignals: Sendable {
     private func readyPods(_ pods: [KubeObject]) -> [String] { pods.filter(PodDiagnosis.isReady).map(\.name) }
 
     /// Where the pages of the ready pods are, in the order of their names.
-    private func targets(_ pods: [KubeObject], runtime: ServingRuntime) -> [ScrapeTarget] {
+    static func targets(_ pods: [KubeObject], runtime: ServingRuntime) -> [ScrapeTarget] {
         let endpoint = runtime.metricsEndpoint
         return pods.sorted { $0.name < $1.name }.compactMap { pod in
             guard PodDiagnosis.isReady(pod), let address = pod["status", "podIP"]?.string, !address.isEmpty else {

@@ -32,7 +32,7 @@ extension ScaleObservation {
             cpuShare: Self.cpuShare(signals.cpu, model: model),
             missing: signals.missing
         )
-        unreadReplicas = unread
+        unreadReplicas = unread + signals.unreadElsewhere + model.unseenPods
         missingSignals = Self.missingSignals(signals, spec: spec)
         if spec.policy == .slo, let objective = model.model.latencyObjective {
             let seconds = sinceLast?.inSeconds ?? Double(spec.intervalSeconds)

@@ -24,7 +24,6 @@ extension ScalingLoop {
         entry.decided = now
         if state.record(key) != nil { metrics.forget(key) }
         state.keep(entry, for: key)
-        let sawNothing = seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
-        setNextLook(key, observation, rests: sawNothing, now: now)
+        setNextLook(key, observation, rests: sawNothing(seen, observation), now: now)
     }
 }

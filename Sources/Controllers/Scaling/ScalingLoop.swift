@@ -7,6 +7,7 @@ import KubeAPI
 import KubeModel
 import KubeRuntime
 import Logging
+import Rollouts
 import Scaling
 import ServiceLifecycle
 import Telemetry
@@ -106,23 +107,38 @@ struct ScalingLoop: Service {
             sinceLast: entry.decided.map { now - $0 },
             now: now
         )
+        // While both tracks carry the load in shares, the count is the demand: neither Deployment has it.
+        let isShared = observation.rollout?.isSharing == true
+        if isShared {
+            share(&input, observation, desired: entry.record?.decision.desired ?? shown?["desiredReplicas"]?.int)
+        }
         input.coldStartSeconds = entry.coldStarts.look(at: observation.pods(of: revision))
         let decision = entry.autoscaler.decide(input)
         entry.decided = now
         var record = record(decision, entry: entry, signals: seen, revision: revision, now: now)
         record.hindrance = hindrance(observation)
         let acts = decision.isChange && record.hindrance == nil
-        if acts, decision.desired < decision.current { await mark(observation, revision: revision, decision, now: now) }
-        if acts, await write(decision, deployment: deployment, model: observation.model.object) {
+        if acts, !isShared, decision.desired < decision.current {
+            await mark(observation, revision: revision, decision, now: now)
+        }
+        // Shared, the reconciler derives each track's count from the record.
+        if acts, isShared ? true : await write(decision, deployment: deployment, model: observation.model.object) {
             entry.autoscaler.didScale(from: decision.current, to: decision.desired, at: time.now())
             entry.changes = Array(([record.decisionJSON] + entry.changes).prefix(ScaleRecord.changeLimit))
         }
         record.changes = entry.changes
         note(key, record: record, missing: seen.missing.count)
-        let sawNothing = seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
         let isNews = state.store(entry, decided: record, shown: shown, for: key)
         if isNews { onNews(key) }
-        setNextLook(key, observation, rests: sawNothing && !isNews && !acts, now: now)
+        setNextLook(key, observation, rests: sawNothing(seen, observation) && !isNews && !acts, now: now)
+    }
+
+    /// Puts the demand in the place of the stable track's count.
+    private func share(_ input: inout ScaleObservation, _ observation: ModelObservation, desired: Int?) {
+        input.replicas = max(0, desired ?? input.replicas)
+        let tracks = [observation.rollout?.stableRevision, observation.rollout?.canaryRevision].compactMap(\.self)
+        let ready = Set(tracks).reduce(0) { $0 + observation.readyReplicas($1) }
+        input.readyReplicas = min(input.replicas, max(0, ready - input.unreadReplicas))
     }
 
     private func record(
@@ -158,6 +174,12 @@ struct ScalingLoop: Service {
                 "reason": "\(decision.reason.code)", "message": "\(decision.reason.message)",
             ]
         )
+    }
+
+    /// Whether there was nothing to read. A Prometheus server may have something at any time, and tells nobody.
+    func sawNothing(_ seen: TrackSignals, _ observation: ModelObservation) -> Bool {
+        seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
+            && observation.model.scaling.prometheus == nil
     }
 
     /// Sets when a model is looked at next; one that `rests` has nothing that could be read.

@@ -168,6 +168,14 @@ final class ScalingState: Sendable {
         state.withLock { $0.entries[key] = entry.isEmpty ? nil : entry }
     }
 
+    /// What is scraped in a namespace, in the order of the models' names.
+    func groups(namespace: String) -> [ScrapeGroup] {
+        let found = state.withLock { state in
+            state.entries.flatMap { key, entry in key.namespace == namespace ? Array(entry.watched.keys) : [] }
+        }
+        return found.sorted { ($0.model, $0.revision) < ($1.model, $1.revision) }
+    }
+
     /// What the metrics API serves of a namespace's models, in the order of their names.
     func offered(namespace: String) -> [(key: ObjectKey, readings: [Signal: ExternalReading])] {
         let found = state.withLock { state in
@@ -203,6 +211,7 @@ final class ScalingState: Sendable {
         return new.decision.desired != old.decision.desired
             || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
             || new.inputs?.observation.missingSignals != old.inputs?.observation.missingSignals
+            || new.inputs?.observation.missing.isEmpty != old.inputs?.observation.missing.isEmpty
             || new.hindrance != old.hindrance || new.changes.count != old.changes.count
             || new.changes.first != old.changes.first
             || (new.time - old.time >= recordInterval && !new.isSame(as: old))

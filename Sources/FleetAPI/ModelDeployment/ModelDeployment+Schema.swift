@@ -62,6 +62,9 @@ extension ModelDeployment {
             "version": .string("The model version that it serves."),
             "revision": .integer("The revision's number.", from: 0),
             "replicas": .integer("Its replicas.", from: 0), "readyReplicas": .integer("Its ready replicas.", from: 0),
+            "weight": .integer("Its share of the requests in percent, while a canary is under way.", from: 0, to: 100),
+            "step": .integer("The canary's step, from 1.", from: 0),
+            "judgement": .string("What the judge holds of the canary."),
         ]
     )
 
@@ -125,8 +128,8 @@ extension ModelDeployment {
             "selector": .string("The label selector of the pods, for the scale subresource."),
             "summary": .string("What is true now, in a few words."),
             "url": .string("Where requests inside of the cluster go."),
-            "runtime": .string("The ServingRuntime in use."), "stable": track, "candidate": track,
-            "scaling": scalingStatus,
+            "runtime": .string("The ServingRuntime in use."), "stable": track, "canary": track,
+            "rollout": rolloutStatus, "history": history, "scaling": scalingStatus,
             "conditions": SharedSchema.conditions,
         ]
     )

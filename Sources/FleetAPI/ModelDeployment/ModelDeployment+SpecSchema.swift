@@ -10,7 +10,7 @@ extension ModelDeployment {
         required: ["model"],
         [
             "model": model, "runtime": runtime, "resources": resources, "replicas": replicas, "scaling": scaling,
-            "rollout": rollout, "template": template,
+            "rollout": rolloutSchema, "template": template,
         ]
     )
 
@@ -68,30 +68,6 @@ extension ModelDeployment {
         from: 0,
         to: 10_000
     )
-
-    private static let rollout = StructuralSchema.object(
-        "How a new revision replaces the old one.",
-        [
-            "strategy": .string(
-                "RollingUpdate brings the new revision up to the old one's size, moves the traffic, then removes the old one. "
-                    + "Canary, BlueGreen and Shadow are not supported yet and act as RollingUpdate.",
-                default: "RollingUpdate",
-                of: ["Canary", "BlueGreen", "Shadow", "RollingUpdate"]
-            ),
-            "progressDeadlineSeconds": .integer(
-                "How long a new revision may take to get ready before the rollout counts as failed.",
-                from: 1,
-                to: 86_400,
-                default: 600
-            ),
-            "steps": .list(
-                "Not supported yet: the steps of a canary.",
-                of: .open("One step."),
-                limit: 50
-            ),
-            "analysis": .open("Not supported yet: how a canary is judged."),
-        ]
-    ).defaulting(to: .emptyObject)
 
     private static let template = StructuralSchema.object(
         "What is passed through to the pods. A change makes a new revision.",

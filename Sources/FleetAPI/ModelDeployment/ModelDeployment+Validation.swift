@@ -32,7 +32,7 @@ public enum ModelDeploymentValidation {
         guard let spec = json["spec"], spec.object != nil else { return findings }
         checkName(json, &findings)
         checkScaling(spec["scaling"] ?? .emptyObject, hasReplicas: spec["replicas"] != nil, &findings)
-        checkRollout(spec["rollout"] ?? .emptyObject, &findings)
+        RolloutValidation.check(spec["rollout"] ?? .emptyObject, &findings)
         checkModel(spec, &findings)
         return findings
     }
@@ -63,13 +63,6 @@ public enum ModelDeploymentValidation {
                 "spec.replicas has no effect with spec.scaling.engine Direct; set minReplicas and maxReplicas instead"
             )
         }
-        if engine == "HorizontalPodAutoscaler" {
-            findings.warnings.append(
-                "spec.scaling.engine HorizontalPodAutoscaler: the HPA reads External metrics (modelfleet_queue_length, "
-                    + "modelfleet_requests_in_flight, modelfleet_request_rate) that the operator does not serve; without a "
-                    + "metrics adapter in the cluster that does, the replica count stays; use Direct otherwise"
-            )
-        }
         if engine == "HorizontalPodAutoscaler", scaling["objective"]?.object?.isEmpty == false {
             findings.warnings.append(
                 "spec.scaling.objective has no effect with spec.scaling.engine HorizontalPodAutoscaler; use Direct"
@@ -83,17 +76,6 @@ public enum ModelDeploymentValidation {
             }
         }
         ScalingValidation.check(scaling, engine: engine, &findings)
-    }
-
-    private static func checkRollout(_ rollout: JSONValue, _ findings: inout ValidationFindings) {
-        if let strategy = rollout["strategy"]?.string, strategy != "RollingUpdate" {
-            findings.warnings.append(
-                "spec.rollout.strategy \(strategy) is not supported yet and acts as RollingUpdate"
-            )
-        }
-        for field in ["steps", "analysis"] where rollout[field] != nil {
-            findings.warnings.append("spec.rollout.\(field) is not supported yet and has no effect")
-        }
     }
 
     private static func checkModel(_ spec: JSONValue, _ findings: inout ValidationFindings) {

@@ -78,6 +78,15 @@ extension ServingRuntime {
         return schema
     }()
 
+    private static let outputs: StructuralSchema = {
+        var schema = metric(
+            "The counter of outputs by category (predicted classes, finish reasons): what spec.rollout.analysis.maxDrift compares.",
+            [:]
+        )
+        schema.properties["categoryLabel"] = .string("The label with the category; class by default.")
+        return schema
+    }()
+
     /// The schema of `spec.metrics`.
     static let metricsSchema = StructuralSchema.object(
         "Where the server exports its metrics, and what they mean.",
@@ -92,6 +101,7 @@ extension ServingRuntime {
                 "The counter of requests that ended in an error, where requests isn't counted by code.",
                 [:]
             ),
+            "outputs": outputs,
         ]
     )
 }

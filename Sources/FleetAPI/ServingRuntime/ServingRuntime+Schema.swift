@@ -24,6 +24,24 @@ extension ServingRuntime {
         ]
     )
 
+    private static let drainSchema = StructuralSchema.object(
+        "How a pod ends without losing a request. Its grace period is preStopSeconds + limitSeconds + 5 s.",
+        [
+            "preStopSeconds": .integer(
+                "How long the pod goes on before its server gets SIGTERM, for servers that stop taking requests at once: "
+                    + "a sleep before the stop, which clusters know from Kubernetes 1.30 on.",
+                from: 0,
+                to: 3600
+            ),
+            "limitSeconds": .integer(
+                "How long the server may take to end after SIGTERM: the time that it goes on serving, and that of its "
+                    + "slowest requests. 25 where it is missing.",
+                from: 0,
+                to: 86_400
+            ),
+        ]
+    )
+
     /// The schema of the whole object.
     public static let schema = StructuralSchema.object(
         "How one family of model server is run: image, arguments, probes, formats and what its metrics mean.",
@@ -59,6 +77,7 @@ extension ServingRuntime {
                     ),
                     "port": .integer("The port that answers inference requests.", from: 1, to: 65_535, default: 8080),
                     "container": containerSchema,
+                    "drain": drainSchema,
                     "metrics": metricsSchema,
                 ]
             )

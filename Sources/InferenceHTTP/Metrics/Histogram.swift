@@ -27,6 +27,22 @@ struct Histogram: Sendable {
         sum += value
     }
 
+    /// The number of observations.
+    var total: Int { counts.reduce(0, +) }
+
+    /// The bound under which at least this share of the observations lies; `nil` without an observation, infinite above the
+    /// last bound.
+    func quantile(_ share: Double) -> Double? {
+        let total = total
+        guard total > 0 else { return nil }
+        var sum = 0
+        for (index, count) in counts.enumerated() {
+            sum += count
+            if Double(sum) >= share * Double(total) { return index < bounds.count ? bounds[index] : .infinity }
+        }
+        return .infinity
+    }
+
     /// The exposition lines; `labels` as `a="b",c="d"`, may be empty.
     func lines(name: String, labels: String) -> [String] {
         let start = labels.isEmpty ? "" : labels + ","

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+public import Ambient
 public import Inference
 internal import Synchronization
 
@@ -11,6 +12,8 @@ public final class ServerMetrics: InferenceObserver {
         var batchSize = Histogram(bounds: Histogram.sizeBounds)
         var codes: [Int: Int] = [:]
         var loadDuration: Duration?
+        var open = 0
+        var lastArrival: WallTime?
     }
 
     private let model: ServedModel
@@ -24,9 +27,18 @@ public final class ServerMetrics: InferenceObserver {
         state.withLock { $0.batchSize.observe(Double(rows)) }
     }
 
+    /// A request for a prediction has arrived; its body may still be on the way.
+    public func requestBegan(at time: WallTime) {
+        state.withLock { state in
+            state.open += 1
+            state.lastArrival = time
+        }
+    }
+
     /// A request for a prediction was answered with an HTTP status.
     public func requestEnded(code: Int, duration: Duration) {
         state.withLock { state in
+            state.open -= 1
             state.codes[code, default: 0] += 1
             state.duration.observe(duration / .seconds(1))
         }
@@ -34,6 +46,18 @@ public final class ServerMetrics: InferenceObserver {
 
     /// The model was fetched, loaded and warmed up.
     public func modelLoaded(in duration: Duration) { state.withLock { $0.loadDuration = duration } }
+
+    /// How a drain stands that began at `start`.
+    public func drain(_ rule: DrainRule, since start: WallTime, now: WallTime) -> DrainRule.Verdict {
+        let (open, last, p99) = state.withLock { state in
+            // Of fewer than a hundred requests the slowest may well be faster than one in a hundred.
+            (state.open, state.lastArrival, state.duration.total >= 100 ? state.duration.quantile(0.99) : nil)
+        }
+        return rule.verdict(elapsed: now - start, open: open, sinceArrival: last.map { now - $0 }, p99: p99)
+    }
+
+    /// The requests that have arrived and aren't answered, those whose body is still on the way included.
+    public var openRequests: Int { state.withLock { $0.open } }
 
     /// The page in the text format 0.0.4.
     public func page() -> String {

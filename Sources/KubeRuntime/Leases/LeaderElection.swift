@@ -37,10 +37,12 @@ public final class LeaderElection: Service {
     private let lead: @Sendable () async throws -> Void
 
     /// An election about the Lease `key`; `identity` must differ for every process (pod name and a random part).
+    /// `address` is where this process answers requests while it leads, for the Lease's annotation; empty for nowhere.
     public init(
         client: KubeClient,
         key: ObjectKey,
         identity: String,
+        address: String = "",
         timing: LeaseTiming = LeaseTiming(),
         fence: WriteFence = WriteFence(),
         time: any TimeSource = SystemTime(),
@@ -57,7 +59,7 @@ public final class LeaderElection: Service {
         self.time = time
         self.random = random
         self.logger = logger
-        machine = Mutex(LeaseStateMachine(identity: identity, timing: timing))
+        machine = Mutex(LeaseStateMachine(identity: identity, timing: timing, address: address))
         self.lead = lead
     }
 

@@ -46,6 +46,11 @@ public struct LeaseRecord: Sendable, Hashable {
     public var renewed: WallTime?
     /// How often the leader changed.
     public var transitions: Int
+    /// Where the holder answers requests, as `host:port`; empty where it answers none.
+    public var address: String
+
+    /// The annotation with the address.
+    public static let addressAnnotation = "modelfleet.dev/address"
 
     /// Reads a Lease.
     public init(_ lease: KubeObject) {
@@ -54,6 +59,7 @@ public struct LeaseRecord: Sendable, Hashable {
         acquired = lease["spec", "acquireTime"]?.string.flatMap(WallTime.init(rfc3339:))
         renewed = lease["spec", "renewTime"]?.string.flatMap(WallTime.init(rfc3339:))
         transitions = lease["spec", "leaseTransitions"]?.int ?? 0
+        address = lease.annotation(Self.addressAnnotation) ?? ""
     }
 
     /// A record.
@@ -62,13 +68,15 @@ public struct LeaseRecord: Sendable, Hashable {
         durationSeconds: Int,
         acquired: WallTime?,
         renewed: WallTime?,
-        transitions: Int
+        transitions: Int,
+        address: String = ""
     ) {
         self.holder = holder
         self.durationSeconds = durationSeconds
         self.acquired = acquired
         self.renewed = renewed
         self.transitions = transitions
+        self.address = address
     }
 
     /// Writes the record into a Lease.
@@ -78,6 +86,8 @@ public struct LeaseRecord: Sendable, Hashable {
         lease["spec", "acquireTime"] = acquired.map { .string($0.rfc3339Micro) }
         lease["spec", "renewTime"] = renewed.map { .string($0.rfc3339Micro) }
         lease["spec", "leaseTransitions"] = JSONValue(transitions)
+        guard !address.isEmpty || lease.annotation(Self.addressAnnotation) != nil else { return }
+        lease.setAnnotation(Self.addressAnnotation, to: address.isEmpty ? nil : address)
     }
 }
 
@@ -108,12 +118,15 @@ public struct LeaseStateMachine: Sendable {
     public let identity: String
     /// The timing.
     public let timing: LeaseTiming
+    /// Where we answer requests, for the Lease; empty for nowhere.
+    public let address: String
     private var observed: LeaseRecord?
     private var observedAt: WallTime?
     private var lastRenewal: WallTime?
 
     /// A follower.
-    public init(identity: String, timing: LeaseTiming = LeaseTiming()) {
+    public init(identity: String, timing: LeaseTiming = LeaseTiming(), address: String = "") {
+        self.address = address
         self.identity = identity
         self.timing = timing
     }
@@ -157,6 +170,7 @@ public struct LeaseStateMachine: Sendable {
     public func release(now: WallTime) -> LeaseRecord? {
         guard var record = observed, record.holder == identity else { return nil }
         record.holder = ""
+        record.address = ""
         record.durationSeconds = 1
         record.renewed = now
         return record
@@ -170,7 +184,8 @@ public struct LeaseStateMachine: Sendable {
             durationSeconds: timing.durationSeconds,
             acquired: isRenewal ? record?.acquired : now,
             renewed: now,
-            transitions: transitions
+            transitions: transitions,
+            address: address
         )
     }
 }

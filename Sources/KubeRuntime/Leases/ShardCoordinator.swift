@@ -46,13 +46,16 @@ public struct ShardCoordinator: Sendable {
     public let count: Int
     /// The timing of all leases.
     public let timing: LeaseTiming
+    /// Where we answer requests, for the Leases; empty for nowhere.
+    public let address: String
     private var shards: [Int: Observation] = [:]
     private var members: [String: Observation] = [:]
     private var renewed: [Int: WallTime] = [:]
     private var leaving: Set<Int> = []
 
     /// A replica that holds nothing yet.
-    public init(identity: String, count: Int, timing: LeaseTiming = LeaseTiming()) {
+    public init(identity: String, count: Int, timing: LeaseTiming = LeaseTiming(), address: String = "") {
+        self.address = address
         self.identity = identity
         self.count = max(1, count)
         self.timing = timing
@@ -132,6 +135,7 @@ public struct ShardCoordinator: Sendable {
     public func release(shard: Int, now: WallTime) -> LeaseRecord? {
         guard var record = shards[shard]?.record, record.holder == identity else { return nil }
         record.holder = ""
+        record.address = ""
         record.durationSeconds = 1
         record.renewed = now
         return record
@@ -179,7 +183,8 @@ public struct ShardCoordinator: Sendable {
             durationSeconds: timing.durationSeconds,
             acquired: isRenewal ? record?.acquired : now,
             renewed: now,
-            transitions: transitions
+            transitions: transitions,
+            address: address
         )
     }
 }

@@ -41,6 +41,7 @@ public final class ShardElection: Service {
     /// A process among several.
     /// - Parameters:
     ///   - identity: differs for every process; fit for the name of a Lease (lower case, digits, `-` and `.`).
+    ///   - address: where this process answers requests, for the Leases' annotation; empty for nowhere.
     ///   - onGain: called with each shard that is ours from now on; again after a time in which the fence was closed although
     ///     nobody else took it.
     ///   - onLoss: called with each shard that isn't any more.
@@ -50,6 +51,7 @@ public final class ShardElection: Service {
         namespace: String,
         name: String = "modelfleet-operator",
         identity: String,
+        address: String = "",
         map: ShardMap,
         timing: LeaseTiming = LeaseTiming(),
         time: any TimeSource = SystemTime(),
@@ -75,7 +77,16 @@ public final class ShardElection: Service {
         self.onGain = onGain
         self.onLoss = onLoss
         self.work = work
-        state = Mutex(State(coordinator: ShardCoordinator(identity: identity, count: map.count, timing: timing)))
+        state = Mutex(
+            State(
+                coordinator: ShardCoordinator(
+                    identity: identity,
+                    count: map.count,
+                    timing: timing,
+                    address: address
+                )
+            )
+        )
     }
 
     /// A fence with a lane for each shard; a write about nothing is refused.

@@ -16,6 +16,22 @@ struct AggregatedVersion: Sendable, Hashable {
     var groupPriority: Int64
     /// Versions with a higher number come first.
     var versionPriority: Int64
+
+    /// A version as an APIService has it.
+    init(name: String, group: String, version: String, groupPriority: Int64, versionPriority: Int64) {
+        self.name = name
+        self.group = group
+        self.version = version
+        self.groupPriority = groupPriority
+        self.versionPriority = versionPriority
+    }
+
+    /// The version of a name `VERSION.GROUP`, after all others; `nil` for another name.
+    init?(name: String) {
+        let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
+        guard parts.count == 2 else { return nil }
+        self.init(name: name, group: parts[1], version: parts[0], groupPriority: 0, versionPriority: 0)
+    }
 }
 
 /// The APIServices of the store, and where their Services lead.

@@ -11,6 +11,8 @@ struct AggregationProxy: Sendable {
     let state: StateBox
     /// Who carries the requests; without it every such group is unavailable.
     let transport: (any AggregationTransport)?
+    /// Servers in this process, by the name of their APIService.
+    var extensions: [String: any HTTPExchange] = [:]
 
     /// The longest that a request which is no watch may take: the API server's `--request-timeout`.
     static let limit = Duration.seconds(60)
@@ -18,11 +20,16 @@ struct AggregationProxy: Sendable {
     static let discoveryLimit = Duration.seconds(5)
 
     /// The versions that other servers answer for.
-    var versions: [AggregatedVersion] { state.with { APIServiceTable($0).versions } }
+    var versions: [AggregatedVersion] {
+        let table = state.with { APIServiceTable($0).versions }
+        let known = Set(table.map(\.name))
+        return table + extensions.keys.sorted().filter { !known.contains($0) }.compactMap(AggregatedVersion.init(name:))
+    }
 
     /// Whether a version of a group is another server's.
     func serves(group: String, version: String) -> Bool {
-        state.with { APIServiceTable($0).serves(group: group, version: version) }
+        if extensions["\(version).\(group)"] != nil { return true }
+        return state.with { APIServiceTable($0).serves(group: group, version: version) }
     }
 
     /// The other server's answer, whose body may still be arriving.
@@ -70,10 +77,15 @@ struct AggregationProxy: Sendable {
         version: String,
         timeout: Duration?
     ) async throws(APIStatus) -> HTTPResponseMessage {
+        let name = "\(version).\(group)"
+        if let own = extensions[name], !state.with({ APIServiceTable($0).serves(group: group, version: version) }) {
+            do { return try await own.exchange(HTTPRequestMessage(head: original, body: StreamingBody(body))) } catch {
+                throw .aggregatedUnavailable(name, "\(error)")
+            }
+        }
         let backend = try state.with { state throws(APIStatus) in
             try APIServiceTable(state).backend(group: group, version: version)
         }
-        let name = "\(version).\(group)"
         guard let transport else {
             throw .aggregatedUnavailable(name, "this server was started without a way to other servers")
         }
@@ -99,11 +111,11 @@ struct AggregationProxy: Sendable {
             if hopByHop.contains(name) || name == "authorization" || name.hasPrefix("x-remote-") { continue }
             fields.append(field)
         }
-        if let name = HTTPField.Name("X-Remote-User") {
+        if let name = HTTPField.Name(FrontProxy.userHeader) {
             fields[name] = AccessReview.user["username"]?.string
         }
         for group in AccessReview.user["groups"]?.array ?? [] {
-            guard let text = group.string, let name = HTTPField.Name("X-Remote-Group") else { continue }
+            guard let text = group.string, let name = HTTPField.Name(FrontProxy.groupHeader) else { continue }
             fields.append(HTTPField(name: name, value: text))
         }
         return fields

@@ -38,6 +38,8 @@ public enum BuiltInDefaults {
             }
         case ("apps", "Deployment"), ("apps", "ReplicaSet"), ("apps", "StatefulSet"), ("apps", "DaemonSet"):
             WorkloadDefaults.apply(to: &result, kind: type.kind)
+        case ("autoscaling", "HorizontalPodAutoscaler") where type.version == "v1":
+            AutoscalerDefaults.applyFirst(to: &result)
         case ("autoscaling", "HorizontalPodAutoscaler"): AutoscalerDefaults.apply(to: &result)
         case ("discovery.k8s.io", "EndpointSlice"): endpointSlice(&result)
         case ("policy", "PodDisruptionBudget"):

@@ -64,6 +64,12 @@ enum AutoscalerDefaults {
         if object.at("status", "currentMetrics") == nil { object.set(.null, at: "status", "currentMetrics") }
     }
 
+    /// Those of `autoscaling/v1`, which has no metrics.
+    static func applyFirst(to object: inout JSONValue) {
+        object.fill(1, at: "spec", "minReplicas")
+        for name in ["currentReplicas", "desiredReplicas"] { object.fill(0, at: "status", name) }
+    }
+
     /// Quantities in targets get their canonical form.
     private static func metric(_ metric: inout JSONValue) {
         for source in ["resource", "pods", "object", "external", "containerResource"] {

@@ -19,7 +19,10 @@ enum ProtobufBody {
         do {
             let envelope = try unknown.json(.bytes(bytes[magic.count...]))
             let kind = envelope.at("typeMeta", "kind")?.string ?? ""
-            guard let shape = kinds[kind] else { throw ProtobufError("the kind \(kind) is known as JSON only") }
+            let version = envelope.at("typeMeta", "apiVersion")?.string ?? ""
+            guard let shape = kinds[kind] ?? versioned["\(version) \(kind)"] else {
+                throw ProtobufError("the kind \(kind) is known as JSON only")
+            }
             var json = try shape.json(.bytes(raw(bytes[magic.count...])))
             json["kind"] = .string(kind)
             json["apiVersion"] = envelope.at("typeMeta", "apiVersion")
@@ -78,6 +81,28 @@ enum ProtobufBody {
         "SelfSubjectReview": .message([1: metadata]),
         "Service": .message([1: metadata, 2: .init("spec", service)]),
         "Deployment": .message([1: metadata, 2: .init("spec", deployment)]),
+    ]
+
+    /// Kinds whose versions are written differently.
+    private static let versioned: [String: ProtobufShape] = [
+        "autoscaling/v1 HorizontalPodAutoscaler": .message([
+            1: metadata,
+            2: .init(
+                "spec",
+                .message([
+                    1: .init(
+                        "scaleTargetRef",
+                        .message([1: .init("kind", .text), 2: .init("name", .text), 3: .init("apiVersion", .text)])
+                    ),
+                    2: .init("minReplicas", .integer, .optional), 3: .init("maxReplicas", .integer),
+                    4: .init("targetCPUUtilizationPercentage", .integer, .optional),
+                ])
+            ),
+            3: .init(
+                "status",
+                .message([3: .init("currentReplicas", .integer), 4: .init("desiredReplicas", .integer)])
+            ),
+        ])
     ]
 
     private static let accessReview = ProtobufShape.message([

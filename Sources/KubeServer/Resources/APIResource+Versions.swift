@@ -5,12 +5,20 @@ import KubeModel
 
 extension APIResource {
     /// Whether objects are stored in a form with other members, rather than under another version only.
-    var storesOtherForm: Bool { type.group == "events.k8s.io" }
+    var storesOtherForm: Bool { type.group == "events.k8s.io" || isOldAutoscaler }
+
+    /// Whether it is a horizontal pod autoscaler of `autoscaling/v1`.
+    private var isOldAutoscaler: Bool { type.group == "autoscaling" && type.version == "v1" }
 
     /// The object in this resource's version, made from its stored form.
     func fromStorage(_ stored: KubeObject) -> KubeObject {
         guard stored.apiVersion != type.apiVersion else { return stored }
-        var object = storesOtherForm ? EventVersions.newForm(stored) : stored
+        var object = stored
+        if isOldAutoscaler {
+            object = AutoscalerVersions.first(stored)
+        } else if storesOtherForm {
+            object = EventVersions.newForm(stored)
+        }
         object.json["apiVersion"] = .string(type.apiVersion)
         return object
     }
@@ -18,6 +26,11 @@ extension APIResource {
     /// The stored form of an object in this resource's version.
     func toStorage(_ object: KubeObject) -> KubeObject {
         guard storesOtherForm else { return object }
+        if isOldAutoscaler {
+            var stored = AutoscalerVersions.stored(object)
+            stored.json["apiVersion"] = "autoscaling/v2"
+            return stored
+        }
         var stored = EventVersions.coreForm(object)
         stored.json["apiVersion"] = "v1"
         return stored

@@ -95,6 +95,15 @@ enum BuiltInResources {
             scale: replicas,
             fields: ["status.replicas"]
         ),
+        make(
+            ResourceType(
+                group: "apps",
+                version: "v1",
+                kind: "ControllerRevision",
+                plural: "controllerrevisions",
+                isNamespaced: true
+            )
+        ),
     ]
 
     private static let others: [APIResource] = [
@@ -114,6 +123,19 @@ enum BuiltInResources {
             short: ["hpa"],
             categories: ["all"],
             hasStatus: true
+        ),
+        make(
+            ResourceType(
+                group: "autoscaling",
+                version: "v1",
+                kind: "HorizontalPodAutoscaler",
+                plural: "horizontalpodautoscalers",
+                isNamespaced: true
+            ),
+            short: ["hpa"],
+            categories: ["all"],
+            hasStatus: true,
+            storage: StoredKind(group: "autoscaling", plural: "horizontalpodautoscalers")
         ),
         make(
             ResourceType(
@@ -138,6 +160,8 @@ enum BuiltInResources {
         make(ResourceType.leases),
         make(ResourceType.endpointSlices, tracksGeneration: true),
         review("authentication.k8s.io", "SelfSubjectReview", "selfsubjectreviews"),
+        review("authentication.k8s.io", "TokenReview", "tokenreviews"),
+        review("authorization.k8s.io", "SubjectAccessReview", "subjectaccessreviews"),
         review("authorization.k8s.io", "SelfSubjectAccessReview", "selfsubjectaccessreviews"),
         review("authorization.k8s.io", "SelfSubjectRulesReview", "selfsubjectrulesreviews"),
     ]

@@ -22,6 +22,17 @@ extension ServerState {
             ],
         ]
         create(.services, namespace: "default", service, options)
+        guard let authority = configuration.frontProxyAuthority else { return }
+        var map = KubeObject(.configMaps, namespace: "kube-system", name: "extension-apiserver-authentication")
+        map["data"] = [
+            "requestheader-client-ca-file": .string(authority),
+            "requestheader-allowed-names": .string("[\"\(FrontProxy.commonName)\"]"),
+            "requestheader-username-headers": .string("[\"\(FrontProxy.userHeader)\"]"),
+            "requestheader-uid-headers": .string("[\"\(FrontProxy.uidHeader)\"]"),
+            "requestheader-group-headers": .string("[\"\(FrontProxy.groupHeader)\"]"),
+            "requestheader-extra-headers-prefix": .string("[\"\(FrontProxy.extraPrefix)\"]"),
+        ]
+        create(.configMaps, namespace: "kube-system", map, options)
     }
 
     private mutating func create(

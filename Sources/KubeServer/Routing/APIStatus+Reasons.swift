@@ -105,14 +105,6 @@ extension APIStatus {
         hasDetails: true
     )
 
-    /// 404: only the newer version of the horizontal pod autoscaler is there.
-    static let oldAutoscaling = APIStatus(
-        code: 404,
-        reason: "NotFound",
-        message: "the local cluster serves autoscaling/v2 only; apply a HorizontalPodAutoscaler of that version",
-        hasDetails: true
-    )
-
     /// 501: a stream into a container, which pods that are processes of this machine don't have.
     static func noStream(_ subresource: String) -> APIStatus {
         APIStatus(

@@ -4,11 +4,11 @@
 import KubeModel
 
 /// The query of a request, decoded.
-struct QueryItems: Sendable {
+package struct QueryItems: Sendable {
     private var items: [(name: String, value: String)] = []
 
     /// Decodes `a=1&b=%20`; a plus sign is a space.
-    init(_ query: Substring) {
+    package init(_ query: Substring) {
         for pair in query.split(separator: "&") {
             let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             items.append(
@@ -21,7 +21,7 @@ struct QueryItems: Sendable {
     }
 
     /// The first value of a name.
-    subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
+    package subscript(_ name: String) -> String? { items.first { $0.name == name }?.value }
 
     /// All values of a name.
     func all(_ name: String) -> [String] { items.filter { $0.name == name }.map(\.value) }

@@ -24,7 +24,13 @@ struct ResourceHandler: Sendable {
         else { throw .unknownResource }
         if !resource.isStored {
             guard request.method == .post, target.name == nil else { throw .methodNotAllowed }
-            return try AccessReview.answer(request, resource, state, now: configuration.time.now())
+            return try AccessReview.answer(
+                request,
+                resource,
+                state,
+                isToken: configuration.accepts,
+                now: configuration.time.now()
+            )
         }
         if let name = target.name, resource.type.isNamespaced, target.namespace == nil {
             _ = name

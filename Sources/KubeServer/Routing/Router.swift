@@ -44,14 +44,19 @@ struct Router: Sendable {
             throw .unknownResource
         }
         guard state.with({ $0.registry.serves(group: group, version: version) }) else {
-            if group == "autoscaling", version == "v1" { throw .oldAutoscaling }
             if state.with({ $0.registry.builtInServes(group: group) }) { throw .unknownResource }
             return Self.pageNotFound
         }
         return try await ResourceHandler(state: state, configuration: configuration).answer(request, target)
     }
 
-    private var proxy: AggregationProxy { AggregationProxy(state: state, transport: configuration.aggregation) }
+    private var proxy: AggregationProxy {
+        AggregationProxy(
+            state: state,
+            transport: configuration.aggregation,
+            extensions: configuration.extensions
+        )
+    }
 
     /// Whether another server answers for a version; what this server has itself it answers itself.
     private func proxies(group: String, version: String) -> Bool {

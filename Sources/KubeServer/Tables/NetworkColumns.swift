@@ -21,6 +21,22 @@ enum NetworkColumns {
         },
     ]
 
+    /// APIServices.
+    static let apiServices: [TableColumn] = [
+        TableColumn("Service", about: "The Service that answers for the version.") { object, _ in
+            guard let service = object["spec", "service"], let name = service["name"]?.string else { return "Local" }
+            return .string("\(service["namespace"]?.string ?? "")/\(name)")
+        },
+        TableColumn("Available", about: "Whether it answers.") { object, _ in
+            let condition = ConditionSet(object)["Available"]
+            guard let condition else { return "Unknown" }
+            return .string(
+                condition.status == .isTrue ? "True" : "\(condition.status.rawValue) (\(condition.reason))"
+            )
+        },
+        TableColumns.age,
+    ]
+
     /// Endpoint slices.
     static let endpointSlices: [TableColumn] = [
         TableColumns.text("AddressType", "The kind of address.", "addressType"),

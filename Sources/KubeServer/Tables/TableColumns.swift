@@ -37,6 +37,7 @@ enum TableColumns {
                     object.json.at("metadata", "creationTimestamp") ?? "<unknown>"
                 }
             ]
+        case "apiservices.apiregistration.k8s.io": NetworkColumns.apiServices
         default: [age]
         }
     }

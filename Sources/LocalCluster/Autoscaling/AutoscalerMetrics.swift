@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import HTTPTypes
 import KubeAPI
 import KubeModel
@@ -34,22 +35,18 @@ struct AutoscalerMetrics: Sendable {
     let namespace: String
     /// The replica formulas with the tolerances of the autoscaler.
     let calculator: HPAReplicaCalculator
+    /// The clock.
+    let time: any TimeSource
 
     /// The answer of one entry of `spec.metrics`.
     func proposal(_ metric: JSONValue) async throws(MetricFailure) -> MetricProposal {
         switch metric["type"]?.string {
         case "External": return try await external(metric["external"] ?? .emptyObject)
         case "Object": return try await object(metric["object"] ?? .emptyObject)
-        case "Pods":
-            throw MetricFailure(
-                reason: "FailedGetPodsMetric",
-                message: "the local cluster's autoscaler reads no Pods metrics; use an External or an Object metric"
-            )
-        case "Resource":
-            throw MetricFailure(
-                reason: "FailedGetResourceMetric",
-                message: "the local cluster doesn't serve metrics.k8s.io; use an External or an Object metric"
-            )
+        case "Pods": return try await pods(metric["pods"] ?? .emptyObject)
+        case "Resource": return try await resource(metric["resource"] ?? .emptyObject, ofContainer: false)
+        case "ContainerResource":
+            return try await resource(metric["containerResource"] ?? .emptyObject, ofContainer: true)
         case let type:
             throw MetricFailure(
                 reason: "InvalidMetricSourceType",
@@ -156,7 +153,8 @@ struct AutoscalerMetrics: Sendable {
         } catch { throw MetricFailure(reason: reason, message: "unable to count the ready pods: \(error)") }
     }
 
-    private static func selector(_ json: JSONValue?, _ reason: String) throws(MetricFailure) -> String {
+    /// The query text of a metric's selector; empty for everything.
+    static func selector(_ json: JSONValue?, _ reason: String) throws(MetricFailure) -> String {
         guard let json else { return "" }
         do { return try LabelSelector(json).queryText } catch {
             throw MetricFailure(reason: reason, message: "the metric's selector is wrong: \(error)")
@@ -164,7 +162,7 @@ struct AutoscalerMetrics: Sendable {
     }
 
     /// Whole milli-units, as the controller keeps values.
-    private static func quantity(_ value: Double) -> JSONValue {
+    static func quantity(_ value: Double) -> JSONValue {
         .string(Quantity(milli: Int64(min(max(value * 1000, -9e15), 9e15))).description)
     }
 }

@@ -137,7 +137,8 @@ struct AutoscalerReconciler: Reconciler {
             client: client,
             target: target,
             namespace: target.key.namespace ?? "",
-            calculator: spec.calculator
+            calculator: spec.calculator,
+            time: time
         )
         var best: MetricProposal?
         var failure: MetricFailure?

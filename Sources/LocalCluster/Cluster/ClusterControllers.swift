@@ -16,6 +16,7 @@ struct ClusterControllers: Sendable {
     private let endpoints: Controller
     private let namespaces: Controller
     private let autoscalers: Controller
+    private let apiServices: Controller
     private let scheduler: Controller
     private let nodeLifecycle: Controller
     private let eviction: Controller
@@ -24,7 +25,10 @@ struct ClusterControllers: Sendable {
 
     /// All of them.
     var all: [any Service] {
-        [deployments, replicaSets, endpoints, namespaces, autoscalers, scheduler, nodeLifecycle, eviction]
+        [
+            deployments, replicaSets, endpoints, namespaces, autoscalers, apiServices, scheduler, nodeLifecycle,
+            eviction,
+        ]
     }
 
     /// Makes them.
@@ -80,6 +84,17 @@ struct ClusterControllers: Sendable {
             ),
             awaiting: [stores.autoscalers]
         )
+        apiServices = maker.controller(
+            "apiservice",
+            APIServiceReconciler(
+                client: client,
+                apiServices: stores.apiServices,
+                services: stores.services,
+                slices: stores.endpointSlices,
+                time: time
+            ),
+            awaiting: [stores.apiServices, stores.services, stores.endpointSlices]
+        )
         (scheduler, nodeLifecycle, eviction) = Self.nodeControllers(maker)
     }
 
@@ -130,7 +145,9 @@ struct ClusterControllers: Sendable {
     func watchers(_ maker: PartMaker, nodes: [NodeAgent], proxy: ServiceProxy?) -> [any Service] {
         let stores = maker.stores
         let refreshProxy: @Sendable () -> Void = {
-            proxy?.update(ServiceTable(services: stores.services.all(), slices: stores.endpointSlices.all()))
+            proxy?.update(making: {
+                ServiceTable(services: stores.services.all(), slices: stores.endpointSlices.all())
+            })
         }
         let setChanged = deployments.enqueuesOwner(.deployments)
         return [
@@ -150,17 +167,23 @@ struct ClusterControllers: Sendable {
             maker.watcher(.pods, stores.pods) { podChanged($0, stores, nodes) },
             maker.watcher(.services, stores.services) { change in
                 endpoints.enqueue(change.key)
+                serverChanged(change.key, stores)
                 refreshProxy()
             },
             maker.watcher(.endpointSlices, stores.endpointSlices) { change in
                 if let name = change.latest?.labels[EndpointSlicePlan.serviceLabel] {
-                    endpoints.enqueue(ObjectKey(namespace: change.key.namespace, name: name))
+                    let service = ObjectKey(namespace: change.key.namespace, name: name)
+                    endpoints.enqueue(service)
+                    serverChanged(service, stores)
                 }
                 refreshProxy()
             },
             maker.watcher(.horizontalPodAutoscalers, stores.autoscalers) { change in
                 // Its own status is written by the controller, which looks again after its period anyway.
                 if change.old?["spec"] != change.new?["spec"] { autoscalers.enqueue(change.key) }
+            },
+            maker.watcher(.apiServices, stores.apiServices) { change in
+                if change.old?["spec"] != change.new?["spec"] { apiServices.enqueue(change.key) }
             },
             maker.watcher(.configMaps, stores.configMaps) { change in
                 for node in nodes { node.observeSource(.configMap(change.key)) }
@@ -169,6 +192,16 @@ struct ClusterControllers: Sendable {
                 for node in nodes { node.observeSource(.secret(change.key)) }
             },
         ]
+    }
+
+    /// A Service, or where it leads, changed: the APIServices that name it look again.
+    private func serverChanged(_ key: ObjectKey, _ stores: ClusterStores) {
+        for found in stores.apiServices.all() {
+            let service = found["spec", "service"]
+            if service?["name"]?.string == key.name, service?["namespace"]?.string == key.namespace {
+                apiServices.enqueue(found.key)
+            }
+        }
     }
 
     private func nodeChanged(_ change: ObjectChange, _ stores: ClusterStores, _ nodes: [NodeAgent]) {

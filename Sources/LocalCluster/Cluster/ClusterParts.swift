@@ -17,7 +17,12 @@ struct ClusterParts: Sendable {
     let services: [any Service]
 
     /// The parts of a cluster with this configuration, which reach the API through `client`.
-    init(configuration: LocalClusterConfiguration, client: KubeClient, logs: LogShelf) throws(LocalClusterError) {
+    init(
+        configuration: LocalClusterConfiguration,
+        client: KubeClient,
+        logs: LogShelf,
+        usage: UsageBoard = UsageBoard()
+    ) throws(LocalClusterError) {
         let stores = ClusterStores()
         let maker = PartMaker(configuration: configuration, client: client, stores: stores)
         let addresses = try AddressPool(range: configuration.podRange)
@@ -56,6 +61,7 @@ struct ClusterParts: Sendable {
             )
         )
         services += nodes
+        services.append(UsageMeter(nodes: nodes, board: usage, time: configuration.time))
         if let proxy { services.append(proxy) }
         self.services = services
     }

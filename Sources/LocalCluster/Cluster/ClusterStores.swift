@@ -24,6 +24,8 @@ struct ClusterStores: Sendable {
     let leases = ObjectStore()
     /// Horizontal pod autoscalers.
     let autoscalers = ObjectStore()
+    /// APIServices.
+    let apiServices = ObjectStore()
     /// Config maps, without what they hold: pods read that themselves.
     let configMaps = ObjectStore(projection: Self.withoutContents)
     /// Secrets, without what they hold.

@@ -28,6 +28,7 @@ public final class LocalCluster: Service {
     private let authority: String?
     private let onReady: @Sendable (ClusterAccess) async -> Void
     private let logs: LogShelf
+    private let usage: UsageBoard
 
     /// A cluster that hasn't started.
     ///
@@ -44,6 +45,7 @@ public final class LocalCluster: Service {
         self.serve = serve
         self.onReady = onReady
         logs = LogShelf()
+        usage = UsageBoard()
         apiServer = APIServer(
             configuration: APIServerConfiguration(
                 time: configuration.time,
@@ -53,6 +55,8 @@ public final class LocalCluster: Service {
                 admission: configuration.admission,
                 podLogs: logs,
                 aggregation: configuration.aggregation,
+                extensions: [ResourceMetricsAPI.apiService: ResourceMetricsAPI(board: usage)],
+                frontProxyAuthority: configuration.frontProxyAuthority,
                 serviceRange: configuration.serviceRange
             )
         )
@@ -80,7 +84,8 @@ public final class LocalCluster: Service {
         let parts = try ClusterParts(
             configuration: configuration,
             client: client(fieldManager: "modelfleet-local"),
-            logs: logs
+            logs: logs,
+            usage: usage
         )
         defer {
             parts.proxy?.closeConnections()

@@ -52,6 +52,8 @@ public struct LocalClusterConfiguration: Sendable {
     public var probes: (any HTTPExchange)?
     /// Who carries requests to the servers behind APIServices; without one their groups answer 503.
     public var aggregation: (any AggregationTransport)?
+    /// The authority (PEM) of the certificate that `aggregation` shows to those servers.
+    public var frontProxyAuthority: String?
     /// How often an autoscaler looks at its metrics; the controller manager's 15 s.
     public var autoscalerPeriod: Duration
     /// Whether Services get TCP listeners.
@@ -88,6 +90,7 @@ public struct LocalClusterConfiguration: Sendable {
         logLimit: Int = 4 << 20,
         probes: (any HTTPExchange)? = nil,
         aggregation: (any AggregationTransport)? = nil,
+        frontProxyAuthority: String? = nil,
         autoscalerPeriod: Duration = .seconds(15),
         runsProxies: Bool = true,
         processes: (any PodProcessSpawner)? = nil,
@@ -115,6 +118,7 @@ public struct LocalClusterConfiguration: Sendable {
         self.logLimit = logLimit
         self.probes = probes
         self.aggregation = aggregation
+        self.frontProxyAuthority = frontProxyAuthority
         self.autoscalerPeriod = autoscalerPeriod
         self.runsProxies = runsProxies
         self.processes = processes ?? SystemProcessSpawner()

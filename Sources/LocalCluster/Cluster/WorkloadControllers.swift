@@ -49,7 +49,7 @@ package struct WorkloadControllers: Sendable {
     }
 
     private func isIncluded(_ service: any Service) -> Bool {
-        if service is NodeAgent || service is NodeRegistration { return false }
+        if service is NodeAgent || service is NodeRegistration || service is UsageMeter { return false }
         let name = (service as? Controller)?.name ?? ""
         return watchesNodes ? name != "scheduler" : !ClusterControllers.ofNodes.contains(name)
     }

@@ -11,7 +11,8 @@ struct APIDiscovery {
     let client: KubeClient
 
     /// Every type that can be listed, watched and deleted, without events.
-    func types() async throws -> [ResourceType] {
+    /// - Parameter skipsAbsent: whether versions whose server is away are left out, instead of failing all.
+    func types(skipsAbsent: Bool = false) async throws -> [ResourceType] {
         var groupVersions: [(group: String, version: String, path: String)] = [("", "v1", "/api/v1")]
         let groups = try await client.raw(.get, "/apis")["groups"]?.array ?? []
         for group in groups {
@@ -22,7 +23,13 @@ struct APIDiscovery {
         }
         var types: [ResourceType] = []
         for entry in groupVersions where entry.group != "events.k8s.io" {
-            let resources = try await client.raw(.get, entry.path)["resources"]?.array ?? []
+            let resources: [JSONValue]
+            do throws(KubeError) {
+                resources = try await client.raw(.get, entry.path)["resources"]?.array ?? []
+            } catch {
+                guard skipsAbsent, error.status?.code == 503 else { throw error }
+                continue
+            }
             for resource in resources {
                 let verbs = Set((resource["verbs"]?.array ?? []).compactMap(\.string))
                 guard let plural = resource["name"]?.string, let kind = resource["kind"]?.string,

@@ -35,6 +35,11 @@ final class NodeAgent: Service {
     /// The number of pods that are still there.
     var podCount: Int { state.withLock { $0.workers.count } }
 
+    /// The containers that run on the node.
+    var containerProcesses: [ContainerProcess] {
+        state.withLock { Array($0.workers.values) }.flatMap(\.containerProcesses)
+    }
+
     /// Takes in what a watch of all pods showed.
     func observe(_ change: ObjectChange) {
         if let old = change.old, let uid = old.uid, change.new?.uid != uid {

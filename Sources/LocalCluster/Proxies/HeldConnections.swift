@@ -9,26 +9,50 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// The connections that wait for a ready target, and who wakes what they wait for.
+/// The connections and requests that wait for a ready target, and who wakes what they wait for.
 ///
-/// A Service says by `modelfleet.dev/holds-requests` that its model may have no replica; while connections to it wait, the
-/// time goes into its annotation `modelfleet.dev/wake-at`.
+/// A Service says by `modelfleet.dev/holds-requests` that its model may have no replica; while connections to it wait,
+/// the time goes into its annotation `modelfleet.dev/wake-at`.
 final class HeldConnections: Sendable {
-    private struct State {
-        var holding: Set<ObjectKey> = []
-        var waiting: [ObjectKey: [ObjectIdentifier: @Sendable () -> Void]] = [:]
-        var count = 0
+    /// One that waits.
+    struct Hold: Sendable, Hashable {
+        fileprivate var service: ObjectKey
+        fileprivate var number: Int
     }
 
-    /// The most connections that wait at one time, over all Services; more are closed at once.
+    /// What became of a wish to wait.
+    enum Outcome: Sendable {
+        /// It waits.
+        case held(Hold)
+        /// Too many wait.
+        case full
+        /// Its Service holds none.
+        case none
+    }
+
+    private struct Waiter {
+        var resume: @Sendable () -> Void
+        var end: Scheduled<Void>?
+    }
+
+    private struct State {
+        var holding: Set<ObjectKey> = []
+        var waiting: [ObjectKey: [Int: Waiter]] = [:]
+        var count = 0
+        var last = 0
+    }
+
+    /// The most that wait at one time, over all Services; more are turned away at once.
     static let limit = 1_000
-    /// How long one waits at most; then it is closed.
+    /// How long one waits at most, where nothing else is said.
     static let longestWait = TimeAmount.seconds(120)
     /// How often a Service is written to at most.
     static let wakeInterval = Duration.seconds(5)
     /// How often it looks whom to wake while anything waits.
     private static let tickInterval = Duration.milliseconds(200)
 
+    /// How long one waits at most.
+    let longestWait: TimeAmount
     private let client: KubeClient?
     private let time: any TimeSource
     private let logger: Logger
@@ -36,7 +60,13 @@ final class HeldConnections: Sendable {
     private let arrivals = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     /// None yet.
-    init(client: KubeClient?, time: any TimeSource, logger: Logger) {
+    init(
+        client: KubeClient?,
+        time: any TimeSource,
+        logger: Logger,
+        longestWait: TimeAmount = HeldConnections.longestWait
+    ) {
+        self.longestWait = longestWait
         self.client = client
         self.time = time
         self.logger = logger
@@ -54,43 +84,62 @@ final class HeldConnections: Sendable {
         for service in released { resume(service) }
     }
 
-    /// Lets the connections to a Service go on.
+    /// Lets what waits for a Service go on.
     func resume(_ service: ObjectKey) {
         let waiting = state.withLock { state in
             let waiting = state.waiting.removeValue(forKey: service) ?? [:]
             state.count -= waiting.count
             return waiting.values
         }
-        for resume in waiting { resume() }
+        for waiter in waiting {
+            waiter.end?.cancel()
+            waiter.resume()
+        }
     }
 
-    /// Keeps a connection, for a limited time; `false` where its Service holds none or too many wait.
-    func hold(_ channel: any Channel, of service: ObjectKey, resume: @escaping @Sendable () -> Void) -> Bool {
-        let id = ObjectIdentifier(channel)
-        let isHeld = state.withLock { state in
-            guard state.holding.contains(service), state.count < Self.limit else { return false }
-            if state.waiting[service, default: [:]].updateValue(resume, forKey: id) == nil { state.count += 1 }
+    /// Lets a connection or request wait, for a limited time.
+    /// - Parameters:
+    ///   - service: whose target it waits for.
+    ///   - loop: where `expire` is called; the caller is on it.
+    ///   - resume: called once, on any thread, when there may be a target.
+    ///   - expire: called once when the time is over; then `resume` isn't.
+    func hold(
+        _ service: ObjectKey,
+        on loop: any EventLoop,
+        resume: @escaping @Sendable () -> Void,
+        expire: @escaping @Sendable () -> Void
+    ) -> Outcome {
+        let outcome: Outcome = state.withLock { state in
+            guard state.holding.contains(service) else { return .none }
+            guard state.count < Self.limit else { return .full }
+            state.last += 1
+            state.count += 1
+            state.waiting[service, default: [:]][state.last] = Waiter(resume: resume)
+            return .held(Hold(service: service, number: state.last))
+        }
+        guard case .held(let hold) = outcome else { return outcome }
+        let end = loop.scheduleTask(in: longestWait) { [self] in if forget(hold) { expire() } }
+        let isWaiting = state.withLock { state in
+            guard state.waiting[service]?[hold.number] != nil else { return false }
+            state.waiting[service]?[hold.number]?.end = end
             return true
         }
-        guard isHeld else { return false }
-        let end = channel.eventLoop.scheduleTask(in: Self.longestWait) { [self] in
-            if leave(id, service) { channel.close(promise: nil) }
-        }
-        channel.closeFuture.whenComplete { [self] _ in
-            end.cancel()
-            _ = leave(id, service)
-        }
+        if !isWaiting { end.cancel() }
         arrivals.continuation.yield()
-        return true
+        return outcome
     }
 
-    private func leave(_ id: ObjectIdentifier, _ service: ObjectKey) -> Bool {
-        state.withLock { state in
-            guard state.waiting[service]?.removeValue(forKey: id) != nil else { return false }
-            if state.waiting[service]?.isEmpty ?? false { state.waiting[service] = nil }
+    /// Lets one wait no longer; false when it didn't.
+    @discardableResult
+    func forget(_ hold: Hold) -> Bool {
+        let waiter = state.withLock { state -> Waiter? in
+            guard let waiter = state.waiting[hold.service]?.removeValue(forKey: hold.number) else { return nil }
+            if state.waiting[hold.service]?.isEmpty ?? false { state.waiting[hold.service] = nil }
             state.count -= 1
-            return true
+            return waiter
         }
+        waiter?.end?.cancel()
+        return waiter != nil
     }
 
     /// Wakes what is waited for, until cancelled.

@@ -28,6 +28,12 @@ final class RelayHandler: ChannelInboundHandler, ChannelOutboundHandler {
     /// An accepted channel isn't ready when its handlers are added: a read before that is forgotten.
     init(onActive: @escaping (any Channel) -> Void = { _ in }) { self.onActive = onActive }
 
+    /// A half that behaves as if its channel, which is active already, had read `first` before anything else.
+    init(first: ByteBuffer) {
+        early = [first]
+        onActive = { _ in }
+    }
+
     /// Makes this half and `other` belong together; both channels must be on one event loop.
     func join(_ other: RelayHandler) {
         partner = other
@@ -97,7 +103,8 @@ final class RelayHandler: ChannelInboundHandler, ChannelOutboundHandler {
     }
 
     /// Ends the channel's output once everything before has been written, and the whole channel when nothing can come
-    /// from it any more. (Closing the output of a channel whose input has ended closes it at once, with bytes unwritten.)
+    /// from it any more. (Closing the output of a channel whose input has ended closes it at once, with bytes
+    /// unwritten.)
     private func endOutput(closingAll: Bool) {
         guard let context, closingAll || !isEnding else { return }
         isEnding = true

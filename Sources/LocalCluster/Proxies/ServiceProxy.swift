@@ -11,12 +11,13 @@ import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
-/// A TCP listener for every port of every Service, which forwards each connection to a ready endpoint.
+/// A TCP listener for every port of every Service, which forwards each connection to a ready endpoint; where clients
+/// speak HTTP/1, each request.
 ///
 /// Connections outlive a change of the endpoints and of the Service itself, as with kube-proxy.
 final class ServiceProxy: Service {
     private struct Entry {
-        var chooser: TargetChooser
+        var router: TrafficRouter
         var channel: (any Channel)?
         var isComplainedAbout = false
     }
@@ -29,38 +30,67 @@ final class ServiceProxy: Service {
 
     /// How long a connection attempt to one endpoint may take before the next is tried.
     ///
-    /// On one machine an attempt is answered at once, unless the endpoint's queue is full: then the system asks again after
-    /// 1, 3 and 7 seconds.
+    /// On one machine an attempt is answered at once, unless the endpoint's queue is full: then the system asks again
+    /// after 1, 3 and 7 seconds.
     static let connectTimeout = TimeAmount.seconds(10)
     /// How long an address that is taken is left alone.
     static let retryDelay: Duration = .seconds(2)
 
     private let configuration: LocalClusterConfiguration
     private let state = Mutex(State())
+    /// Held while a table is made and followed.
+    private let order = Mutex(())
     private let connections = OpenConnections()
     private let held: HeldConnections
+    private let pool = UpstreamPool()
+    private let mirrors = MirrorCount()
+    private let complaints = Mutex<Set<String>>([])
     private let changes = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
 
     /// A proxy without a listener.
-    /// - Parameter client: wakes models that held connections wait for; without one they wait for somebody else to.
-    init(configuration: LocalClusterConfiguration, client: KubeClient? = nil) {
+    /// - Parameters:
+    ///   - configuration: the cluster's settings.
+    ///   - client: wakes models that held connections wait for; without one they wait for somebody else to.
+    ///   - longestWait: how long they wait at most.
+    init(
+        configuration: LocalClusterConfiguration,
+        client: KubeClient? = nil,
+        longestWait: TimeAmount = HeldConnections.longestWait
+    ) {
         self.configuration = configuration
-        held = HeldConnections(client: client, time: configuration.time, logger: configuration.logger)
+        held = HeldConnections(
+            client: client,
+            time: configuration.time,
+            logger: configuration.logger,
+            longestWait: longestWait
+        )
     }
 
-    /// The number of connections that are being relayed.
+    /// The number of clients' connections.
     var connectionCount: Int { connections.count }
+    /// The number of idle connections to pods.
+    var idleCount: Int { pool.count }
+    /// The number of copied requests that are on their way.
+    var mirroredCount: Int { mirrors.value }
 
     /// Takes in a new table: opens, closes and redirects listeners.
-    func update(_ table: ServiceTable) {
+    ///
+    /// - Parameter make: reads what there is; of two callers at once the later one reads, and is followed, last.
+    func update(making make: () -> ServiceTable) { order.withLock { _ in take(make()) } }
+
+    /// Takes in a new table.
+    func update(_ table: ServiceTable) { update(making: { table }) }
+
+    private func take(_ table: ServiceTable) {
         // Targets change at once; only what needs a socket waits for its turn.
-        let choosers = state.withLock { state in
+        let routers = state.withLock { state in
             state.table = table
-            return table.targets.compactMap { listener, targets in state.entries[listener].map { ($0.chooser, targets) }
-            }
+            return state.entries.mapValues(\.router)
         }
-        for (chooser, targets) in choosers { chooser.update(targets) }
-        held.update(holding: table.holding, served: Set(table.targets.filter { !$0.value.isEmpty }.keys.map(\.service)))
+        for (listener, router) in routers { table.refresh(router, of: listener) }
+        pool.keepOnly(table.allTargets)
+        held.update(holding: table.holding, served: table.served)
+        complain(table.problems)
         changes.continuation.yield()
     }
 
@@ -87,7 +117,7 @@ final class ServiceProxy: Service {
         for channel in open { try? await channel.close().get() }
     }
 
-    /// Closes every relayed connection.
+    /// Closes every client's connection.
     func closeConnections() { connections.closeAll() }
 
     private func retryLater() async {
@@ -106,16 +136,19 @@ final class ServiceProxy: Service {
         for channel in stale { try? await channel.close().get() }
         var isComplete = true
         for listener in table.targets.keys.sorted() {
-            let (chooser, isListening) = state.withLock { state in
-                let entry = state.entries[listener] ?? Entry(chooser: TargetChooser(random: configuration.random))
-                state.entries[listener] = entry
+            let (router, isListening) = order.withLock { _ in
+                let (router, newest, isListening) = state.withLock { state in
+                    let entry = state.entries[listener] ?? Entry(router: TrafficRouter(random: configuration.random))
+                    state.entries[listener] = entry
+                    return (entry.router, state.table ?? table, entry.channel != nil)
+                }
                 // The newest table, which may be newer than the one that is being applied.
-                entry.chooser.update(state.table?.targets[listener] ?? [])
-                return (entry.chooser, entry.channel != nil)
+                newest.refresh(router, of: listener)
+                return (router, isListening)
             }
             if isListening { continue }
             do {
-                let channel = try await listen(on: listener, chooser: chooser)
+                let channel = try await listen(on: listener, router: router)
                 state.withLock { state in
                     state.entries[listener]?.channel = channel
                     state.entries[listener]?.isComplainedAbout = false
@@ -144,13 +177,28 @@ final class ServiceProxy: Service {
         )
     }
 
+    /// Says once what is wrong with Services.
+    private func complain(_ problems: [ObjectKey: String]) {
+        let texts = Set(problems.map { "\($0.key): \($0.value)" })
+        let new = complaints.withLock { known in
+            defer { known = texts }
+            return texts.subtracting(known).sorted()
+        }
+        for text in new {
+            configuration.logger.warning(
+                "a Service's requests aren't shared as it asks",
+                metadata: ["error": "\(text)"]
+            )
+        }
+    }
+
     /// Listens on the Service's port, or where that needs root and we aren't, on the port that stands for it.
-    private func listen(on listener: ServiceListener, chooser: TargetChooser) async throws -> any Channel {
+    private func listen(on listener: ServiceListener, router: TrafficRouter) async throws -> any Channel {
         do {
-            return try await listen(on: listener, port: listener.port, chooser: chooser)
+            return try await listen(on: listener, port: listener.port, router: router)
         } catch let error as IOError where error.errnoCode == EACCES {
             guard let port = listener.unprivilegedPort else { throw error }
-            let channel = try await listen(on: listener, port: port, chooser: chooser)
+            let channel = try await listen(on: listener, port: port, router: router)
             configuration.logger.notice(
                 "ports below 1024 need root; a Service listens on another one",
                 metadata: ["service": "\(listener.service)", "address": "\(listener.address):\(port)"]
@@ -162,84 +210,21 @@ final class ServiceProxy: Service {
     private func listen(
         on listener: ServiceListener,
         port: Int,
-        chooser: TargetChooser
+        router: TrafficRouter
     ) async throws -> any Channel {
-        try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+        let way = ConnectionWay(service: listener.service, router: router, held: held, pool: pool, mirrors: mirrors)
+        return try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { [connections, held] client in
-                connections.add(client)
-                return client.eventLoop.makeCompletedFuture {
-                    try client.pipeline.syncOperations.addHandler(
-                        RelayHandler { Self.relay($0, Way(listener.service, chooser, held)) }
-                    )
+            .childChannelInitializer { [connections] client in
+                guard connections.count < ProxyLimits.connections else {
+                    return client.eventLoop.makeFailedFuture(LocalClusterError("too many connections"))
                 }
+                connections.add(client)
+                return client.eventLoop.makeCompletedFuture { try way.begin(client) }
             }
             .bind(to: SocketAddress(ipAddress: listener.address, port: port)).get()
-    }
-
-    /// Where the connections of one listener go.
-    private struct Way: Sendable {
-        var service: ObjectKey
-        var chooser: TargetChooser
-        var held: HeldConnections
-
-        init(_ service: ObjectKey, _ chooser: TargetChooser, _ held: HeldConnections) {
-            self.service = service
-            self.chooser = chooser
-            self.held = held
-        }
-    }
-
-    /// Keeps `client` until there is a target again; closes it where its Service holds none, or too many wait.
-    private static func hold(_ client: any Channel, _ way: Way, tried: Set<ServiceTarget>) {
-        let resume: @Sendable () -> Void = { client.eventLoop.execute { relay(client, way) } }
-        guard way.held.hold(client, of: way.service, resume: resume) else { return client.close(promise: nil) }
-        // What came in between has told nobody.
-        if way.chooser.hasTarget(except: tried) { way.held.resume(way.service) }
-    }
-
-    /// Connects `client` to the next target; one that refuses is left out and another is tried.
-    private static func relay(_ client: any Channel, _ way: Way, tried: Set<ServiceTarget> = []) {
-        let chooser = way.chooser
-        guard let target = chooser.take(except: tried) else { return hold(client, way, tried: tried) }
-        let refused: @Sendable () -> Void = {
-            chooser.release(target)
-            relay(client, way, tried: tried.union([target]))
-        }
-        guard let address = try? SocketAddress(ipAddress: target.address, port: target.port) else { return refused() }
-        ClientBootstrap(group: client.eventLoop)
-            .connectTimeout(connectTimeout)
-            .channelOption(.autoRead, value: false)
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            .channelInitializer { server in
-                server.eventLoop.makeCompletedFuture {
-                    try server.pipeline.syncOperations.addHandler(RelayHandler())
-                }
-            }
-            .connect(to: address)
-            .whenComplete { result in
-                switch result {
-                case .failure: refused()
-                case .success(let server):
-                    server.closeFuture.whenComplete { _ in chooser.release(target) }
-                    join(client, server)
-                }
-            }
-    }
-
-    /// Joins two channels of one event loop and starts to read from both.
-    private static func join(_ client: any Channel, _ server: any Channel) {
-        do {
-            let back = try server.pipeline.syncOperations.handler(type: RelayHandler.self)
-            try client.pipeline.syncOperations.handler(type: RelayHandler.self).join(back)
-            for channel in [client, server] { _ = channel.setOption(.autoRead, value: true) }
-            for channel in [client, server] { channel.read() }
-        } catch {
-            client.close(promise: nil)
-            server.close(promise: nil)
-        }
     }
 }

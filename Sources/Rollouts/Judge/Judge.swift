@@ -39,15 +39,17 @@ public struct Judge: Sendable, Hashable {
         let minimum = settings.minimumRequests
         state.remarks = Array((canary.remarks + stable.remarks).prefix(TrackIncrement.mostRemarks))
         state.seen = state.seen + Self.seen(canary, stable)
+        // What a look says of clumps counts from the next bet on.
+        let effect = state.errors.designEffect
         if let ours = canary.answers, let theirs = stable.answers {
             let counts = PairedCounts(canary: ours, stable: theirs)
             state.errors.add(counts, atLeast: minimum, margin: errorMargin)
         }
+        if let theirs = stable.answers { state.errors.watch(half: stable.half?.answers, of: theirs) }
         if let limit = settings.maxErrorRatio, let answers = canary.answers {
-            let effect = state.errors.dispersion.designEffect
             state.errorLimit.add(answers, atLeast: minimum, limit: limit, designEffect: effect)
         }
-        lookAtLatency(&state, canary.latency, stable.latency)
+        lookAtLatency(&state, canary.latency, stable.latency, half: stable.half?.latency)
         if let drift = settings.maxDrift { lookAtOutputs(&state, canary.outputs, stable.outputs, drift) }
         remember(&state)
         return judgement(state)
@@ -67,12 +69,17 @@ public struct Judge: Sendable, Hashable {
         MarginTest(side: .atLeast, offset: settings.latencyMargin, expected: 1 - percentile / 100)
     }
 
-    private func lookAtLatency(_ state: inout JudgeState, _ canary: BucketCounts?, _ stable: BucketCounts?) {
+    private func lookAtLatency(
+        _ state: inout JudgeState,
+        _ canary: BucketCounts?,
+        _ stable: BucketCounts?,
+        half: BucketCounts?
+    ) {
         if let limit = settings.maxLatency, let canary, let bound = canary.bounds.first(where: { $0 >= limit.seconds }),
             let slower = canary.slower(than: bound)
         {
             let share = 1 - limit.percentile / 100
-            let known = state.latency.last?.comparison.dispersion ?? Dispersion()
+            let known = state.latency.last?.comparison ?? TrackComparison()
             state.latencyLimit.add(
                 slower,
                 atLeast: settings.minimumRequests,
@@ -90,12 +97,15 @@ public struct Judge: Sendable, Hashable {
         }
         for index in state.latency.indices {
             let bound = state.latency[index].bound
-            guard let ours = canary?.slower(than: bound), let theirs = stable?.slower(than: bound) else { continue }
-            state.latency[index].comparison.add(
-                PairedCounts(canary: ours, stable: theirs),
-                atLeast: settings.minimumRequests,
-                margin: latencyMargin(state.latency[index].percentile)
-            )
+            guard let theirs = stable?.slower(than: bound) else { continue }
+            if let ours = canary?.slower(than: bound) {
+                state.latency[index].comparison.add(
+                    PairedCounts(canary: ours, stable: theirs),
+                    atLeast: settings.minimumRequests,
+                    margin: latencyMargin(state.latency[index].percentile)
+                )
+            }
+            state.latency[index].comparison.watch(half: half?.slower(than: bound), of: theirs)
         }
     }
 

@@ -11,11 +11,27 @@ public struct TrackComparison: Sendable, Hashable, Codable {
     public internal(set) var worse = OddsRatioTest.start
     /// The evidence of this step that it isn't worse by more than the margin.
     public internal(set) var notWorse = MarginTest.start
-    /// How much more the blocks vary than by chance.
+    /// How much more the canary differs from the stable track, from block to block, than by chance.
     public internal(set) var dispersion = Dispersion()
+    /// How much more one half of the stable track's pods differs from the other half, from look to look, than by chance.
+    public internal(set) var stableDispersion = Dispersion()
 
     /// No evidence.
     public init() {}
+
+    /// By how much the evidence is divided, at least 1: the larger of what the canary's blocks and what the stable track's halves say.
+    ///
+    /// The canary has few hits, and most of its blocks look the same with and without clumps until the first clump falls on it: then it
+    /// is too late. The halves of the stable track are two tracks that are no worse than each other, with more of everything: they
+    /// show clumps at once, also while the canary warms up, and what happens on all pods together is no surprise between them either.
+    public var designEffect: Double { max(dispersion.designEffect, stableDispersion.designEffect) }
+
+    /// Learns from one look of the stable track, after it was bet on.
+    mutating func watch(half: HitCount?, of all: HitCount) {
+        guard let half, half.trials <= all.trials, half.hits <= all.hits else { return }
+        let rest = HitCount(trials: all.trials - half.trials, hits: all.hits - half.hits)
+        stableDispersion.learn(PairedCounts(canary: half, stable: rest))
+    }
 
     /// Everything that was counted.
     public var counted: PairedCounts { totals + pending }
@@ -27,7 +43,7 @@ public struct TrackComparison: Sendable, Hashable, Codable {
         guard (pending + counts).fewest > 0 else { return }
         pending = pending + counts
         guard pending.fewest >= minimum else { return }
-        let effect = dispersion.designEffect
+        let effect = designEffect
         OddsRatioTest.settle(pending, designEffect: effect, &worse)
         margin.settle(pending, past: totals, designEffect: effect, &notWorse)
         dispersion.learn(pending)

@@ -40,6 +40,20 @@ public struct PodSample: Sendable, Hashable {
     }
 }
 
+/// What happened on every other pod of a track between two looks.
+public struct HalfIncrement: Sendable, Hashable {
+    /// The requests and those that failed.
+    public var answers: HitCount?
+    /// The durations of the requests.
+    public var latency: BucketCounts?
+
+    /// A half.
+    public init(answers: HitCount? = nil, latency: BucketCounts? = nil) {
+        self.answers = answers
+        self.latency = latency
+    }
+}
+
 /// What happened on one track between two looks.
 public struct TrackIncrement: Sendable, Hashable {
     /// The requests and those that failed; `nil` where no pod says both.
@@ -48,6 +62,8 @@ public struct TrackIncrement: Sendable, Hashable {
     public var latency: BucketCounts?
     /// The outputs by category; `nil` where they aren't measured.
     public var outputs: [Int]?
+    /// What of it happened on every other pod: how much pods of one track differ tells how much is chance. `nil` for a single pod.
+    public var half: HalfIncrement?
     /// What couldn't be used, as clauses that name the pod.
     public var remarks: [String]
 
@@ -56,11 +72,13 @@ public struct TrackIncrement: Sendable, Hashable {
         answers: HitCount? = nil,
         latency: BucketCounts? = nil,
         outputs: [Int]? = nil,
+        half: HalfIncrement? = nil,
         remarks: [String] = []
     ) {
         self.answers = answers
         self.latency = latency
         self.outputs = outputs
+        self.half = half
         self.remarks = remarks
     }
 }
@@ -70,7 +88,7 @@ public struct TrackIncrement: Sendable, Hashable {
 /// | the pod | counts |
 /// | --- | --- |
 /// | is seen for the first time | nothing: where its counters stood before is unknown |
-/// | is not ready, or ready for less than the warm-up | nothing; its counters are the new base |
+/// | was not ready at the last look, or for less than the warm-up | nothing; its counters are the new base |
 /// | has another incarnation, or any counter fell | what its counters say since their start |
 /// | has a number that is NaN, infinite, negative or absurd | nothing for that metric; the base stays |
 /// | says more new errors than new requests | nothing: the page was torn |
@@ -106,7 +124,15 @@ public struct TrackEvidence: Sendable, Hashable {
     /// What happened since the last look.
     public mutating func add(_ samples: [PodSample], at time: WallTime) -> TrackIncrement {
         var sum = TrackIncrement()
-        for sample in samples { add(sample, at: time, &sum) }
+        var half = TrackIncrement()
+        for (index, sample) in samples.enumerated() {
+            if index.isMultiple(of: 2) { add(sample, at: time, &sum) } else { add(sample, at: time, &half) }
+        }
+        // The half is one only where the rest has something as well.
+        let answers = sum.answers == nil ? nil : half.answers
+        let latency = sum.latency == nil ? nil : half.latency
+        sum.merge(half)
+        if answers != nil || latency != nil { sum.half = HalfIncrement(answers: answers, latency: latency) }
         bases = bases.filter { time - $0.value.seen <= Self.keep }
         return sum
     }
@@ -124,21 +150,30 @@ public struct TrackEvidence: Sendable, Hashable {
             bases[sample.pod] = now
             return
         }
+        // What happened since a look in the warm-up isn't all after it.
+        let isWarm = isWarm(sample, base.seen)
         if base.incarnation != now.incarnation || Self.fell(base, now) {
             base.requests = 0
             base.errors = 0
             base.latency = nil
             base.outputs = now.outputs.map { $0.map { _ in 0 } }
-            if isWarm(sample, time) { sum.count(now, since: base, latency: now.latency) }
-        } else if isWarm(sample, time) {
+            if isWarm { sum.count(now, since: base, latency: now.latency) }
+        } else if isWarm {
             let latency = base.latency.flatMap { earlier in now.latency.flatMap { $0.since(earlier) } }
             sum.count(now, since: base, latency: latency)
         }
+        // A base from before the warm-up's end isn't kept for what couldn't be read: what it lacks sets it anew.
+        guard isWarm else {
+            bases[sample.pod] = now
+            return
+        }
+        let isPair = now.requests != nil && now.errors != nil
         bases[sample.pod] = Counters(
             incarnation: now.incarnation,
             seen: time,
-            requests: now.requests ?? base.requests,
-            errors: now.errors ?? base.errors,
+            // Both or neither: errors of a longer time than their requests would be too many.
+            requests: isPair ? now.requests : base.requests,
+            errors: isPair ? now.errors : base.errors,
             latency: now.latency ?? base.latency,
             outputs: now.outputs ?? base.outputs
         )
@@ -146,7 +181,7 @@ public struct TrackEvidence: Sendable, Hashable {
 
     private func isWarm(_ sample: PodSample, _ time: WallTime) -> Bool {
         guard let since = sample.readySince else { return false }
-        return time - since >= warmup
+        return time >= since + warmup
     }
 
     private static func fell(_ base: Counters, _ now: Counters) -> Bool {
@@ -197,26 +232,35 @@ extension TrackIncrement {
                 answers = (answers ?? HitCount()) + HitCount(trials: new, hits: failed)
             }
         }
-        if let added {
-            if let sum = latency {
-                if let both = sum.adding(added) {
-                    latency = both
-                } else {
-                    remark("pods have different latency buckets")
-                }
-            } else {
-                latency = added
-            }
-        }
+        if let added { count(added) }
         if let after = now.outputs, let before = base.outputs, after.count == before.count,
             zip(after, before).allSatisfy({ $0 >= $1 })
         {
-            let new = zip(after, before).map { $0 - $1 }
-            if let sum = outputs {
-                if sum.count == new.count { outputs = zip(sum, new).map { $0 + $1 } }
-            } else {
-                outputs = new
-            }
+            count(outputs: zip(after, before).map { $0 - $1 })
         }
+    }
+
+    private mutating func count(_ added: BucketCounts) {
+        guard let sum = latency else {
+            latency = added
+            return
+        }
+        if let both = sum.adding(added) { latency = both } else { remark("pods have different latency buckets") }
+    }
+
+    private mutating func count(outputs new: [Int]) {
+        guard let sum = outputs else {
+            outputs = new
+            return
+        }
+        if sum.count == new.count { outputs = zip(sum, new).map { $0 + $1 } }
+    }
+
+    /// Adds what happened on other pods.
+    fileprivate mutating func merge(_ other: TrackIncrement) {
+        if let more = other.answers { answers = (answers ?? HitCount()) + more }
+        if let more = other.latency { count(more) }
+        if let more = other.outputs { count(outputs: more) }
+        for clause in other.remarks where !remarks.contains(clause) { remark(clause) }
     }
 }

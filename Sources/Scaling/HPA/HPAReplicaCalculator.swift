@@ -50,7 +50,9 @@ public struct HPAReplicaCalculator: Sendable, Hashable {
         return replicas
     }
 
-    private func isWithinTolerance(_ ratio: Double) -> Bool { ratio >= 1 - toleranceDown && ratio <= 1 + toleranceUp }
+    /// Whether a ratio is close enough to 1.
+    func isWithinTolerance(_ ratio: Double) -> Bool { ratio >= 1 - toleranceDown && ratio <= 1 + toleranceUp }
 
-    private static func ceiling(_ value: Double) -> Int { value > 0 ? Int(min(value.rounded(.up), 1e9)) : 0 }
+    /// A count rounded up, within what a replica count can be.
+    static func ceiling(_ value: Double) -> Int { value > 0 ? Int(min(value.rounded(.up), 1e9)) : 0 }
 }

@@ -24,11 +24,17 @@ public struct PrometheusQueries: Sendable, Hashable {
     /// The queries with `${name}` replaced by its value, escaped for a PromQL string.
     public func filled(with values: [String: String]) -> PrometheusQueries {
         var filled = self
-        for (name, value) in values {
-            let escaped = value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
-            filled.queries = filled.queries.mapValues { $0.replacing("${\(name)}", with: escaped) }
-        }
+        filled.queries = filled.queries.mapValues { Self.filled($0, with: values) }
         return filled
+    }
+
+    /// A query with `${name}` replaced by its value, escaped for a PromQL string.
+    public static func filled(_ query: String, with values: [String: String]) -> String {
+        values.sorted { $0.key < $1.key }.reduce(query) { query, value in
+            let escaped = value.value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
+                .replacing("\n", with: "\\n")
+            return query.replacing("${\(value.key)}", with: escaped)
+        }
     }
 }
 

@@ -4,6 +4,20 @@
 public import Ambient
 import Synchronization
 
+/// What is known of one replica's page.
+public struct ReplicaReading: Sendable, Hashable {
+    /// The last page that could be read.
+    public var scrape: ReplicaScrape?
+    /// Why the last scrape brought none, as a clause; `nil` when it did.
+    public var failure: String?
+
+    /// A reading.
+    public init(scrape: ReplicaScrape?, failure: String? = nil) {
+        self.scrape = scrape
+        self.failure = failure
+    }
+}
+
 /// Scrapes the replicas of all groups, each at its own time, and holds what came of it for everyone who decides.
 ///
 /// A group is a track of a model. One scrape serves scaling, the judging of canaries, and status: they read the board and
@@ -94,6 +108,17 @@ public final class ScrapeBoard: Sendable {
     /// - Parameter staleAfter: how old a page may be.
     public func signals(of group: String, staleAfter: Duration) -> TrackSignals {
         TrackSignals(parts: parts(of: group), now: time.now(), staleAfter: staleAfter)
+    }
+
+    /// The last page of each replica of a group, by pod, and why the last scrape failed where it did.
+    public func readings(of group: String) -> [String: ReplicaReading] {
+        state.withLock { state in
+            let notices = state.notices[group] ?? [:]
+            return notices.mapValues { notice in
+                guard case .missing(let reason) = notice.part else { return ReplicaReading(scrape: notice.scrape) }
+                return ReplicaReading(scrape: notice.scrape, failure: reason)
+            }
+        }
     }
 
     /// How many scrapes ended well and how many failed.

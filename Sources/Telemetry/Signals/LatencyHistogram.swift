@@ -69,6 +69,19 @@ public struct LatencyHistogram: Sendable, Hashable {
         return difference
     }
 
+    /// The same bounds without an observation.
+    var emptied: LatencyHistogram { LatencyHistogram(buckets: bounds.map { ($0, 0) }) }
+
+    /// By how much each bucket grew, so that all growths add up to the whole again; `nil` with other bounds.
+    ///
+    /// Unlike `since(_:)` it doesn't mend buckets that were read while requests ended: the next growth does.
+    func growth(since earlier: LatencyHistogram) -> LatencyHistogram? {
+        guard bounds == earlier.bounds else { return nil }
+        var growth = emptied
+        for index in counts.indices { growth.counts[index] = counts[index] - earlier.counts[index] }
+        return growth
+    }
+
     /// Both together; with other bounds, at the bounds that both have (others would need a guess).
     public func merging(_ other: LatencyHistogram) -> LatencyHistogram {
         if bounds.isEmpty { return other }

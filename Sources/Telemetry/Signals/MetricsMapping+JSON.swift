@@ -17,7 +17,9 @@ extension MetricsMapping {
             errors: Self.sources(json["errors"]),
             codeLabel: requests?["codeLabel"]?.string ?? "code",
             errorCodes: requests?["errorCodes"]?.array.map { $0.compactMap(\.string) } ?? ["5"],
-            inFlightIsRunning: json["inFlight"]?["counts"]?.string == "Running"
+            inFlightIsRunning: json["inFlight"]?["counts"]?.string == "Running",
+            outputs: Self.sources(json["outputs"]),
+            outputLabel: json["outputs"]?["categoryLabel"]?.string ?? "class"
         )
     }
 

@@ -74,6 +74,10 @@ public struct MetricsMapping: Sendable, Hashable {
     public let cpuSeconds: [MetricSource]
     /// Whether `inFlight` leaves out the requests that wait.
     public let inFlightIsRunning: Bool
+    /// The counter of outputs by category: predicted classes, finish reasons.
+    public let outputs: [MetricSource]
+    /// The label of the outputs counter that holds the category.
+    public let outputLabel: String
     /// The samples of a page that are needed.
     public let selection: MetricSelection
 
@@ -89,7 +93,9 @@ public struct MetricsMapping: Sendable, Hashable {
         codeLabel: String = "code",
         errorCodes: [String] = ["5"],
         cpuSeconds: [MetricSource] = [MetricSource("process_cpu_seconds")],
-        inFlightIsRunning: Bool = false
+        inFlightIsRunning: Bool = false,
+        outputs: [MetricSource] = [],
+        outputLabel: String = "class"
     ) {
         self.queueLength = queueLength
         self.inFlight = inFlight
@@ -102,7 +108,9 @@ public struct MetricsMapping: Sendable, Hashable {
         self.errorCodes = errorCodes
         self.cpuSeconds = cpuSeconds
         self.inFlightIsRunning = inFlightIsRunning
-        let all = queueLength + inFlight + cacheUsage + latency + requests + successes + errors + cpuSeconds
+        self.outputs = outputs
+        self.outputLabel = outputLabel
+        let all = queueLength + inFlight + cacheUsage + latency + requests + successes + errors + cpuSeconds + outputs
         let names = all.flatMap { [$0.selector.name] + ($0.count.map { [$0.name] } ?? []) }
         selection = MetricSelection(names: Set(names.flatMap(Self.samples)))
     }

@@ -44,6 +44,10 @@ public struct ReplicaScrape: Sendable, Hashable {
     var cpuSeconds: SignalValue<CounterSeries>
     /// Whether `inFlight` leaves out the requests that wait.
     var inFlightIsRunning: Bool
+    /// Whether `errors` is the difference of two counters, so that it may fall a little without a reset.
+    var errorsAreDifference: Bool
+    /// Outputs since the server's start, by category; `nil` where they aren't mapped or can't be read.
+    var outputs: CounterSeries?
 
     /// Picks from a page what `mapping` names.
     /// - Parameter staleAfter: how old a sample may be that has a time of its own.
@@ -59,6 +63,8 @@ public struct ReplicaScrape: Sendable, Hashable {
         let counts = RequestCounts(reader: reader, mapping: mapping)
         requests = counts.requests
         errors = counts.errors
+        errorsAreDifference = counts.errorsAreDifference
+        outputs = mapping.outputs.isEmpty ? nil : reader.outputs(mapping)
         // A server that counts requests by code has no series before its first request: the histogram says it started.
         if case .missing(let missing) = requests, case .notOnPage = missing.cause,
             case .value(.histograms(let series)) = latency
@@ -72,6 +78,7 @@ public struct ReplicaScrape: Sendable, Hashable {
 private struct RequestCounts {
     var requests: SignalValue<CounterSeries>
     var errors: SignalValue<CounterSeries>
+    var errorsAreDifference = false
 
     init(reader: SignalReader, mapping: MetricsMapping) {
         let successes = reader.counter(.requestRate, mapping.successes)
@@ -87,6 +94,7 @@ private struct RequestCounts {
             let difference = all.values.reduce(0, +) - good.values.reduce(0, +)
             // The two are counted one after the other: one may run ahead by what is ending right now.
             errors = .value([[]: max(0, difference)])
+            errorsAreDifference = true
         } else if mapping.successes.isEmpty, !mapping.requests.isEmpty {
             errors = requests.value.map { _ in reader.errors(mapping) } ?? requests
         }

@@ -80,6 +80,21 @@ struct SignalReader {
         }
     }
 
+    /// The outputs by category, summed over all other labels; `nil` where they can't be read.
+    func outputs(_ mapping: MetricsMapping) -> CounterSeries? {
+        let read: SignalValue<CounterSeries> = first(.requestRate, mapping.outputs) { source throws(MissingSignal) in
+            let (name, rows) = try rows(.requestRate, source.selector, suffixes: ["", "_total"])
+            _ = try series(.requestRate, name, rows)
+            var sums: CounterSeries = [:]
+            for row in rows {
+                guard let category = page.label(mapping.outputLabel, of: row) else { continue }
+                sums[Array(category.utf8), default: 0] += page.rows[row].value
+            }
+            return sums
+        }
+        return read.value
+    }
+
     // MARK: Durations
 
     /// Request durations, in the shape in which the page has them.

@@ -44,6 +44,8 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var pending = 0
     /// The replicas of which there is one page, so that they have no rates yet.
     public private(set) var readOnce = 0
+    /// The replicas of the other tracks in the demand that weren't read: what they carry isn't in it.
+    public private(set) var unreadElsewhere = 0
 
     /// Folds `parts`; a page older than `staleAfter` counts as missing.
     public init(parts: [String: Part], now: WallTime, staleAfter: Duration) {
@@ -96,6 +98,7 @@ public struct TrackSignals: Sendable, Hashable {
 
     /// Adds another track's totals.
     mutating func addDemand(_ other: TrackSignals) {
+        unreadElsewhere += other.pending + other.missing.count
         for signal in readings.keys { readings[signal]?.total += other.readings[signal]?.total ?? 0 }
         running?.total += other.running?.total ?? 0
         arrivals?.total += other.arrivals?.total ?? 0

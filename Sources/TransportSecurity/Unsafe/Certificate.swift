@@ -16,6 +16,12 @@ import Ambient
         unsafe self.pointer = unsafe pointer
     }
 
+    /// Takes over a certificate that nobody else frees.
+    init(_ library: OpenSSLLibrary, owning pointer: OpaquePointer) {
+        self.library = library
+        unsafe self.pointer = unsafe pointer
+    }
+
     deinit { unsafe library.certificateFree(pointer) }
 
     /// Makes and signs a certificate; without an `issuer` it is its own.
@@ -33,7 +39,24 @@ import Ambient
         let isNamed = unsafe name.withUnsafeBufferPointer {
             unsafe library.nameAddEntry(subject, "CN", utf8Type, $0.baseAddress, Int32(clamping: $0.count), -1, 0) == 1
         }
-        guard isNamed, unsafe library.certificateSetVersion(certificate.pointer, 2) == 1,
+        var isAdded = true
+        for organization in request.organizations {
+            let text = Array(organization.utf8)
+            isAdded =
+                unsafe text.withUnsafeBufferPointer {
+                    unsafe library.nameAddEntry(
+                        subject,
+                        "O",
+                        utf8Type,
+                        $0.baseAddress,
+                        Int32(clamping: $0.count),
+                        -1,
+                        0
+                    )
+                        == 1
+                } && isAdded
+        }
+        guard isNamed, isAdded, unsafe library.certificateSetVersion(certificate.pointer, 2) == 1,
             unsafe library.integerSet(library.certificateSerial(certificate.pointer), request.serial) == 1,
             unsafe library.timeSet(library.certificateNotBefore(certificate.pointer), Int(request.notBefore.seconds))
                 != nil,
@@ -67,11 +90,31 @@ import Ambient
     }
 
     /// The certificate as PEM.
-    borrowing func pem() throws(SecurityError) -> String {
+    borrowing func pem() throws(SecurityError) -> String { try unsafe CertificateText.pem(pointer, library) }
+}
+
+/// Certificates as PEM text.
+enum CertificateText {
+    /// A certificate as PEM.
+    static func pem(_ pointer: OpaquePointer, _ library: OpenSSLLibrary) throws(SecurityError) -> String {
         let buffer = try MemoryBuffer(library)
         guard unsafe library.certificateWrite(buffer.pointer, pointer) == 1 else {
             throw SecurityError("a certificate can't be written: \(library.takeError())")
         }
         return String(decoding: buffer.readAll(), as: UTF8.self)
+    }
+
+    /// Calls `body` with each certificate of a PEM text, in their order; it is freed after the call.
+    static func each(
+        of text: String,
+        _ library: OpenSSLLibrary,
+        _ body: (borrowing Certificate) throws(SecurityError) -> Void
+    ) throws(SecurityError) {
+        let buffer = try MemoryBuffer(library)
+        try buffer.append(text)
+        defer { _ = library.takeError() }
+        while let next = unsafe library.certificateRead(buffer.pointer, nil, nil, nil) {
+            try body(unsafe Certificate(library, owning: next))
+        }
     }
 }

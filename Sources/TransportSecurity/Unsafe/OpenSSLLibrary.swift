@@ -68,6 +68,35 @@
     let certificateSign: @convention(c) (Pointer, Pointer, Pointer) -> Int32
     let certificateWrite: @convention(c) (Pointer, Pointer) -> Int32
     let certificateRead: @convention(c) (Pointer, Pointer, Pointer, Pointer) -> Pointer
+    let certificateEnd: @convention(c) (Pointer) -> Pointer
+    let timeDifference:
+        @convention(c) (UnsafeMutablePointer<Int32>?, UnsafeMutablePointer<Int32>?, Pointer, Pointer) -> Int32
+    let timeFree: @convention(c) (Pointer) -> Void
+
+    // Names in certificates.
+    let nameFind: @convention(c) (Pointer, Int32, Int32) -> Int32
+    let nameEntry: @convention(c) (Pointer, Int32) -> Pointer
+    let nameEntryText: @convention(c) (Pointer) -> Pointer
+    let stringToUTF8: @convention(c) (UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?, Pointer) -> Int32
+    let memoryFree: @convention(c) (UnsafeMutableRawPointer?, Text, Int32) -> Void
+
+    // Chains of certificates.
+    let stackNew: @convention(c) () -> Pointer
+    let stackPush: @convention(c) (Pointer, Pointer) -> Int32
+    let stackCount: @convention(c) (Pointer) -> Int32
+    let stackItem: @convention(c) (Pointer, Int32) -> Pointer
+    let stackFree: @convention(c) (Pointer) -> Void
+    let storeNew: @convention(c) () -> Pointer
+    let storeAdd: @convention(c) (Pointer, Pointer) -> Int32
+    let storeFree: @convention(c) (Pointer) -> Void
+    let verificationNew: @convention(c) () -> Pointer
+    let verificationInit: @convention(c) (Pointer, Pointer, Pointer, Pointer) -> Int32
+    let verificationSetPurpose: @convention(c) (Pointer, Int32) -> Int32
+    let verificationSetTime: @convention(c) (Pointer, UInt, Int) -> Void
+    let verificationError: @convention(c) (Pointer) -> Int32
+    let verificationFree: @convention(c) (Pointer) -> Void
+    let verify: @convention(c) (Pointer) -> Int32
+    let verificationErrorText: @convention(c) (Int) -> Text
 
     // Sessions.
     let serverMethod: @convention(c) () -> Pointer
@@ -77,6 +106,11 @@
     let contextUseCertificate: @convention(c) (Pointer, Pointer) -> Int32
     let contextUseKey: @convention(c) (Pointer, Pointer) -> Int32
     let contextCheckKey: @convention(c) (Pointer) -> Int32
+    typealias VerificationJudge = @convention(c) (Int32, Pointer) -> Int32
+    let contextSetVerification: @convention(c) (Pointer, Int32, VerificationJudge?) -> Void
+    let contextSetTickets: @convention(c) (Pointer, Int) -> Int32
+    let sessionPeerCertificate: @convention(c) (Pointer) -> Pointer
+    let sessionPeerChain: @convention(c) (Pointer) -> Pointer
     let sessionNew: @convention(c) (Pointer) -> Pointer
     let sessionFree: @convention(c) (Pointer) -> Void
     let sessionSetBuffers: @convention(c) (Pointer, Pointer, Pointer) -> Void
@@ -99,6 +133,7 @@
 
     // Errors.
     let errorNext: @convention(c) () -> UInt
+    let errorClear: @convention(c) () -> Void
     let errorText: @convention(c) (UInt, UnsafeMutablePointer<CChar>?, Int) -> Void
 
     private init() throws(SecurityError) {
@@ -142,6 +177,34 @@
         unsafe certificateSign = try unsafe symbols.function("X509_sign")
         unsafe certificateWrite = try unsafe symbols.function("PEM_write_bio_X509")
         unsafe certificateRead = try unsafe symbols.function("PEM_read_bio_X509")
+        unsafe certificateEnd = try unsafe symbols.function("X509_get0_notAfter")
+        unsafe timeDifference = try unsafe symbols.function("ASN1_TIME_diff")
+        unsafe timeFree = try unsafe symbols.function("ASN1_TIME_free")
+        unsafe nameFind = try unsafe symbols.function("X509_NAME_get_index_by_NID")
+        unsafe nameEntry = try unsafe symbols.function("X509_NAME_get_entry")
+        unsafe nameEntryText = try unsafe symbols.function("X509_NAME_ENTRY_get_data")
+        unsafe stringToUTF8 = try unsafe symbols.function("ASN1_STRING_to_UTF8")
+        unsafe memoryFree = try unsafe symbols.function("CRYPTO_free")
+        unsafe stackNew = try unsafe symbols.function("OPENSSL_sk_new_null")
+        unsafe stackPush = try unsafe symbols.function("OPENSSL_sk_push")
+        unsafe stackCount = try unsafe symbols.function("OPENSSL_sk_num")
+        unsafe stackItem = try unsafe symbols.function("OPENSSL_sk_value")
+        unsafe stackFree = try unsafe symbols.function("OPENSSL_sk_free")
+        unsafe storeNew = try unsafe symbols.function("X509_STORE_new")
+        unsafe storeAdd = try unsafe symbols.function("X509_STORE_add_cert")
+        unsafe storeFree = try unsafe symbols.function("X509_STORE_free")
+        unsafe verificationNew = try unsafe symbols.function("X509_STORE_CTX_new")
+        unsafe verificationInit = try unsafe symbols.function("X509_STORE_CTX_init")
+        unsafe verificationSetPurpose = try unsafe symbols.function("X509_STORE_CTX_set_purpose")
+        unsafe verificationSetTime = try unsafe symbols.function("X509_STORE_CTX_set_time")
+        unsafe verificationError = try unsafe symbols.function("X509_STORE_CTX_get_error")
+        unsafe verificationFree = try unsafe symbols.function("X509_STORE_CTX_free")
+        unsafe verify = try unsafe symbols.function("X509_verify_cert")
+        unsafe verificationErrorText = try unsafe symbols.function("X509_verify_cert_error_string")
+        unsafe contextSetVerification = try unsafe symbols.function("SSL_CTX_set_verify")
+        unsafe contextSetTickets = try unsafe symbols.function("SSL_CTX_set_num_tickets")
+        unsafe sessionPeerCertificate = try unsafe symbols.function("SSL_get1_peer_certificate")
+        unsafe sessionPeerChain = try unsafe symbols.function("SSL_get_peer_cert_chain")
         unsafe serverMethod = try unsafe symbols.function("TLS_server_method")
         unsafe contextNew = try unsafe symbols.function("SSL_CTX_new")
         unsafe contextFree = try unsafe symbols.function("SSL_CTX_free")
@@ -160,6 +223,7 @@
         unsafe sessionShutdown = try unsafe symbols.function("SSL_shutdown")
         unsafe contextSelectProtocol = try unsafe symbols.function("SSL_CTX_set_alpn_select_cb")
         unsafe sessionProtocol = try unsafe symbols.function("SSL_get0_alpn_selected")
+        errorClear = try symbols.function("ERR_clear_error")
         errorNext = try symbols.function("ERR_get_error")
         unsafe errorText = try unsafe symbols.function("ERR_error_string_n")
     }

@@ -36,13 +36,21 @@
     }
 
     /// The digest as 64 lower-case hexadecimal digits; ends the digest.
-    public consuming func finish() -> String {
+    public consuming func finish() -> String { Self.hex(digits: finishBytes()) }
+
+    /// The digest as 32 bytes; ends the digest.
+    public consuming func finishBytes() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 64)
         var length: UInt32 = 0
         unsafe bytes.withUnsafeMutableBufferPointer {
             _ = unsafe library.digestFinal(context, $0.baseAddress, &length)
         }
-        return bytes.prefix(Int(length)).map { byte in
+        return Array(bytes.prefix(Int(length)))
+    }
+
+    /// Bytes as lower-case hexadecimal digits.
+    static func hex(digits bytes: [UInt8]) -> String {
+        bytes.map { byte in
             let digits = String(byte, radix: 16)
             return digits.utf8.count == 1 ? "0" + digits : digits
         }.joined()

@@ -11,8 +11,17 @@
     ///
     /// With `offersHTTP2`, `h2` is agreed on (ALPN, RFC 7301) with clients that name it, and `http/1.1` with others that
     /// name that; without, and with clients that name neither, no protocol is.
+    ///
+    /// With `asksForClientCertificate`, clients may show a certificate: any, or none. Nothing is said of whether it is
+    /// to be trusted; who serves judges that (`ClientCertificate`). No session is resumed then, so that each connection
+    /// shows its whole chain.
     /// - Throws: `SecurityError` when one can't be read or they don't belong together.
-    public init(certificatePEM: String, privateKeyPEM: String, offersHTTP2: Bool = false) throws(SecurityError) {
+    public init(
+        certificatePEM: String,
+        privateKeyPEM: String,
+        offersHTTP2: Bool = false,
+        asksForClientCertificate: Bool = false
+    ) throws(SecurityError) {
         let library = try OpenSSLLibrary.shared.get()
         guard let context = unsafe library.contextNew(library.serverMethod()) else {
             throw SecurityError("TLS can't be set up: \(library.takeError())")
@@ -21,6 +30,12 @@
         unsafe pointer = context
         unsafe try Self.configure(library, context, certificatePEM: certificatePEM, privateKeyPEM: privateKeyPEM)
         if offersHTTP2 { unsafe library.contextSelectProtocol(context, selectProtocol, nil) }
+        guard asksForClientCertificate else { return }
+        let verifyPeer: Int32 = 1  // SSL_VERIFY_PEER
+        let setCacheMode: Int32 = 44  // SSL_CTRL_SET_SESS_CACHE_MODE
+        unsafe library.contextSetVerification(context, verifyPeer, acceptAnyCertificate)
+        _ = unsafe library.contextControl(context, setCacheMode, 0, nil)
+        _ = unsafe library.contextSetTickets(context, 0)
     }
 
     deinit { unsafe library.contextFree(pointer) }
@@ -46,12 +61,21 @@
             throw SecurityError("the private key can't be read as PEM: \(library.takeError())")
         }
         defer { unsafe library.keyFree(key) }
+        let addToChain: Int32 = 89  // SSL_CTRL_CHAIN_CERT; the context takes a reference of its own with 1.
+        while let next = unsafe library.certificateRead(certificateText.pointer, nil, nil, nil) {
+            let link = unsafe Certificate(library, owning: next)
+            _ = unsafe library.contextControl(context, addToChain, 1, UnsafeMutableRawPointer(link.pointer))
+        }
+        _ = library.takeError()
         guard unsafe library.contextUseCertificate(context, certificate) == 1,
             unsafe library.contextUseKey(context, key) == 1,
             unsafe library.contextCheckKey(context) == 1
         else { throw SecurityError("certificate and private key don't belong together: \(library.takeError())") }
     }
 }
+
+/// Lets the handshake go on whatever certificate the client shows: trust is judged later, by who serves.
+private func acceptAnyCertificate(_: Int32, _: OpaquePointer?) -> Int32 { 1 }
 
 /// Picks `h2`, or else `http/1.1`, from the client's list: names with a byte of length before each.
 private func selectProtocol(

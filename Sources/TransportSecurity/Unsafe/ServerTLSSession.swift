@@ -52,6 +52,24 @@
         return unsafe String(decoding: UnsafeBufferPointer(start: name, count: Int(length)), as: UTF8.self)
     }
 
+    /// The certificates that the client showed, its own first, as PEM; none before the handshake, and where it showed none.
+    ///
+    /// The client has proved that it holds the first one's private key. Whether it is to be trusted is another question.
+    public var peerCertificates: [String] {
+        let library = context.library
+        guard hasHandshaken, let own = unsafe library.sessionPeerCertificate(session) else { return [] }
+        let leaf = unsafe Certificate(library, owning: own)
+        var found = [try? leaf.pem()]
+        if let chain = unsafe library.sessionPeerChain(session) {
+            // Nobody needs more to get to an authority.
+            for index in 0..<min(unsafe library.stackCount(chain), 8) {
+                guard let item = unsafe library.stackItem(chain, index) else { continue }
+                found.append(try? unsafe CertificateText.pem(item, library))
+            }
+        }
+        return found.compactMap(\.self)
+    }
+
     /// Takes bytes from the peer.
     /// - Throws: `SecurityError` when they break the protocol; the connection must then be closed.
     public func receive(_ bytes: [UInt8]) throws(SecurityError) -> Received {
@@ -61,6 +79,8 @@
         }
         var received = Received()
         if !hasHandshaken {
+            // What an earlier call left in this thread's queue of errors would count as this one's.
+            library.errorClear()
             let result = unsafe library.sessionHandshake(session)
             if result == 1 { hasHandshaken = true } else { try check(result) }
         }
@@ -95,6 +115,7 @@
 
     private func write(_ bytes: [UInt8]) throws(SecurityError) {
         guard !bytes.isEmpty else { return }
+        context.library.errorClear()
         let result = unsafe bytes.withUnsafeBytes {
             unsafe context.library.sessionWrite(session, $0.baseAddress, Int32(clamping: $0.count))
         }
@@ -106,6 +127,7 @@
     private func read(into received: inout Received) throws(SecurityError) {
         var chunk = [UInt8](repeating: 0, count: 16_384)  // The largest TLS record.
         while true {
+            context.library.errorClear()
             let count = unsafe chunk.withUnsafeMutableBytes {
                 unsafe context.library.sessionRead(session, $0.baseAddress, Int32($0.count))
             }

@@ -13,12 +13,17 @@ struct Bench {
         if plan.runs.contains(.server) {
             try await withServer { server in report(try await ServerRun(server: server, limit: plan.limit).figures()) }
         }
-        let others = plan.runs.filter { $0 != .server && $0 != .growth }
+        let others = plan.runs.filter { ![.server, .growth, .decide].contains($0) }
         if !others.isEmpty { try await withServer { server in try await runFleet(server, others, report) } }
         if plan.runs.contains(.growth) {
             try await withServer { server in
                 let run = GrowthRun(plan: plan, server: server, folder: folder)
                 report(try await run.figures())
+            }
+        }
+        if plan.runs.contains(.decide) {
+            try await withServer { server in
+                report(try await DecisionRun(plan: plan, server: server, folder: folder).figures())
             }
         }
     }

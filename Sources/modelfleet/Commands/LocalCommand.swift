@@ -55,6 +55,11 @@ struct LocalCommand: AsyncParsableCommand {
     @Option(name: .customLong("node-cpus"), help: "The processors that each node offers to pods' requests.")
     var nodeProcessors = 64
 
+    @Option(
+        help: "How often a HorizontalPodAutoscaler looks at its metrics, as the controller manager's flag of this name."
+    )
+    var horizontalPodAutoscalerSyncPeriod = DurationArgument(seconds: 15)
+
     @Flag(name: .customLong("operator"), help: "Run the operator in the same process, with its resources installed.")
     var runsOperator = false
 
@@ -101,6 +106,12 @@ struct LocalCommand: AsyncParsableCommand {
             validity: .seconds(365 * 86_400),
             random: random
         )
+        let proxy = try CertificateBundle.makeClient(
+            commonName: FrontProxy.commonName,
+            now: SystemTime().now(),
+            validity: .seconds(365 * 86_400),
+            random: random
+        )
         let configuration = LocalClusterConfiguration(
             directory: directory,
             images: try imageTable(),
@@ -113,7 +124,9 @@ struct LocalCommand: AsyncParsableCommand {
             probes: CurlExchange(
                 configuration: CurlConfiguration(userAgent: "kube-probe/\(Version.current)", http2: false)
             ),
-            aggregation: CurlAggregation(),
+            aggregation: CurlAggregation(proxy: proxy),
+            frontProxyAuthority: proxy.authority,
+            autoscalerPeriod: horizontalPodAutoscalerSyncPeriod.duration,
             processes: SystemProcessSpawner(removing: directory),
             logger: logger
         )
@@ -143,13 +156,13 @@ struct LocalCommand: AsyncParsableCommand {
         }
         var services: [any Service] = onlyAPIServer ? [front] : [cluster, front]
         if runsOperator {
-            services.append(
-                OperatorService(
-                    client: cluster.client(),
-                    scrapeExchange: OperatorCommand.scrapeExchange(),
-                    logger: logger
-                )
+            let operatorService = OperatorService(
+                client: cluster.client(),
+                scrapeExchange: OperatorCommand.scrapeExchange(),
+                logger: logger,
+                configuration: OperatorConfiguration(hasLocalProxy: true)
             )
+            services += [operatorService, MetricsInstallation.server(of: operatorService, in: cluster, logger: logger)]
         }
         if stopWithParent { services.append(ParentWatch()) }
         try await ProgramServices(services, logger: logger).run()

@@ -8,6 +8,7 @@ import CurlHTTP
 import Foundation
 import HTTPServing
 import KubeAPI
+import KubeModel
 import Logging
 import ServiceLifecycle
 import Telemetry
@@ -29,6 +30,8 @@ struct OperatorCommand: AsyncParsableCommand {
     var namespace: [String] = []
 
     @OptionGroup var leases: LeaseOptions
+
+    @OptionGroup(title: "Metrics APIs") var metricsAPI: MetricsAPIOptions
 
     @Option(help: "How long the end may take: the work in hand is finished and Leases are released.")
     var shutdownTimeout = DurationArgument(seconds: 10)
@@ -56,8 +59,11 @@ struct OperatorCommand: AsyncParsableCommand {
         let logger = logs.logger("modelfleet.operator")
         let connection = try cluster.connection()
         let metrics = MetricsRegistry()
+        let client = try cluster.client(for: connection)
+        let leaseNamespace = leases.leaseNamespace ?? connection.namespace
+        let address = metricsAPI.address(environment: ProcessInfo.processInfo.environment)
         let service = OperatorService(
-            client: try cluster.client(for: connection),
+            client: client,
             scrapeExchange: Self.scrapeExchange(),
             logger: logger,
             namespaces: namespace,
@@ -66,8 +72,9 @@ struct OperatorCommand: AsyncParsableCommand {
                 electsLeader: leases.leaderElect,
                 shards: leases.shards,
                 leaseTiming: leases.timing,
-                leaseNamespace: leases.leaseNamespace ?? connection.namespace,
-                identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? ""
+                leaseNamespace: leaseNamespace,
+                identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? "",
+                metricsAddress: address
             ),
             metrics: metrics
         )
@@ -75,6 +82,25 @@ struct OperatorCommand: AsyncParsableCommand {
         if healthPort > 0 {
             let pages = HealthPages(metrics: metrics, isReady: { service.isReady }, activity: { service.activity })
             services.append(HTTPService(exchange: pages, host: healthHost, port: healthPort, logger: logger))
+        }
+        if metricsAPI.metricsAPIPort > 0 {
+            if address.isEmpty, leases.leaderElect || leases.shards > 1 {
+                logger.warning(
+                    "other copies can't ask this one for metrics: set POD_IP or --metrics-api-advertise",
+                    metadata: ["host": "\(metricsAPI.metricsAPIHost)"]
+                )
+            }
+            services.append(
+                MetricsAPIServer(
+                    host: metricsAPI.metricsAPIHost,
+                    port: metricsAPI.metricsAPIPort,
+                    client: client,
+                    source: metricsAPI.source(namespace: leaseNamespace),
+                    service: ObjectKey(namespace: leaseNamespace, name: metricsAPI.metricsAPIService),
+                    operatorService: service,
+                    logger: logger
+                )
+            )
         }
         if stopWithParent { services.append(ParentWatch()) }
         logger.info("connecting", metadata: ["server": "\(connection.server)", "from": "\(connection.origin)"])

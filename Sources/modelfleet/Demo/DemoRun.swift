@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import Controllers
 import CurlHTTP
 import FleetAPI
 import Foundation
@@ -76,6 +77,8 @@ struct DemoRun: Sendable {
         board.finish("back to 1 replica \(Int((ContinuousClock.now - calm).inSeconds)) s after the load")
 
         printSummary(summary, peak: peak)
+        let decided = try await client.get(.modelDeployments, model.key)
+        print("\nWhy (`modelfleet explain \(model.name)`):\n" + ScalingExplanation(decided).text)
         if plan.holds { try await hold(workspace, model, address) }
         guard summary.failed == 0 else { throw DemoError("\(summary.failed) requests failed: \(summary.errors)") }
         guard peak >= DemoPlan.expectedPeak else {

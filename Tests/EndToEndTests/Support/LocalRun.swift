@@ -114,7 +114,7 @@ struct LocalRun: Sendable {
     }
 
     /// Asks a model for a prediction through its Service; the HTTP status.
-    func predict(_ name: String, address: String) async throws -> Int {
+    func predict(_ name: String, address: String, within limit: Duration = .seconds(10)) async throws -> Int {
         let head = HTTPRequest(
             method: .post,
             scheme: "http",
@@ -124,7 +124,7 @@ struct LocalRun: Sendable {
         )
         let body: JSONValue = ["instances": [[5.1, 3.5, 1.4, 0.2]]]
         let response = try await curl.exchange(
-            HTTPRequestMessage(head: head, body: StreamingBody(body.encoded()), timeout: .seconds(10))
+            HTTPRequestMessage(head: head, body: StreamingBody(body.encoded()), timeout: limit)
         )
         _ = try await response.body.collect(upTo: 1 << 20)
         return response.head.status.code

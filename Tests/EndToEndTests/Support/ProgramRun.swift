@@ -107,6 +107,12 @@ enum ProcessTable {
         var id: Int32
         /// The kernel's clock ticks at its start.
         var started: String
+
+        /// Whether it is one of this project's inference servers.
+        var isServer: Bool {
+            let name = try? String(contentsOfFile: "/proc/\(id)/cmdline", encoding: .utf8).split(separator: "\0").first
+            return name?.hasSuffix("/modelfleet-server") ?? false
+        }
     }
 
     /// All children of a process, and theirs.

@@ -11,6 +11,12 @@ enum Programs {
     /// `modelfleet-server`
     static func server() throws -> String { try built("modelfleet-server") }
 
+    /// The model server of these tests.
+    static func modelServer() throws -> String { try built("test-model-server") }
+
+    /// `fixture-server`, which shows what a test tells it to.
+    static func fixtureServer() throws -> String { try built("fixture-server") }
+
     /// The root of the checkout.
     static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().path
@@ -19,8 +25,15 @@ enum Programs {
     static let exampleModel = project + "/manifests/examples/models/iris.onnx"
 
     /// Real `kubectl`, where one is installed.
-    static let kubectl: String? = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
-        .map { "\($0)/kubectl" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+    static let kubectl: String? = installed("kubectl")
+
+    /// Real `prometheus`, where one is installed.
+    static let prometheus: String? = installed("prometheus")
+
+    private static func installed(_ name: String) -> String? {
+        (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
+            .first { FileManager.default.isExecutableFile(atPath: $0) }
+    }
 
     /// Whether `/proc` tells which process is whose child.
     static let hasProcessTable = FileManager.default.fileExists(atPath: "/proc/self/stat")
@@ -57,6 +70,7 @@ func eventually<Answer>(
     within limit: Duration,
     _ what: String,
     seen: () -> String = { "" },
+    pause: Duration = .milliseconds(50),
     _ probe: () async throws -> Answer?
 ) async throws -> Answer {
     let deadline = ContinuousClock.now.advanced(by: limit)
@@ -65,6 +79,6 @@ func eventually<Answer>(
         guard ContinuousClock.now < deadline else {
             throw TestFailure("after \(limit) still not: \(what). \(seen())")
         }
-        try await Task.sleep(for: .milliseconds(50))
+        try await Task.sleep(for: pause)
     }
 }

@@ -41,7 +41,6 @@ struct AcceptedDifferences: Sendable {
                 "….contentType: expected \"application/vnd.kubernetes.protobuf\", got \"application/json\"",
                 "clients that ask for Protobuf take JSON too, and get it: it is what this server writes"
             ),
-            .init("autoscale", "4 .", "autoscaling/v1 is refused with a sentence: autoscalers are v2 here"),
         ]
         + [4, 6, 9, 11, 12].map { index in
             // Discovery doesn't list these kinds here, so that `kubectl get all` doesn't ask for them.

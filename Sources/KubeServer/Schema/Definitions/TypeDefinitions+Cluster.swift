@@ -100,6 +100,12 @@ extension TypeDefinitions {
           status SelfSubjectReviewStatus ~
         SelfSubjectReviewStatus
           userInfo UserInfo ~
+        TokenReview kind
+          spec! TokenReviewSpec ~; status TokenReviewStatus ~
+        TokenReviewSpec
+          audiences [string] atomic; token! string
+        TokenReviewStatus
+          audiences [string] atomic; authenticated bool; error string; user UserInfo ~
         UserInfo
           extra {[string]}; groups [string] atomic; uid string; username string
         package io.k8s.api.authorization.v1
@@ -125,6 +131,11 @@ extension TypeDefinitions {
           spec! SelfSubjectRulesReviewSpec ~; status SubjectRulesReviewStatus ~
         SelfSubjectRulesReviewSpec
           namespace string
+        SubjectAccessReview kind
+          spec! SubjectAccessReviewSpec ~; status SubjectAccessReviewStatus ~
+        SubjectAccessReviewSpec
+          extra {[string]}; groups [string] atomic; nonResourceAttributes NonResourceAttributes
+          resourceAttributes ResourceAttributes; uid string; user string
         SubjectAccessReviewStatus
           allowed! bool; denied bool; evaluationError string; reason string
         SubjectRulesReviewStatus

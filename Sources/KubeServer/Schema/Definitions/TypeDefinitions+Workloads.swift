@@ -71,6 +71,16 @@ extension TypeDefinitions {
         StatefulSetUpdateStrategy
           rollingUpdate RollingUpdateStatefulSetStrategy; type string
         package io.k8s.api.autoscaling.v1
+        CrossVersionObjectReference atomic
+          apiVersion string; kind! string; name! string
+        HorizontalPodAutoscaler kind
+          spec! HorizontalPodAutoscalerSpec ~; status HorizontalPodAutoscalerStatus ~
+        HorizontalPodAutoscalerSpec
+          maxReplicas! int32; minReplicas int32; scaleTargetRef! CrossVersionObjectReference ~
+          targetCPUUtilizationPercentage int32
+        HorizontalPodAutoscalerStatus
+          currentCPUUtilizationPercentage int32; currentReplicas! int32; desiredReplicas! int32; lastScaleTime time
+          observedGeneration int64
         Scale kind
           spec ScaleSpec ~; status ScaleStatus ~
         ScaleSpec

@@ -103,6 +103,15 @@ final class PodWorker: Sendable {
         inputs.continuation.yield(.delete(grace: min(grace, max(1, Int(limit.components.seconds) - 1))))
     }
 
+    /// The containers that run, and the groups that their processes lead.
+    var containerProcesses: [ContainerProcess] {
+        state.withLock { state in
+            state.processes.compactMap { name, entry in
+                entry.process.group.map { ContainerProcess(pod: state.pod, container: name, group: $0) }
+            }
+        }
+    }
+
     /// Kills every process of the pod at once.
     func kill() {
         for entry in state.withLock({ Array($0.processes.values) }) { entry.process.send(.kill) }

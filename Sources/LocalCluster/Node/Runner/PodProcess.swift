@@ -51,6 +51,13 @@ public protocol PodProcess: Sendable {
     func send(_ signal: ProcessSignal)
     /// Waits until the process has ended and its output has been read; the rest of its group is killed then.
     func waitForExit() async -> ProcessExit
+    /// The number of the process group that it leads; `nil` for one that only pretends.
+    var group: Int32? { get }
+}
+
+extension PodProcess {
+    /// None.
+    public var group: Int32? { nil }
 }
 
 /// Starts processes.

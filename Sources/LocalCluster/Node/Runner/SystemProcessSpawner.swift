@@ -82,6 +82,7 @@ final class SystemProcess: PodProcess {
 
     /// The process's number, which is its group's too.
     let pid: Int32
+    var group: Int32? { pid }
     private let guardian: ProcessGuardian
     private let state = Mutex(State())
 

@@ -1,0 +1,103 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import KubeModel
+import Rollouts
+
+extension StatusBuilder {
+    /// Whether another revision than the one that serves is wanted, or was given up.
+    func isRolling(_ decision: RolloutDecision, wanted: Int, serving: Int) -> Bool {
+        if decision.state?.phase.isActive == true { return true }
+        return serving != wanted
+    }
+
+    /// `status.rollout`, `status.canary`, `status.history`, and the stable track's share.
+    mutating func fillRollout(_ decision: RolloutDecision, serving: Int) {
+        let stored = observation.stored["status"]
+        let limit = observation.model.revisionHistoryLimit
+        let ended = decision.ended.filter { $0.outcome != .promoted || limit > 0 }.reversed().map(Self.entry)
+        let history = Array((ended + (stored?["history"]?.array ?? [])).prefix(limit))
+        status["history"] = history.isEmpty ? nil : .array(history)
+        guard let state = decision.state else { return }
+        status["rollout"] = state.json
+        guard state.phase.isActive, let number = decision.canaryRevision, number != serving else { return }
+        var canary = track(number)
+        let weight = state.achievedWeight ?? state.desiredWeight
+        canary["weight"] = JSONValue(weight)
+        canary["step"] = JSONValue(min(state.stepIndex + 1, max(1, state.stepCount)))
+        if let judgement = state.judgement { canary["judgement"] = .string(judgement.reason) }
+        status["canary"] = canary
+        status.set(JSONValue(100 - weight), at: "stable", "weight")
+    }
+
+    private static func entry(_ outcome: RolloutOutcome) -> JSONValue {
+        ((try? JSONValueEncoder().encode(outcome)) ?? .emptyObject).asReadBack
+    }
+
+    /// The conditions while a canary is under way, or after one was given up.
+    mutating func setRollout(_ decision: RolloutDecision, wanted: Int, serving: Int) {
+        let (progressing, healthy) = (ModelDeploymentCondition.progressing, ModelDeploymentCondition.rolloutHealthy)
+        let state = decision.state
+        let message = state?.message ?? ""
+        let isTurning = decision.rootRevision == wanted && serving == wanted
+        if isTurning, state?.phase != .rollingBack {
+            set(progressing, true, "NewRevision", "the new revision is ready and gets the traffic")
+            return set(healthy, true, "RevisionReady", "the new revision is ready")
+        }
+        switch state?.phase {
+        case .rollingBack?, .rolledBack?:
+            let isFailedBefore =
+                state?.startedAt != nil && state?.stepStartedAt == state?.startedAt
+                && message.contains("was given up before")
+            let reason = isFailedBefore ? "FailedBefore" : state?.outcome == .aborted ? "Aborted" : "RolledBack"
+            let isGoingBack = state?.phase == .rollingBack
+            set(progressing, isGoingBack, isGoingBack ? "RollingBack" : reason, message)
+            set(
+                healthy,
+                false,
+                reason,
+                "\(message); the old revision serves on; correct the spec or set it back",
+                warns: false
+            )
+        case .settled?, nil:
+            set(progressing, false, "Paused", message)
+            set(healthy, true, "Paused", message)
+        default:
+            if let failure = decision.failure {
+                let isOver = state?.phase == .failed
+                set(progressing, !isOver, isOver ? "RolloutFailed" : "NewRevision", failure)
+                set(
+                    healthy,
+                    false,
+                    "RevisionFailed",
+                    "\(failure); the old revision keeps the traffic; correct the spec or set it back"
+                )
+            } else if state?.strategy == .rollingUpdate, let count = decision.canaryReplicas {
+                set(
+                    progressing,
+                    true,
+                    "NewRevision",
+                    "a new revision is brought up to \(count) replicas before it gets traffic"
+                )
+                set(healthy, true, "Progressing", "the new revision is getting ready")
+            } else {
+                set(progressing, true, state?.phase.rawValue ?? "NewRevision", message)
+                set(healthy, true, "Progressing", message)
+            }
+        }
+    }
+
+    /// What is true in a few words.
+    func rolloutSummary(_ decision: RolloutDecision) -> String {
+        guard let state = decision.state else { return "RollingOut" }
+        switch state.phase {
+        case .failed: return "RolloutFailed"
+        case .rollingBack: return "RollingBack"
+        case .rolledBack: return state.outcome == .aborted ? "Aborted" : "RolledBack"
+        case .settled: return "Paused"
+        case .progressing, .paused, .analyzing, .promoting:
+            return state.strategy == .rollingUpdate ? "RollingOut" : "\(state.phase.rawValue) \(state.desiredWeight)%"
+        }
+    }
+}

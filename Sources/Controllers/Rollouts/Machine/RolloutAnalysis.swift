@@ -1,0 +1,71 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import Rollouts
+
+/// What a rollout's judge sees, and who is told of what becomes of it.
+struct RolloutAnalysis: Sendable {
+    /// Looks at the scraped pages.
+    let feed: AnalysisFeed
+    /// Asks further checks.
+    let checks: CheckPoller
+    /// Tells webhooks.
+    let notifier: Notifier
+
+    /// What happened on both tracks since the judge's last look; `nil` where nothing reaches the canary, or it isn't time.
+    func evidence(_ observation: ModelObservation) -> RolloutEvidence? {
+        let plan = observation.model.rolloutPlan
+        guard let state = observation.rollout, state.phase.isActive, state.phase != .rollingBack, plan.judges,
+            observation.traffic?.isAttached == true, let canary = state.canaryRevision,
+            state.lookedAt.map({ observation.time - $0 >= plan.interval }) ?? true,
+            case .found(let runtime) = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
+        else { return nil }
+        let look = feed.look(
+            observation,
+            canary: canary,
+            stable: state.stableRevision,
+            runtime: runtime,
+            warmup: observation.model.analysisWarmup
+        )
+        let questions = AnalysisCheck.list(observation.model.rolloutSpec.at("analysis", "checks"))
+        let context = CheckContext(
+            model: observation.stored.key,
+            revision: canary,
+            stableRevision: state.stableRevision,
+            version: state.canaryVersion,
+            step: state.stepIndex,
+            weight: state.desiredWeight
+        )
+        return RolloutEvidence(
+            canary: look.canary,
+            stable: look.stable,
+            checks: checks.outcomes(questions, about: context, interval: plan.interval)
+        )
+    }
+
+    /// Notes in the wanted status what happens with it, and lets the notifier see what is stored.
+    func note(_ plan: inout ModelPlan, _ observation: ModelObservation) {
+        let stored = observation.stored
+        guard plan.status["rollout"] != nil else { return }
+        let targets = NotificationTarget.list(stored["spec", "rollout", "notifications"])
+        notifier.note(stored)
+        TransitionLog.record(
+            previous: stored["status"],
+            in: &plan.status,
+            hasTargets: !targets.isEmpty,
+            delivered: notifier.told(stored.key),
+            now: observation.time
+        )
+        if plan.rollout?.state?.phase.isActive == false { feed.forget(stored.key) }
+    }
+
+    /// Forgets a model that is gone.
+    func forget(_ key: ObjectKey) {
+        feed.forget(key)
+        checks.forget(key)
+        notifier.forget(key)
+    }
+}

@@ -1,0 +1,87 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeModel
+import Rollouts
+import Scaling
+
+/// A model's revisions as the rollout machine sees them.
+struct RolloutView {
+    /// What is seen.
+    let observation: ModelObservation
+    /// The revision of the spec.
+    let wanted: Int
+    /// Its fingerprint.
+    let hash: String
+
+    /// What the machine decides from.
+    func machine(_ plan: RolloutPlan) -> RolloutObservation {
+        let model = observation.model
+        let stable = observation.stableRevision
+        var traffic = observation.traffic ?? TrafficObservation()
+        if observation.traffic == nil {
+            traffic.rootRevision = observation.selectedRevision
+            traffic.canaryRevision = RolloutRouting.selected(observation.canaryService)
+        }
+        let request = model.object.annotation(FleetAPI.rolloutRequestAnnotation).flatMap { RolloutRequest($0) }
+        return RolloutObservation(
+            time: observation.time,
+            plan: plan,
+            state: observation.rollout,
+            stable: stable.map { revision($0) },
+            wanted: revision(wanted),
+            demand: demand(stable),
+            traffic: traffic,
+            sharesByPods: observation.sharesByPods,
+            request: request,
+            evidence: observation.evidence,
+            failedBefore: failedBefore,
+            others: observation.deployments.map { revision(ModelObservation.revision(of: $0)) }
+        )
+    }
+
+    /// The replicas that the whole load needs: what the stable track has, or while both tracks share them what the scaling decided.
+    func demand(_ stable: Int?) -> Int? {
+        let model = observation.model
+        let asked = stable.flatMap { observation.deployment($0)?["spec", "replicas"]?.int }
+        guard observation.rollout?.isSharing == true else { return asked }
+        if model.scaling.engine != .direct, let replicas = model.replicas {
+            return min(model.scaling.maxReplicas, max(model.scaling.minReplicas, replicas))
+        }
+        return observation.scaling?.decision.desired ?? model.object["status", "scaling", "desiredReplicas"]?.int
+            ?? asked
+    }
+
+    /// Why a revision with this fingerprint was given up by the machine, where that is the last that is known of it.
+    private var failedBefore: String? {
+        let last = (observation.model.object["status", "history"]?.array ?? []).first { $0["hash"]?.string == hash }
+        guard last?["outcome"]?.string == RolloutOutcome.Kind.rolledBack.rawValue else { return nil }
+        return last?["reason"]?.string ?? "no reason is known"
+    }
+
+    private func revision(_ number: Int) -> RevisionState {
+        let deployment = observation.deployment(number)
+        let isWanted = number == wanted
+        let version = deployment?.annotation(FleetAPI.versionAnnotation)
+        var state = RevisionState(
+            number: number,
+            hash: isWanted ? hash : deployment?.annotation(FleetAPI.revisionHashAnnotation) ?? "",
+            version: version ?? (isWanted ? observation.model.versionName : ""),
+            replicas: deployment.map { $0["spec", "replicas"]?.int ?? 1 } ?? 0,
+            readyReplicas: observation.readyReplicas(number)
+        )
+        let rollout = observation.rollout
+        let isRole =
+            number == rollout?.canaryRevision || rollout?.phase.isActive == true && number == rollout?.stableRevision
+        guard deployment != nil, isWanted || isRole else { return state }
+        if let failure = observation.failure(of: number) {
+            if failure.isSlow { state.hindrance = failure.message } else { state.failure = failure.message }
+        }
+        state.isUnschedulable = PodDiagnosis.unready(observation.pods(of: number)).contains {
+            PodDiagnosis.failure($0)?.reason == "Unschedulable"
+        }
+        return state
+    }
+}

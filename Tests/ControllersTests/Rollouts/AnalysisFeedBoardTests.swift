@@ -1,0 +1,124 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import HTTPMessages
+import HTTPTypes
+import KubeModel
+import KubeRuntime
+import Rollouts
+import Synchronization
+import Telemetry
+import Testing
+
+@testable import Controllers
+
+@Suite("Analysis feed on a scrape board", .timeLimit(.minutes(1)))
+struct AnalysisFeedBoardTests {
+    /// The pages of two pods, and how often they were read.
+    private final class Pages: Sendable {
+        struct Page {
+            var good = 0
+            var bad = 0
+            var reads = 0
+        }
+
+        let pages = Mutex<[String: Page]>([:])
+
+        func answer(_ address: String, _ good: Int, errors: Int) {
+            pages.withLock { pages in
+                pages[address, default: Page()].good += good
+                pages[address, default: Page()].bad += errors
+            }
+        }
+
+        var reads: [Int] { pages.withLock { $0.sorted { $0.key < $1.key }.map(\.value.reads) } }
+
+        var exchange: ClosureExchange {
+            ClosureExchange { [self] request in
+                let page = pages.withLock { pages in
+                    pages[request.head.authority ?? "", default: Page()].reads += 1
+                    return pages[request.head.authority ?? ""] ?? Page()
+                }
+                let text = """
+                    modelfleet_requests_total{model="m",code="200"} \(page.good)
+                    modelfleet_requests_total{model="m",code="500"} \(page.bad)
+
+                    """
+                return HTTPResponseMessage(status: .ok, text: text)
+            }
+        }
+    }
+
+    private func pod(_ name: String, revision: Int, address: String) -> KubeObject {
+        KubeObject([
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": [
+                "name": .string(name), "namespace": "default", "uid": .string(name), "resourceVersion": "1",
+                "labels": ["modelfleet.dev/model": "m", "modelfleet.dev/revision": .string("\(revision)")],
+            ],
+            "status": [
+                "podIP": .string(address),
+                "conditions": [["type": "Ready", "status": "True", "lastTransitionTime": "2025-12-31T00:00:00Z"]],
+                "containerStatuses": [["name": "server", "restartCount": 0]],
+            ],
+        ])
+    }
+
+    @Test("scrapes what scaling doesn't, looks at both tracks, and stops when it is told to forget")
+    func own() async throws {
+        let (time, pages) = (ManualTime(), Pages())
+        let board = ScrapeBoard(
+            scraper: Scraper(exchange: pages.exchange, time: time),
+            time: time,
+            random: SeededRandom(seed: 1)
+        )
+        let feed = AnalysisFeed(board: board)
+        let stores = FleetStores()
+        var model = OperatorHarness.model(spec: ["scaling": ["engine": "External"]])
+        model["metadata", "uid"] = "u"
+        model["metadata", "resourceVersion"] = "1"
+        stores.models.replaceAll([model])
+        stores.pods.replaceAll([
+            pod("s", revision: 1, address: "10.0.0.1"), pod("c", revision: 2, address: "10.0.0.2"),
+        ])
+        let runtime = ServingRuntime(ServingRuntime.builtIn)
+        let key = OperatorHarness.key("m")
+        func look() throws -> AnalysisLook {
+            let observation = ModelObservation(key, stores: stores, scaling: nil, time: time.now())
+            return feed.look(try #require(observation), canary: 2, stable: 1, runtime: runtime, warmup: .seconds(30))
+        }
+        func run(until isDone: () -> Bool) async {
+            await withTaskGroup { group in
+                group.addTask { await board.run() }
+                while !isDone(), !Task.isCancelled {
+                    time.advance(by: .milliseconds(50))
+                    for _ in 0..<20 { await Task.yield() }
+                }
+                group.cancelAll()
+            }
+        }
+        pages.answer("10.0.0.1:8080", 1000, errors: 100)
+        pages.answer("10.0.0.2:8080", 100, errors: 90)
+        #expect(try look() == AnalysisLook(canary: TrackIncrement(), stable: TrackIncrement()))
+        await run { pages.reads == [1, 1] }
+        let first = try look()
+        #expect(first.canary.answers == nil && first.stable.answers == nil)
+        // The runtime has a histogram of durations, and the page hasn't: that is said.
+        #expect(first.canary.remarks.contains { $0.hasPrefix("pod c: no latency: looked for") })
+        pages.answer("10.0.0.1:8080", 90, errors: 1)
+        pages.answer("10.0.0.2:8080", 45, errors: 5)
+        let before = pages.reads
+        await run { zip(pages.reads, before).allSatisfy { $0 > $1 } }
+        // A page that is on its way isn't on the board yet.
+        await run { board.counts.scraped == UInt64(pages.reads.reduce(0, +)) }
+        let second = try look()
+        #expect(second.canary.answers == HitCount(trials: 50, hits: 5))
+        #expect(second.stable.answers == HitCount(trials: 91, hits: 1))
+        feed.forget(key)
+        let (reads, start) = (pages.reads, time.now())
+        await run { time.now() - start > .seconds(10) }
+        #expect(pages.reads == reads)
+    }
+}

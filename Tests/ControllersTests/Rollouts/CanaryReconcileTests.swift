@@ -1,0 +1,183 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeAPI
+import KubeModel
+import KubeRuntime
+import Rollouts
+import Templates
+import Testing
+
+@testable import Controllers
+
+@Suite("Canaries against an API server", .timeLimit(.minutes(1)))
+struct CanaryReconcileTests {
+    private static let version2: JSONValue = ["model": ["version": "2"]]
+
+    /// A model with `replicas` ready replicas and a canary's steps, to which a second version came.
+    private static func harness(_ rollout: JSONValue, replicas: Int = 4) async throws -> ReconcilerHarness {
+        let spec: JSONValue = [
+            "model": ["format": ["name": "onnx"], "uri": "file:///models/m.onnx", "version": "1"],
+            "scaling": ["minReplicas": JSONValue(replicas), "maxReplicas": 10], "rollout": rollout,
+        ]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: replicas, ready: replicas)
+        try await harness.reconcile()
+        try await harness.patchModel(version2)
+        try await harness.reconcile()
+        return harness
+    }
+
+    private static let steps: JSONValue = [
+        "strategy": "Canary", "steps": [["setWeight": 25], ["pause": [:]], ["setWeight": 50], ["pause": [:]]],
+    ]
+
+    private static func weight(_ harness: ReconcilerHarness) async throws -> Int? {
+        let service = try await harness.get(.services, "m")
+        guard let text = service.annotation(FleetAPI.trafficAnnotation) else { return nil }
+        return try JSONValue(parsing: Array(text.utf8)).at("backends")?[0]?["weight"]?.int
+    }
+
+    private static func settle(_ harness: ReconcilerHarness, _ count: Int = 4) async throws {
+        for _ in 0..<count { try await harness.reconcile() }
+    }
+
+    private static func ask(_ harness: ReconcilerHarness, _ text: String) async throws {
+        let annotations: JSONValue = [FleetAPI.rolloutRequestAnnotation: .string(text)]
+        try await harness.client.patch(
+            .modelDeployments,
+            harness.key,
+            .merge(["metadata": ["annotations": annotations]])
+        )
+    }
+
+    @Test("the canary gets ready, then its weight; the promotion turns the roles and leaves nothing behind")
+    func promotion() async throws {
+        let harness = try await Self.harness(Self.steps)
+        try await Self.settle(harness)
+        let canary = try await harness.get(.services, "m-canary")
+        #expect(canary["spec", "selector", FleetAPI.revisionLabel] == "2")
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] ?? 1 == 1)
+        #expect(try await Self.weight(harness) == nil, "its replica isn't ready")
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness)
+        #expect(try await Self.weight(harness) == 25)
+        var model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "rollout", "phase"] == "Paused")
+        #expect(model["status", "canary", "weight"] == 25 && model["status", "stable", "weight"] == 75)
+        #expect(model["status", "canary", "version"] == "2" && model["status", "canary", "step"] == 2)
+        #expect(model["status", "rollout", "deadline"]?.string.flatMap(WallTime.init(rfc3339:)) != nil)
+
+        try await Self.ask(harness, "promote 2/1 a")
+        try await Self.settle(harness)
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] == 2)
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        try await Self.settle(harness)
+        #expect(try await Self.weight(harness) == 50)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4, "stable can take it all back")
+        try await Self.ask(harness, "promote 2/3 b")
+        try await Self.settle(harness)
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] == 4)
+        #expect(try await harness.selected() == "1")
+        try await harness.setStatus("m-r2", replicas: 4, ready: 4)
+        try await Self.settle(harness, 8)
+        #expect(try await harness.selected() == "2")
+        #expect(try await Self.weight(harness) == nil)
+        #expect(try await harness.find(.services, "m-canary") == nil)
+        model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "rollout", "phase"] == "Settled" && model["status", "canary"] == nil)
+        #expect(model["status", "history"]?[0]?["outcome"] == "Promoted")
+        harness.time.advance(by: .seconds(6))
+        try await harness.reconcile()
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 0)
+        try await harness.setStatus("m-r1", replicas: 0, ready: 0)
+        try await Self.settle(harness, 2)
+        #expect(try await harness.find(.deployments, "m-r1") == nil)
+        let versions = try await harness.versions()
+        try await Self.settle(harness, 2)
+        #expect(try await harness.versions() == versions, "at rest nothing is written")
+    }
+
+    @Test("an abort takes the weight first, then the pods; the canary stays at zero")
+    func abort() async throws {
+        let harness = try await Self.harness(Self.steps)
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness)
+        try await Self.ask(harness, "abort 2/1 a")
+        try await Self.settle(harness, 2)
+        #expect(try await Self.weight(harness) == nil)
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] ?? 1 == 1)
+        harness.time.advance(by: .seconds(6))
+        try await Self.settle(harness)
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] == 0)
+        #expect(try await harness.find(.services, "m-canary") == nil)
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "rollout", "phase"] == "RolledBack")
+        #expect(model["status", "history"]?[0]?["outcome"] == "Aborted")
+        #expect(ConditionSet(model)["RolloutHealthy"]?.reason == "Aborted")
+        try await harness.client.setReplicas(9, of: .deployments, OperatorHarness.key("m-r1"))
+        try await Self.settle(harness)
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] == 0)
+        try await Self.ask(harness, "retry 2/1 b")
+        try await Self.settle(harness)
+        #expect(try await harness.get(.modelDeployments, "m")["status", "rollout", "phase"] == "Progressing")
+    }
+
+    @Test("a fresh process goes on where the old one was, after any of its writes")
+    func restart() async throws {
+        var harness = try await Self.harness(Self.steps)
+        for _ in 0..<3 {
+            harness.restart(templates: .builtIn)
+            try await Self.settle(harness, 2)
+        }
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        for _ in 0..<4 {
+            harness.restart(templates: .builtIn)
+            try await harness.reconcile()
+        }
+        #expect(try await Self.weight(harness) == 25)
+        let started = try await harness.get(.modelDeployments, "m")["status", "rollout", "startedAt"]
+        harness.restart(templates: .builtIn)
+        try await Self.settle(harness)
+        #expect(try await harness.get(.modelDeployments, "m")["status", "rollout", "startedAt"] == started)
+        #expect(try await harness.events("RolloutStarted").count == 1)
+    }
+
+    @Test("the specs of revisions are kept, and those that no history names go")
+    func kept() async throws {
+        let harness = try await Self.harness(["revisionHistoryLimit": 1], replicas: 1)
+        for version in 2...4 {
+            try await harness.patchModel(["model": ["version": .string("\(version)")]])
+            try await Self.settle(harness, 2)
+            try await harness.setStatus("m-r\(version)", replicas: 1, ready: 1)
+            try await Self.settle(harness, 3)
+        }
+        let kept = try await harness.client.list(.controllerRevisions, namespace: "default").items
+        #expect(kept.compactMap { $0["revision"]?.int }.sorted() == [3, 4])
+        let last = kept.first { $0["revision"]?.int == 4 }
+        #expect(last?["data", "spec", "model", "version"] == "4")
+        #expect(try await harness.get(.modelDeployments, "m")["status", "history"]?.array?.count == 1)
+    }
+
+    @Test("without a router the root Service selects both tracks while the canary has a share")
+    func byPods() async throws {
+        var rollout = Self.steps
+        rollout["traffic"] = ["provider": "Replicas"]
+        let harness = try await Self.harness(rollout)
+        try await Self.settle(harness)
+        #expect(try await harness.selected() == "1")
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness)
+        #expect(try await harness.selected() == nil)
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "canary", "weight"] == 20, "one of five pods, whatever was wanted")
+        #expect(model["status", "rollout", "desiredWeight"] == 25)
+        try await Self.ask(harness, "abort 2/1 a")
+        try await Self.settle(harness)
+        #expect(try await harness.selected() == "1")
+    }
+}

@@ -1,0 +1,223 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import FleetAPI
+import Foundation
+import KubeModel
+import Rollouts
+import Testing
+import YAML
+
+@testable import Controllers
+
+@Suite("What traffic providers write")
+struct TrafficRenderingTests {
+    private func split(_ weight: Int, mirror: Int = 0, matches: [TrafficSplit.Match] = []) -> TrafficSplit {
+        TrafficSplit(
+            rootService: "churn",
+            canaryService: "churn-canary",
+            weight: weight,
+            matches: matches,
+            mirrorPercent: mirror
+        )
+    }
+
+    private func httpRoute(_ rules: JSONValue) throws -> (KubeObject, TrafficObject) {
+        var route = KubeObject(.httpRoutes, namespace: "shop", name: "web")
+        route.json["metadata"]?["resourceVersion"] = "7"
+        route["spec"] = ["parentRefs": [["name": "edge"]], "rules": rules]
+        return (route, TrafficObject(type: .httpRoutes, key: route.key))
+    }
+
+    private func plan(_ split: TrafficSplit, _ rules: JSONValue) throws -> TrafficPlan {
+        let (route, object) = try httpRoute(rules)
+        return GatewayTraffic(routes: ["web"]).plan(split, namespace: "shop", live: [object: route])
+    }
+
+    private func rules(_ plan: TrafficPlan) -> JSONValue? {
+        guard case .patch(_, let patch)? = plan.writes.first else { return nil }
+        return patch.value(at: ["spec", "rules"])
+    }
+
+    @Test("Weights are shared in whole numbers, without touching others'")
+    func shares() {
+        let rows: [(total: Int, percent: Int, others: Bool, root: Int, canary: Int)] = [
+            (1, 10, false, 90, 10), (1, 0, false, 100, 0), (7, 100, false, 0, 100), (50, 10, true, 45, 5),
+            (10, 25, true, 7, 3), (10, 1, true, 9, 1), (10, 99, true, 1, 9), (1, 10, true, 1, 0), (0, 50, true, 0, 0),
+        ]
+        for row in rows {
+            let share = WeightShare(total: row.total, percent: row.percent, hasOthers: row.others)
+            #expect(share.root == row.root && share.canary == row.canary, "\(row)")
+        }
+        #expect(WeightShare.percent(root: 90, canary: 10) == 10)
+        #expect(WeightShare.percent(root: 999, canary: 1) == 1)
+        #expect(WeightShare.percent(root: 0, canary: 0) == 0)
+        #expect(WeightShare.percent(root: 0, canary: 3) == 100)
+    }
+
+    @Test("An HTTPRoute gets both weights and nothing else; others' rules, filters and backends stay")
+    func gatewayWeights() throws {
+        let theirs: JSONValue = [
+            "matches": [["path": ["type": "Exact", "value": "/x"]]], "backendRefs": [["name": "x", "port": 1]],
+        ]
+        let filter: JSONValue = ["type": "RequestHeaderModifier", "requestHeaderModifier": ["remove": ["a"]]]
+        let before: JSONValue = [
+            theirs,
+            [
+                "name": "main", "filters": [filter], "timeouts": ["request": "5s"],
+                "backendRefs": [["name": "churn", "port": 80, "weight": 1, "filters": [filter]]],
+            ],
+            [
+                "backendRefs": [
+                    ["name": "other", "port": 1, "weight": 50], ["name": "churn", "port": 80, "weight": 50],
+                ]
+            ],
+        ]
+        let up = try plan(split(10), before)
+        #expect(up.observed == ObservedTraffic(weight: 0))
+        let after: JSONValue = [
+            theirs,
+            [
+                "name": "main", "filters": [filter], "timeouts": ["request": "5s"],
+                "backendRefs": [
+                    ["name": "churn", "port": 80, "weight": 90, "filters": [filter]],
+                    ["name": "churn-canary", "port": 80, "weight": 10, "filters": [filter]],
+                ],
+            ],
+            [
+                "backendRefs": [
+                    ["name": "other", "port": 1, "weight": 50], ["name": "churn", "port": 80, "weight": 45],
+                    ["name": "churn-canary", "port": 80, "weight": 5],
+                ]
+            ],
+        ]
+        #expect(rules(up) == after)
+        guard case .patch(_, let patch)? = up.writes.first else { return }
+        #expect(patch.value(at: ["metadata", "resourceVersion"]) == "7")
+        #expect(patch["spec"]?.object?.keys == ["rules"])
+        let same = try plan(split(10), after)
+        #expect(same.writes.isEmpty && same.isInPlace && same.observed == ObservedTraffic(weight: 10))
+        #expect(rules(try plan(split(0), after)) == before)
+    }
+
+    @Test("Headers and cookies get a rule before each of the model's, and mirrors a filter")
+    func gatewayMatches() throws {
+        let before: JSONValue = [
+            [
+                "matches": [["path": ["type": "PathPrefix", "value": "/v1"]], ["method": "GET"]],
+                "backendRefs": [["name": "churn", "port": 80, "weight": 1]],
+            ]
+        ]
+        let wanted = split(
+            0,
+            mirror: 20,
+            matches: [.init(header: "x-beta", value: "1"), .init(header: "cookie", value: "a.b=1")]
+        )
+        let plan = try plan(wanted, before)
+        let after = try #require(rules(plan))
+        #expect(after.array?.count == 2)
+        #expect(after[0]?["backendRefs"] == [["name": "churn-canary", "port": 80, "weight": 1]])
+        #expect(after[0]?["matches"]?.array?.count == 4)
+        let header: JSONValue = ["type": "Exact", "name": "x-beta", "value": "1"]
+        #expect(after[0]?["matches"]?[0] == ["path": ["type": "PathPrefix", "value": "/v1"], "headers": [header]])
+        let cookie = try #require(after[0]?["matches"]?[3]?["headers"]?[0]?["value"]?.string)
+        let pattern = try Regex(cookie)
+        #expect(try pattern.wholeMatch(in: "x=y; a.b=1; c=d") != nil)
+        #expect(try pattern.wholeMatch(in: "axb=1") == nil)
+        #expect(try pattern.wholeMatch(in: "a.b=12") == nil)
+        let mirror: JSONValue = [
+            "type": "RequestMirror",
+            "requestMirror": ["backendRef": ["name": "churn-canary", "port": 80], "percent": 20],
+        ]
+        #expect(after[1]?["filters"] == [mirror])
+        #expect(try self.plan(wanted, after).writes.isEmpty)
+        #expect(rules(try self.plan(split(0), after)) == before)
+    }
+
+    @Test("A VirtualService gets both weights and nothing else, its routes for headers come first")
+    func istio() throws {
+        let theirs: JSONValue = ["match": [["uri": ["prefix": "/x"]]], "route": [["destination": ["host": "x"]]]]
+        let before: JSONValue = [
+            theirs,
+            [
+                "name": "main", "timeout": "5s",
+                "route": [["destination": ["host": "churn.shop.svc.cluster.local", "port": ["number": 80]]]],
+            ],
+        ]
+        var service = KubeObject(.virtualServices, namespace: "shop", name: "web")
+        service["spec"] = ["hosts": ["churn"], "http": before]
+        let object = TrafficObject(type: .virtualServices, key: service.key)
+        let provider = IstioTraffic(virtualServices: ["web"], canaryRevision: "3")
+        let wanted = split(25, mirror: 100, matches: [.init(header: "x-beta", value: "1")])
+        let plan = provider.plan(wanted, namespace: "shop", live: [object: service])
+        #expect(plan.writes.count == 2)
+        guard case .apply(_, let rule)? = plan.writes.first, case .patch(_, let patch)? = plan.writes.last else {
+            Issue.record("no DestinationRule before the route: \(plan.writes)")
+            return
+        }
+        #expect(rule["spec", "subsets"]?[0]?["labels"] == [FleetAPI.revisionLabel: "3"])
+        let routes = try #require(patch.value(at: ["spec", "http"]))
+        let canary: JSONValue = [
+            "host": "churn-canary.shop.svc.cluster.local", "port": ["number": 80], "subset": "canary",
+        ]
+        #expect(routes[0] == theirs)
+        #expect(routes[1]?["match"] == [["headers": ["x-beta": ["exact": "1"]]]])
+        #expect(routes[1]?["route"] == [["destination": canary]])
+        #expect(routes[2]?["route"]?.array?.map { $0["weight"] } == [75, 25])
+        #expect(routes[2]?["route"]?[1]?["destination"] == canary)
+        #expect(routes[2]?["mirrors"] == [["destination": canary, "percentage": ["value": 100]]])
+        #expect(routes[2]?["timeout"] == "5s")
+        service["spec"]?["http"] = routes
+        var present = rule
+        present.json["metadata"]?["uid"] = "u"
+        let ruleObject = TrafficObject(type: .destinationRules, key: present.key)
+        let live = [object: service, ruleObject: present]
+        let same = provider.plan(wanted, namespace: "shop", live: live)
+        #expect(same.isInPlace && same.observed == ObservedTraffic(weight: 25))
+        let rest = provider.plan(split(0), namespace: "shop", live: live)
+        guard case .patch(_, let last)? = rest.writes.first else {
+            Issue.record("the route isn't put back")
+            return
+        }
+        #expect(rest.writes.count == 1 && last.value(at: ["spec", "http"]) == before)
+        service["spec"]?["http"] = before
+        let end = provider.plan(split(0), namespace: "shop", live: [object: service, ruleObject: present])
+        #expect(end.writes == [.delete(ruleObject, uid: "u")])
+    }
+
+    @Test("A route that isn't there, or doesn't lead to the model, is said")
+    func missing() throws {
+        let gateway = GatewayTraffic(routes: ["web"])
+        #expect(gateway.plan(split(10), namespace: "shop", live: [:]).problems.map(\.reason) == ["RouteMissing"])
+        #expect(try plan(split(10), [["backendRefs": [["name": "x"]]]]).problems.map(\.reason) == ["RouteWithoutModel"])
+        #expect(
+            GatewayTraffic(routes: []).plan(split(10), namespace: "shop", live: [:]).problems.map(\.reason) == [
+                "NoRoute"
+            ]
+        )
+        let full = JSONValue.array(Array(repeating: ["backendRefs": [["name": "churn"]]], count: 9))
+        let crowded = try plan(split(0, matches: [.init(header: "a", value: "b")]), full)
+        #expect(crowded.problems.map(\.reason) == ["RouteFull"] && crowded.writes.isEmpty && !crowded.isInPlace)
+        #expect(
+            IstioTraffic(virtualServices: ["web"]).plan(split(10), namespace: "shop", live: [:]).problems.map(\.reason)
+                == ["RouteMissing"]
+        )
+    }
+
+    @Test("Where replicas are the weights, status says the real one")
+    func replicas() {
+        #expect(ReplicaTraffic.selector(for: 0, model: "m", stable: "1", canary: "2")[FleetAPI.revisionLabel] == "1")
+        #expect(ReplicaTraffic.selector(for: 100, model: "m", stable: "1", canary: "2")[FleetAPI.revisionLabel] == "2")
+        let both = ReplicaTraffic.selector(for: 10, model: "m", stable: "1", canary: "2")
+        #expect(both == [FleetAPI.modelLabel: "m"])
+        func achieved(_ stable: Int, _ canary: Int) -> Int? {
+            ReplicaTraffic.achieved(selector: both, canary: "2", readyStable: stable, readyCanary: canary)?.lowest
+        }
+        #expect(achieved(3, 1) == 25)
+        #expect(achieved(0, 1) == 100)
+        #expect(achieved(2, 0) == 0)
+        #expect(achieved(0, 0) == nil)
+        #expect(ReplicaTraffic.problems(of: split(10)).isEmpty)
+        #expect(ReplicaTraffic.problems(of: split(10, mirror: 1)).map(\.reason) == ["RouterNeeded"])
+    }
+}
