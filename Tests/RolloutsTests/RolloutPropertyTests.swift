@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import Foundation
 import Rollouts
 import Testing
 
@@ -101,6 +102,14 @@ struct RolloutPropertyTests {
         return nil
     }
 
+    /// The random orders of each variant: few enough for a test, and more with `MODELFLEET_TEST_ROLLOUT_SEEDS`.
+    static var seeds: Int {
+        ProcessInfo.processInfo.environment["MODELFLEET_TEST_ROLLOUT_SEEDS"].flatMap { Int($0) } ?? 40
+    }
+
+    /// The events in each order of the exhaustive test; with `MODELFLEET_TEST_ROLLOUT_SEEDS` one more.
+    static var length: Int { seeds > 40 ? 4 : 3 }
+
     static let variants: [(RolloutStrategy, Bool, Bool, Int, RolloutSurge)] = [
         (.canary, false, false, .max, .auto), (.canary, true, false, .max, .auto), (.canary, false, true, .max, .auto),
         (.blueGreen, false, false, .max, .auto), (.shadow, false, false, .max, .auto),
@@ -112,9 +121,11 @@ struct RolloutPropertyTests {
         "no order of events takes capacity away that the traffic needs, and every rollout ends",
         arguments: variants.indices
     )
-    func random(variant: Int) {
+    func random(variant: Int) async {
         let (strategy, dynamic, byPods, room, surge) = Self.variants[variant]
-        for seed in 0..<300 {
+        for seed in 0..<Self.seeds {
+            // Other tests wait for the same few threads.
+            await Task.yield()
             let random = SeededRandom(seed: UInt64(seed * 31 + variant))
             let demand = 1 + Int(random.unit() * 5)
             var world = RolloutWorld(
@@ -146,14 +157,15 @@ struct RolloutPropertyTests {
     }
 
     @Test("every short order of the events that matter most", arguments: [0, 2])
-    func exhaustive(variant: Int) {
+    func exhaustive(variant: Int) async {
         let (strategy, dynamic, byPods, _, surge) = Self.variants[variant]
         let events: [WorldEvent] = [.reconcile, .crashEarly, .staleReconcile, .podReady, .abort, .newSpec, .canaryDies]
-        let length = 4
+        let length = Self.length
         var total = 1
         for _ in 0..<length { total *= events.count }
         var failures = 0
         for number in 0..<total {
+            await Task.yield()
             var world = RolloutWorld(
                 plan: Self.plan(strategy, dynamic: dynamic, surge: surge),
                 demand: 2,

@@ -270,6 +270,7 @@ struct RolloutWorld {
         case .scale(let number, let count):
             let live = workloads[number]?.asked ?? 0
             if count < live, !ShrinkGuard.allows(count, of: number, demand: base, traffic: fresh) { return }
+            if count < live, !allowsShared(count, of: number, base) { return }
             set(count, of: number)
         case .service(let number):
             let ready = number.map { workloads[$0]?.ready ?? 0 } ?? 0
@@ -278,16 +279,27 @@ struct RolloutWorld {
         case .route(let weight, let mirror, let matches):
             let ready = state.flatMap { workloads[$0.stableRevision]?.ready } ?? 0
             let isForced = last?.events.contains { $0.reason == "ReturnForced" } ?? false
-            if state?.isSharing == true, !isForced,
+            let selected = service.flatMap { workloads[$0]?.ready } ?? 0
+            if selected > 0, !isForced,
                 !ShrinkGuard.allowsReturn(to: weight, ready: ready, demand: base, traffic: fresh)
             {
                 return
             }
+            guard ShrinkGuard.allowsRise(to: weight, ready: selected, demand: base, live: self.weight) else { return }
             (self.weight, self.mirror, self.matches) = (weight, mirror, matches)
         // Conditional on the version that was seen.
-        case .root(let number): if root == old.root || !isStale { root = number }
+        case .root(let number):
+            guard root == old.root || !isStale else { return }
+            let isForced = last?.events.contains { $0.reason == "ReturnForced" } ?? false
+            if root == nil, let number, !isForced {
+                let all = workloads.values.reduce(0) { $0 + $1.ready }
+                let ready = workloads[number]?.ready ?? 0
+                guard ShrinkGuard.allowsSelection(ready: ready, all: all, demand: base) else { return }
+            }
+            root = number
         case .delete(let number):
-            if root == number || service == number && isAttached { return }
+            if service == number && isAttached { return }
+            guard root != number, allowsShared(0, of: number, base) else { return }
             workloads[number] = nil
         }
         let after = lacks(base, lenient: false)
@@ -297,6 +309,12 @@ struct RolloutWorld {
                 "\(write) in \(state?.phase.rawValue ?? "-"): \(after.joined(separator: "; ")) demand \(demand)"
             )
         }
+    }
+
+    private func allowsShared(_ count: Int, of number: Int, _ base: Int) -> Bool {
+        let all = workloads.values.reduce(0) { $0 + $1.ready }
+        let ready = workloads[number]?.ready ?? 0
+        return root != nil || ShrinkGuard.allowsShared(count, ready: ready, all: all, demand: base)
     }
 
     private mutating func set(_ count: Int, of number: Int) {

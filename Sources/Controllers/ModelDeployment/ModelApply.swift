@@ -76,17 +76,23 @@ struct ModelApply: Sendable {
             try await delete(type, key)
         case .shrink(let key, let count, let revision, let demand):
             let traffic = try await routing.look(state, of: ModelDeployment(model))
-            let isShared = traffic.rootRevision == nil && count == 0 && state?.isReplacing != true
-            guard !isShared, ShrinkGuard.allows(count, of: revision, demand: demand, traffic: traffic) else {
-                return .stale
+            guard ShrinkGuard.allows(count, of: revision, demand: demand, traffic: traffic) else { return .stale }
+            if traffic.rootRevision == nil {
+                let all = try await readyReplicas(for: model)
+                let (ready, sum) = (all[revision] ?? 0, all.values.reduce(0, +))
+                guard ShrinkGuard.allowsShared(count, ready: ready, all: sum, demand: demand) else { return .stale }
             }
             try await client.setReplicas(count, of: .deployments, key)
         case .turn(let body, let ready, let demand):
             let traffic = try await routing.look(state, of: ModelDeployment(model))
             guard ShrinkGuard.allowsTurn(ready: ready, demand: demand, traffic: traffic) else { return .stale }
             try await apply(.services, body, for: model)
+        case .select(let body, let revision):
+            guard try await carriesAlone(revision, for: model) else { return .stale }
+            try await apply(.services, body, for: model)
         case .route(let state, let isForced):
-            if state.isSharing, !isForced, try await !carries(state, for: model) { return .stale }
+            if !isForced, try await !carries(state, for: model) { return .stale }
+            if try await !mayRise(state, for: model) { return .stale }
             _ = try await routing.look(state, of: ModelDeployment(model))
         case .keep(let type, let object): try await keep(type, object, for: model)
         case .prune(let numbers): try await prune(model, keeping: numbers)
@@ -94,15 +100,66 @@ struct ModelApply: Sendable {
         return .done
     }
 
-    /// Whether the stable track, which has given replicas up, carries what it gets back, read afresh.
+    /// Whether the stable track carries what it gets back, read afresh: it may have given replicas up since the decision's view.
     private func carries(_ state: RolloutState, for model: KubeObject) async throws -> Bool {
-        let before = RolloutState(model["status", "rollout"]).map { max($0.desiredWeight, $0.achievedWeight ?? 0) } ?? 0
-        let traffic = TrafficObservation(weight: max(before, state.desiredWeight))
-        let key = ObjectKey(namespace: model.namespace, name: "\(model.name)-r\(state.stableRevision)")
-        let ready = try await client.find(.deployments, key)?["status", "readyReplicas"]?.int ?? 0
+        let live = state.achievedWeight ?? 0
+        guard state.desiredWeight < live else { return true }
+        let ready = try await readyReplicas(of: state.stableRevision, for: model)
+        if let canary = state.canaryRevision, try await readyReplicas(of: canary, for: model) == 0 { return true }
+        let traffic = TrafficObservation(weight: live)
+        return ShrinkGuard.allowsReturn(
+            to: state.desiredWeight,
+            ready: ready,
+            demand: Self.demand(model, state),
+            traffic: traffic
+        )
+    }
+
+    /// Whether the revision that the canary Service selects carries a share that rises, read afresh: the decision may come from a view in
+    /// which another one was selected.
+    private func mayRise(_ state: RolloutState, for model: KubeObject) async throws -> Bool {
+        let live = state.achievedWeight ?? 0
+        guard state.desiredWeight > live else { return true }
+        let name = ObjectKey(namespace: model.namespace, name: RolloutRouting.canaryService(model.name))
+        let service = try await client.find(.services, name).flatMap { $0.controller?.uid == model.uid ? $0 : nil }
+        guard let selected = RolloutRouting.selected(service) else { return false }
+        let ready = try await readyReplicas(of: selected, for: model)
+        let demand = Self.demand(model, state)
+        return ShrinkGuard.allowsRise(to: state.desiredWeight, ready: ready, demand: demand, live: live)
+    }
+
+    /// Whether one revision carries what all pods share, read afresh.
+    private func carriesAlone(_ revision: Int, for model: KubeObject) async throws -> Bool {
+        let all = try await readyReplicas(for: model)
+        let state = RolloutState(model["status", "rollout"])
+        return ShrinkGuard.allowsSelection(
+            ready: all[revision] ?? 0,
+            all: all.values.reduce(0, +),
+            demand: Self.demand(model, state)
+        )
+    }
+
+    /// The replicas that the whole load needs, by the status; one less while they are replaced.
+    private static func demand(_ model: KubeObject, _ state: RolloutState?) -> Int {
         let demand = model["status", "scaling", "desiredReplicas"]?.int ?? 0
-        let base = state.isReplacing ? max(0, demand - 1) : demand
-        return ShrinkGuard.allowsReturn(to: state.desiredWeight, ready: ready, demand: base, traffic: traffic)
+        return state?.isReplacing == true ? max(0, demand - 1) : demand
+    }
+
+    private func readyReplicas(of revision: Int, for model: KubeObject) async throws -> Int {
+        let key = ObjectKey(namespace: model.namespace, name: "\(model.name)-r\(revision)")
+        return try await client.find(.deployments, key)?["status", "readyReplicas"]?.int ?? 0
+    }
+
+    /// The ready replicas of all revisions, read afresh.
+    private func readyReplicas(for model: KubeObject) async throws -> [Int: Int] {
+        let selector = LabelSelector(matching: [FleetAPI.modelLabel: model.name])
+        let options = ListOptions(labelSelector: selector)
+        var ready: [Int: Int] = [:]
+        for deployment in try await client.list(.deployments, namespace: model.namespace, options: options).items
+        where deployment.controller?.uid == model.uid {
+            ready[ModelObservation.revision(of: deployment)] = deployment["status", "readyReplicas"]?.int ?? 0
+        }
+        return ready
     }
 
     /// Keeps a spec. A cluster that doesn't let the operator do so loses the way back, and nothing else.
@@ -133,14 +190,23 @@ struct ModelApply: Sendable {
         }
     }
 
-    /// Whether the Service, read afresh, selects the revision `key`: the watch that showed another may be late, and pods
-    /// that go are not brought back in time.
+    /// Whether the Service, read afresh, needs the revision `key`: the watch that showed another may be late, and pods that go are not
+    /// brought back in time.
     private func isServing(_ key: ObjectKey, for model: KubeObject) async throws -> Bool {
         guard let service = try await client.find(.services, model.key), service.controller?.uid == model.uid else {
             return false
         }
-        let selected = service["spec", "selector", FleetAPI.revisionLabel]?.string
-        return selected.map { key.name == "\(model.name)-r\($0)" } ?? false
+        if let selected = service["spec", "selector", FleetAPI.revisionLabel]?.string {
+            return key.name == "\(model.name)-r\(selected)"
+        }
+        let all = try await readyReplicas(for: model)
+        guard let revision = all.keys.first(where: { key.name == "\(model.name)-r\($0)" }) else { return false }
+        return !ShrinkGuard.allowsShared(
+            0,
+            ready: all[revision] ?? 0,
+            all: all.values.reduce(0, +),
+            demand: Self.demand(model, RolloutState(model["status", "rollout"]))
+        )
     }
 
     /// Applies a body that no store knows, after a fresh look whether there is such an object after all.

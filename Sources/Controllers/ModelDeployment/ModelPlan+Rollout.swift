@@ -96,18 +96,37 @@ extension ModelPlan {
         if let state = decision.state, let traffic = observation.traffic, !observation.sharesByPods {
             let before = RolloutRouting.split(observation.rollout, of: observation.model)
             if RolloutRouting.split(state, of: observation.model) != before {
-                let isForced = decision.events.contains { $0.reason == "ReturnForced" }
+                let isForced = Self.isForced(decision)
                 actions.append(.route(state, isForced: isForced))
             } else if traffic.problem != nil || traffic.weight != state.desiredWeight {
                 look(in: Self.routeRetry)
             }
         }
-        applyWhereDifferent(.services, bodies.service, live: observation.service)
+        planService(observation, bodies, decision)
         let serving = decision.rootRevision ?? decision.stableRevision
         planAutoscaler(observation, bodies, current: observation.deployment(serving)?["spec", "replicas"]?.int)
         if decision.canaryServiceRevision == nil, let service = observation.canaryService {
             actions.append(.delete(.services, service.key))
         }
+    }
+
+    private static func isForced(_ decision: RolloutDecision) -> Bool {
+        decision.events.contains { $0.reason == RolloutEvent.returnForced }
+    }
+
+    /// The root Service; one that selected all pods selects one revision only where that carries the requests.
+    private mutating func planService(
+        _ observation: ModelObservation,
+        _ bodies: RenderedBodies,
+        _ decision: RolloutDecision
+    ) {
+        let before = actions.count
+        applyWhereDifferent(.services, bodies.service, live: observation.service)
+        guard actions.count > before, case .apply(.services, let body) = actions[before],
+            let root = decision.rootRevision, let live = observation.service, RolloutRouting.selected(live) == nil,
+            observation.rollout != nil, !Self.isForced(decision)
+        else { return }
+        actions[before] = .select(body, revision: root)
     }
 
     /// The revisions that keep their pods.

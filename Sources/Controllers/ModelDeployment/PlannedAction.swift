@@ -18,6 +18,9 @@ enum PlannedAction: Hashable {
     case shrink(ObjectKey, Int, revision: Int, demand: Int)
     /// Turns the canary Service to another revision with so many ready replicas: only where a fresh look allows it.
     case turn(KubeObject, ready: Int, demand: Int)
+    /// Server-side apply of the root Service, which selected all pods and selects this revision only: only where a fresh look at the
+    /// replicas allows it.
+    case select(KubeObject, revision: Int)
     /// Brings the traffic to where the state wants it; `isForced`: whatever the stable track carries.
     case route(RolloutState, isForced: Bool)
     /// Creates an object that is never changed, unless it is there.

@@ -10,6 +10,9 @@ public struct RolloutEvent: Sendable, Hashable {
     /// A sentence.
     public var message: String
 
+    /// The reason where a share goes back although the stable track doesn't carry it.
+    public static let returnForced = "ReturnForced"
+
     /// An event.
     public init(isWarning: Bool = false, reason: String, message: String) {
         self.isWarning = isWarning

@@ -159,11 +159,26 @@ struct RolloutTurn {
 
     /// The root Service never turns to a revision that carries less than the one that it selects, and not all that is asked.
     private mutating func keepRoot() {
-        guard let root = decision.rootRevision, let live = seen.traffic.rootRevision, root != live else { return }
+        guard let root = decision.rootRevision else { return }
+        guard let live = seen.traffic.rootRevision else { return keepSharing(root) }
+        guard root != live else { return }
         let (new, old) = (seen.revision(root).readyReplicas, seen.revision(live).readyReplicas)
         guard new < max(1, seen.demand), new < old else { return }
         decision.rootRevision = live
         decision.keeps.insert(live)
+    }
+
+    /// While every pod serves, the root Service doesn't turn to a revision that carries less than all do together, and not all that is asked.
+    private mutating func keepSharing(_ root: Int) {
+        guard seen.sharesByPods, seen.traffic.isAttached,
+            !decision.events.contains(where: { $0.reason == RolloutEvent.returnForced })
+        else { return }
+        let ready = seen.revision(root).readyReplicas
+        let base = state?.isReplacing == true ? seen.demand - 1 : seen.demand
+        guard ready < max(1, base), ready < seen.others.reduce(0, { $0 + $1.readyReplicas }) else { return }
+        decision.rootRevision = nil
+        decision.canaryReplicas = nil
+        decision.keeps.formUnion(seen.others.filter { $0.readyReplicas > 0 }.map(\.number))
     }
 
     // MARK: The ends

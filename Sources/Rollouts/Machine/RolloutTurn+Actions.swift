@@ -20,6 +20,7 @@ extension RolloutTurn {
         }
         serveCanary()
         shareStable()
+        makeRoom()
         state = self.state ?? state
         if let why = canary.failure, isLacking, decision.failure == nil {
             decision.failure = "revision \(number) does not get ready: \(why)"
@@ -65,7 +66,6 @@ extension RolloutTurn {
             decision.canaryServiceRevision = old
         }
         decision.keeps.insert(old)
-        makeRoom()
     }
 
     // MARK: The promotion
@@ -119,6 +119,11 @@ extension RolloutTurn {
         defer { self.state = state }
         if state.isReplacing { return }
         if plan.surge == .never, seen.demand > 0, canary.readyReplicas < goal.needs {
+            state.isReplacing = true
+            return
+        }
+        // The room that the stable track needs to take the requests back is the other canary's.
+        if isDraining, stable.isUnschedulable, seen.demand > 1, plan.surge != .always {
             state.isReplacing = true
             return
         }

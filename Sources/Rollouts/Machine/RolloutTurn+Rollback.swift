@@ -43,8 +43,8 @@ extension RolloutTurn {
         if seen.traffic.isAttached || isTurned {
             self.state?.drainedAt = nil
             decision.canaryReplicas = state.isReplacing ? min(replicas, replacedCanary(replicas)) : nil
-            // What the routes give goes to another canary: this one isn't needed.
-            if isDraining { decision.canaryReplicas = 0 }
+            // What the routes give goes to another canary: this one isn't needed. Without routes every pod serves.
+            if isDraining, !seen.sharesByPods { decision.canaryReplicas = 0 }
             makeRoom()
             say(backMessage)
             return
@@ -75,7 +75,7 @@ extension RolloutTurn {
                 let message =
                     "the stable track has only \(stable.readyReplicas) of \(seen.demand) ready replicas after "
                     + "\(Int(plan.progressDeadline.inSeconds)) s, and gets all requests back"
-                decision.tell("ReturnForced", message, isWarning: true)
+                decision.tell(RolloutEvent.returnForced, message, isWarning: true)
             }
             return 0
         }
@@ -102,9 +102,29 @@ extension RolloutTurn {
 
     /// A canary from before this one gives its room back while it drains.
     mutating func makeRoom() {
-        guard state?.isReplacing == true, let old = draining else { return }
+        guard state?.isReplacing == true else { return }
+        if seen.sharesByPods { return makeSharedRoom() }
+        guard let old = draining else { return }
         let replicas = min(old.replicas, replacedCanary(old.replicas))
         if replicas < old.replicas { decision.shrinks[old.number] = replicas }
+    }
+
+    /// Where every pod serves, the revisions that are no track any more give up what all the others carry without them.
+    private mutating func makeSharedRoom() {
+        let (canary, stays) = (state?.canaryRevision, [stable.number: decision.stableReplicas])
+        func keeps(_ revision: RevisionState) -> Int {
+            let asked = revision.number == canary ? decision.canaryReplicas : stays[revision.number] ?? nil
+            return min(revision.readyReplicas, asked ?? .max)
+        }
+        var spare = seen.others.reduce(0) { $0 + keeps($1) } - max(1, seen.demand - 1)
+        let left = seen.others.filter { $0.number != canary && $0.number != stable.number && $0.replicas > 0 }
+        // The one that the canary Service selects is the last that may be empty.
+        let selected = seen.traffic.canaryRevision
+        for old in left.filter({ $0.number != selected }) + left.filter({ $0.number == selected }) {
+            let gone = max(0, min(spare, old.readyReplicas))
+            spare -= gone
+            if old.readyReplicas - gone < old.replicas { decision.shrinks[old.number] = old.readyReplicas - gone }
+        }
     }
 
     private var backMessage: String {

@@ -24,7 +24,7 @@ public enum ShrinkGuard {
         var share = 0
         var least = 0
         if traffic.rootRevision == revision { share += 100 - (traffic.isAttached ? traffic.weight ?? 0 : 0) }
-        if traffic.canaryRevision == revision, traffic.isAttached {
+        if traffic.canaryRevision == revision, traffic.isAttached, traffic.rootRevision != nil {
             share += traffic.weight ?? 100
             least = 1
         }
@@ -44,15 +44,44 @@ public enum ShrinkGuard {
         return ready >= max(1, capacity.needed(traffic.weight ?? 100))
     }
 
-    /// Whether the canary's share may fall to `weight`: the stable track, which may have given replicas up, carries the rest, or carries
-    /// nothing less than before.
+    /// Whether the canary's share may fall to `weight`: the stable track, which may have given replicas up, carries the rest, or doesn't
+    /// carry what it gets now either.
     /// - Parameters:
     ///   - ready: the stable track's ready replicas, read afresh.
     ///   - demand: the replicas that the whole load needs.
     ///   - traffic: read afresh, before the change.
     public static func allowsReturn(to weight: Int, ready: Int, demand: Int, traffic: TrafficObservation) -> Bool {
-        guard weight < traffic.weight ?? 0 else { return true }
+        let live = traffic.weight ?? 0
+        guard weight < live else { return true }
         let capacity = TrackCapacity(demand: demand, canaryReady: 0, stableReady: ready)
-        return weight >= capacity.stableLeaves
+        return weight >= capacity.stableLeaves || live < capacity.stableLeaves
+    }
+
+    /// Whether a revision may shrink to `replicas` while the root Service selects all pods: what is left carries what is asked, or nothing
+    /// that is ready goes.
+    /// - Parameters:
+    ///   - ready: the revision's ready replicas, read afresh.
+    ///   - all: those of all revisions.
+    ///   - demand: the replicas that the whole load needs.
+    public static func allowsShared(_ replicas: Int, ready: Int, all: Int, demand: Int) -> Bool {
+        let gone = max(0, ready - replicas)
+        return gone == 0 || all - gone >= demand
+    }
+
+    /// Whether a root Service that selects all pods may select one revision only: it carries what is asked, or all there is.
+    /// - Parameters:
+    ///   - ready: the revision's ready replicas, read afresh.
+    ///   - all: those of all revisions.
+    ///   - demand: the replicas that the whole load needs.
+    public static func allowsSelection(ready: Int, all: Int, demand: Int) -> Bool { ready >= min(demand, all) }
+
+    /// Whether the canary's share may rise to `weight`: the revision that the canary Service selects carries it.
+    /// - Parameters:
+    ///   - ready: that revision's ready replicas, read afresh.
+    ///   - demand: the replicas that the whole load needs.
+    ///   - live: the share that it has, in percent.
+    public static func allowsRise(to weight: Int, ready: Int, demand: Int, live: Int) -> Bool {
+        // A share is a whole percent: what is lost by that is no reason to wait.
+        weight <= live || ready > 0 && ready * 100 + demand >= weight * demand
     }
 }
