@@ -24,12 +24,18 @@ release: setup ## Build the two programs optimised
 	$(SWIFT) build -c release --product modelfleet
 	$(SWIFT) build -c release --product modelfleet-server
 
+# All tests of one run share a few threads: those that calculate for seconds run apart from those that wait for an answer.
+CALCULATING := RolloutsTests|ScalingTests|TraceSimulationTests|TelemetryTests|TemplatesTests|YAMLTests|KubeModelTests
+SERVING := KubeServerTests|LocalClusterTests|ContractTests
+
 test: setup ## Run all tests (ROOM=ScalingTests for one room's)
 ifdef ROOM
 	MODELFLEET_ROOMS=$(ROOM) $(SWIFT) test
 else
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --skip EndToEndTests --skip FaultSimulationTests
+	$(SWIFT) test --skip-build --filter '^($(CALCULATING))\.'
+	$(SWIFT) test --skip-build --filter '^($(SERVING))\.'
+	$(SWIFT) test --skip-build --skip '^($(CALCULATING)|$(SERVING)|FaultSimulationTests|EndToEndTests)\.'
 	$(SWIFT) test --skip-build --filter FaultSimulationTests
 	$(SWIFT) test --skip-build --filter EndToEndTests
 	$(MAKE) --no-print-directory soak SEEDS=200

@@ -114,7 +114,7 @@ struct RandomSourceTests {
     }
 }
 
-@Suite("Manual time", .timeLimit(.minutes(1)))
+@Suite("Manual time", .timeLimit(.minutes(5)))
 struct ManualTimeTests {
     @Test("wakes sleepers at their deadline, not before")
     func wakes() async throws {

@@ -6,7 +6,7 @@ import KubeModel
 import Testing
 
 /// What server-side apply promises.
-@Suite("Contract: server-side apply", .timeLimit(.minutes(2)))
+@Suite("Contract: server-side apply", .timeLimit(.minutes(5)))
 struct ContractApplyTests {
     private func manager(_ name: String) -> WriteOptions { WriteOptions(fieldManager: name) }
 

@@ -7,7 +7,7 @@ import KubeModel
 import Testing
 
 /// What custom resources promise.
-@Suite("Contract: custom resources", .timeLimit(.minutes(2)))
+@Suite("Contract: custom resources", .timeLimit(.minutes(5)))
 struct ContractCustomResourceTests {
     private let widgets = ContractObjects.widgets
 

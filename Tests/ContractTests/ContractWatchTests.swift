@@ -6,7 +6,7 @@ import KubeModel
 import Testing
 
 /// What lists and watches promise; the names are those of etcd's watch guarantees.
-@Suite("Contract: lists and watches", .timeLimit(.minutes(2)))
+@Suite("Contract: lists and watches", .timeLimit(.minutes(5)))
 struct ContractWatchTests {
     private func fill(_ client: KubeClient, _ namespace: String, _ count: Int) async throws {
         for number in 0..<count {

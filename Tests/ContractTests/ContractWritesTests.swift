@@ -6,7 +6,7 @@ import KubeModel
 import Testing
 
 /// What the API promises about single objects.
-@Suite("Contract: objects", .timeLimit(.minutes(2)))
+@Suite("Contract: objects", .timeLimit(.minutes(5)))
 struct ContractWritesTests {
     @Test("a created object has uid, version, time, and is there; creating it again is AlreadyExists")
     func create() async throws {

@@ -11,7 +11,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("What the conditions say", .timeLimit(.minutes(1)))
+@Suite("What the conditions say", .timeLimit(.minutes(5)))
 struct DiagnosisTests {
     private static func unready(started: Bool, since: WallTime) -> JSONValue {
         [

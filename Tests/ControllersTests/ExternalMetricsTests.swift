@@ -14,7 +14,7 @@ import Testing
 @testable import Controllers
 @testable import Telemetry
 
-@Suite("External metrics of the operator", .timeLimit(.minutes(1)))
+@Suite("External metrics of the operator", .timeLimit(.minutes(5)))
 struct ExternalMetricsTests {
     private static let root = "/apis/external.metrics.k8s.io/v1beta1"
     private static let customRoot = "/apis/custom.metrics.k8s.io"

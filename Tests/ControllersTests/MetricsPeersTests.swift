@@ -16,7 +16,7 @@ import Testing
 @testable import Controllers
 @testable import Telemetry
 
-@Suite("Metrics of several operator processes", .timeLimit(.minutes(1)))
+@Suite("Metrics of several operator processes", .timeLimit(.minutes(5)))
 struct MetricsPeersTests {
     private static let root = "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/modelfleet_queue_length"
 

@@ -11,7 +11,7 @@ import Testing
 @testable import Controllers
 
 /// What the simulation found, one step at a time.
-@Suite("The operator with an old view", .timeLimit(.minutes(1)))
+@Suite("The operator with an old view", .timeLimit(.minutes(5)))
 struct OldViewTests {
     private static let all: Set<String> = [
         "modeldeployments", "servingruntimes", "deployments", "services", "horizontalpodautoscalers", "pods",

@@ -10,7 +10,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("Scaling in the operator", .timeLimit(.minutes(1)))
+@Suite("Scaling in the operator", .timeLimit(.minutes(5)))
 struct OperatorScalingTests {
     private static let page = "modelfleet_queue_length 11\nmodelfleet_requests_in_flight 3\n"
 

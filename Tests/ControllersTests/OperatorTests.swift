@@ -18,7 +18,7 @@ struct PodFailureRow: Sendable {
     var hint: String
 }
 
-@Suite("The operator against a real API server", .timeLimit(.minutes(1)))
+@Suite("The operator against a real API server", .timeLimit(.minutes(5)))
 struct OperatorTests {
     @Test("a format and a uri give a Deployment and a Service, owned and without our replicas")
     func fiveLines() async throws {

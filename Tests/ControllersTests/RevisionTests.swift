@@ -12,7 +12,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("Revisions: written once, pinned, retired with care", .timeLimit(.minutes(1)))
+@Suite("Revisions: written once, pinned, retired with care", .timeLimit(.minutes(5)))
 struct RevisionTests {
     private static let version2: JSONValue = ["model": ["version": "2"]]
 

@@ -47,7 +47,7 @@ struct TrafficSwitchTests {
 
     @Test(
         "An HTTPRoute follows every split, valid by its definition, and is as before at the end",
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         .enabled(if: SharedData.has(Self.folder), "skipped: ../shared/kubernetes/crds is absent")
     )
     func gateway() async throws {
@@ -81,7 +81,7 @@ struct TrafficSwitchTests {
 
     @Test(
         "Where no route is named and a Gateway is, the operator makes a route of its own",
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         .enabled(if: SharedData.has(Self.folder), "skipped: ../shared/kubernetes/crds is absent")
     )
     func ownRoute() async throws {
@@ -107,7 +107,7 @@ struct TrafficSwitchTests {
 
     @Test(
         "A VirtualService follows every split, valid by its definition, and is as before at the end",
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         .enabled(if: SharedData.has(Self.folder), "skipped: ../shared/kubernetes/crds is absent")
     )
     func istio() async throws {
@@ -167,7 +167,7 @@ struct TrafficSwitchTests {
 
     @Test(
         "What another one changes at the same time is kept",
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         .enabled(if: SharedData.has(Self.folder), "skipped: ../shared/kubernetes/crds is absent")
     )
     func concurrent() async throws {

@@ -8,7 +8,7 @@ import HTTPServing
 import HTTPTypes
 import Testing
 
-@Suite("curl's errors", .timeLimit(.minutes(1)))
+@Suite("curl's errors", .timeLimit(.minutes(5)))
 struct CurlErrorTests {
     private func error(_ request: HTTPRequestMessage, _ curl: CurlExchange = CurlExchange()) async -> CurlError? {
         await #expect(throws: CurlError.self) {

@@ -7,7 +7,7 @@ import HTTPServing
 import HTTPTypes
 import Testing
 
-@Suite("curl against our own server", .timeLimit(.minutes(1)))
+@Suite("curl against our own server", .timeLimit(.minutes(5)))
 struct CurlExchangeTests {
     /// Answers with what was asked.
     private let echo = ClosureExchange { request in

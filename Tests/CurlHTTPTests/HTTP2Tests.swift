@@ -12,7 +12,7 @@ import Testing
 import TransportSecurity
 
 /// Nothing here measures time: the limits only keep a stall from hanging the run.
-@Suite("HTTP/2 between curl and our server", .timeLimit(.minutes(1)))
+@Suite("HTTP/2 between curl and our server", .timeLimit(.minutes(5)))
 struct HTTP2Tests {
     /// Answers by path: `/watch` sends one chunk and stays open, `/flood` sends without end, `/size/N` has N bytes, all
     /// else says the path.

@@ -9,7 +9,7 @@ import Logging
 import ServiceLifecycle
 import Testing
 
-@Suite("the HTTP server", .timeLimit(.minutes(1)))
+@Suite("the HTTP server", .timeLimit(.minutes(5)))
 struct HTTPServiceTests {
     @Test("a graceful shutdown lets a request in flight finish")
     func drains() async throws {

@@ -108,7 +108,7 @@ struct ArrivalScheduleTests {
     }
 }
 
-@Suite("load generator", .timeLimit(.minutes(1)))
+@Suite("load generator", .timeLimit(.minutes(5)))
 struct LoadGeneratorTests {
     private let request = LoadRequest(
         head: HTTPRequest(method: .post, scheme: "http", authority: "a", path: "/"),

@@ -9,7 +9,7 @@ import HTTPTypes
 import Testing
 import TransportSecurity
 
-@Suite("TLS between curl and our server", .timeLimit(.minutes(1)))
+@Suite("TLS between curl and our server", .timeLimit(.minutes(5)))
 struct TLSTests {
     private let hello = ClosureExchange { request in
         HTTPResponseMessage(status: .ok, text: "\(request.head.scheme ?? "") \(request.head.authority ?? "")")

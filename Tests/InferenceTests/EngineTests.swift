@@ -9,7 +9,7 @@ import Testing
 @testable import Inference
 @testable import InferenceHTTP
 
-@Suite(.timeLimit(.minutes(1))) struct EngineTests {
+@Suite(.timeLimit(.minutes(5))) struct EngineTests {
     private static func body(_ numbers: String = "1,2") -> String {
         #"{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[\#(numbers)]}]}"#
     }

@@ -9,7 +9,7 @@ import TransportSecurity
 
 @testable import Inference
 
-@Suite(.timeLimit(.minutes(1))) struct ModelFetcherTests {
+@Suite(.timeLimit(.minutes(5))) struct ModelFetcherTests {
     static func exchange(_ answers: [String: (Int, String)]) -> ClosureExchange {
         ClosureExchange { request in
             let address = "\(request.head.scheme ?? "")://\(request.head.authority ?? "")\(request.head.path ?? "")"

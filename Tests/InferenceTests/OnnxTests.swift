@@ -11,7 +11,7 @@ import Testing
 @testable import Inference
 @testable import InferenceHTTP
 
-@Suite(.timeLimit(.minutes(1))) struct OnnxTests {
+@Suite(.timeLimit(.minutes(5))) struct OnnxTests {
     @Test("iris predicts what scikit-learn predicts, labels and probabilities") func iris() async throws {
         let file = TestModels.examples.appendingPathComponent("iris-expected.json")
         let expected = try JSONValue(parsing: [UInt8](Data(contentsOf: file)))

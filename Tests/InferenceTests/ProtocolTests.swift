@@ -9,7 +9,7 @@ import Testing
 @testable import Inference
 @testable import InferenceHTTP
 
-@Suite(.timeLimit(.minutes(1))) struct ProtocolTests {
+@Suite(.timeLimit(.minutes(5))) struct ProtocolTests {
     struct Bad: Sendable, CustomTestStringConvertible {
         var body: String
         var says: String

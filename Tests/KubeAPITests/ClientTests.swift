@@ -9,7 +9,7 @@ import KubeModel
 import KubeTesting
 import Testing
 
-@Suite("Client", .timeLimit(.minutes(1)))
+@Suite("Client", .timeLimit(.minutes(5)))
 struct ClientTests {
     private let key = ObjectKey(namespace: "shop", name: "churn")
 

@@ -11,7 +11,7 @@ import KubeTesting
 import Synchronization
 import Testing
 
-@Suite("Credential plugins as real programs", .timeLimit(.minutes(1)))
+@Suite("Credential plugins as real programs", .timeLimit(.minutes(5)))
 struct CredentialTests {
     /// Runs `body` with a program made of a shell script.
     private func withScript(_ script: String, _ body: (String) async throws -> Void) async throws {

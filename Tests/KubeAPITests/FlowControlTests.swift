@@ -11,7 +11,7 @@ import Testing
 
 @testable import KubeAPI
 
-@Suite("Flow control", .timeLimit(.minutes(1)))
+@Suite("Flow control", .timeLimit(.minutes(5)))
 struct FlowControlTests {
     private let start = ManualTime().now()
 

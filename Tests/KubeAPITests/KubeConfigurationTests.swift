@@ -10,7 +10,7 @@ import KubeTesting
 import Synchronization
 import Testing
 
-@Suite("Kubeconfig", .timeLimit(.minutes(1)))
+@Suite("Kubeconfig", .timeLimit(.minutes(5)))
 struct KubeConfigurationTests {
     private static let first = """
         apiVersion: v1

@@ -8,7 +8,7 @@ import KubeModel
 import KubeTesting
 import Testing
 
-@Suite("Long lists, object by object", .timeLimit(.minutes(1)))
+@Suite("Long lists, object by object", .timeLimit(.minutes(5)))
 struct ListTests {
     private func read(_ answers: [ScriptedExchange.Answer]) async throws -> (parts: [String], version: String) {
         let client = KubeClient(exchange: ScriptedExchange(answers))

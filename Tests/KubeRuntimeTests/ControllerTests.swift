@@ -13,7 +13,7 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Controllers", .timeLimit(.minutes(1)))
+@Suite("Controllers", .timeLimit(.minutes(5)))
 struct ControllerTests {
     private static var quietLogger: Logger {
         var logger = Logger(label: "test")

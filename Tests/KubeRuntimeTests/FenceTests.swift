@@ -14,7 +14,7 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Fencing", .timeLimit(.minutes(1)))
+@Suite("Fencing", .timeLimit(.minutes(5)))
 struct FenceTests {
     private let start = WallTime(nanoseconds: 1_000_000_000_000)
 

@@ -13,7 +13,7 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Shards", .timeLimit(.minutes(1)))
+@Suite("Shards", .timeLimit(.minutes(5)))
 struct ShardTests {
     @Test("a key's shard never changes, and keys are spread evenly")
     func map() {

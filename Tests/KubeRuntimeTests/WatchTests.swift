@@ -12,7 +12,7 @@ import KubeTesting
 import Synchronization
 import Testing
 
-@Suite("Watching", .timeLimit(.minutes(1)))
+@Suite("Watching", .timeLimit(.minutes(5)))
 struct WatchTests {
     /// Something that happens to a watcher.
     enum Step: Sendable {

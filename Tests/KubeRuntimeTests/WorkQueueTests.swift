@@ -9,7 +9,7 @@ import Testing
 
 @testable import KubeRuntime
 
-@Suite("Work queue", .timeLimit(.minutes(1)))
+@Suite("Work queue", .timeLimit(.minutes(5)))
 struct WorkQueueTests {
     private let start = WallTime(nanoseconds: 0)
     private func key(_ name: String) -> ObjectKey { ObjectKey(namespace: "n", name: name) }

@@ -23,7 +23,7 @@ struct ClusterLifetimeTests {
         while true; do sleep 1; done
         """
 
-    @Test("A graceful shutdown asks every pod to end and leaves no process and no folder", .timeLimit(.minutes(1)))
+    @Test("A graceful shutdown asks every pod to end and leaves no process and no folder", .timeLimit(.minutes(5)))
     func graceful() async throws {
         let notes = try Notes()
         defer { notes.remove() }
@@ -42,7 +42,7 @@ struct ClusterLifetimeTests {
         #expect(["a", "b"].allSatisfy { notes.exists($0 + ".term") })
     }
 
-    @Test("Pods that ignore the request are killed at the limit", .timeLimit(.minutes(1)))
+    @Test("Pods that ignore the request are killed at the limit", .timeLimit(.minutes(5)))
     func stubborn() async throws {
         let notes = try Notes()
         defer { notes.remove() }
@@ -55,7 +55,7 @@ struct ClusterLifetimeTests {
         #expect(!isAlive(pid))
     }
 
-    @Test("A cancelled cluster kills its pods and leaves no folder", .timeLimit(.minutes(1)))
+    @Test("A cancelled cluster kills its pods and leaves no folder", .timeLimit(.minutes(5)))
     func cancelled() async throws {
         let notes = try Notes()
         defer { notes.remove() }
@@ -74,7 +74,7 @@ struct ClusterLifetimeTests {
 
     @Test(
         "A deleted pod gets its grace, is no ready endpoint at once, and is killed after it",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(5))
     )
     func deletion() async throws {
         let notes = try Notes()
@@ -101,7 +101,7 @@ struct ClusterLifetimeTests {
         }
     }
 
-    @Test("A pod deleted with no grace is killed at once", .timeLimit(.minutes(1)))
+    @Test("A pod deleted with no grace is killed at once", .timeLimit(.minutes(5)))
     func force() async throws {
         let notes = try Notes()
         defer { notes.remove() }

@@ -11,7 +11,7 @@ import Testing
 
 @Suite("The whole local cluster, with real processes", .serialized)
 struct ClusterTests {
-    @Test("A Deployment gets running pods and endpoints, scales, and takes everything with it", .timeLimit(.minutes(1)))
+    @Test("A Deployment gets running pods and endpoints, scales, and takes everything with it", .timeLimit(.minutes(5)))
     func deployment() async throws {
         try await withCluster { client in
             var deployment = WorkloadPlanTests.deployment(replicas: 2, image: "sleeper")
@@ -41,7 +41,7 @@ struct ClusterTests {
         }
     }
 
-    @Test("A pod's exit code is that of its process, and it has an address of its own", .timeLimit(.minutes(1)))
+    @Test("A pod's exit code is that of its process, and it has an address of its own", .timeLimit(.minutes(5)))
     func process() async throws {
         try await withCluster { client in
             var pod = KubeObject(.pods, namespace: "default", name: "job")
@@ -65,7 +65,7 @@ struct ClusterTests {
 
     @Test(
         "An image that isn't in the table can't be pulled, and the message names those that are",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(5))
     )
     func missingImage() async throws {
         try await withCluster { client in

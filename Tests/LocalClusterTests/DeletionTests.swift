@@ -12,7 +12,7 @@ import Testing
 
 @Suite("What a deletion takes with it, with real processes", .serialized)
 struct DeletionTests {
-    @Test("A namespace takes everything in it, and refuses new things meanwhile", .timeLimit(.minutes(1)))
+    @Test("A namespace takes everything in it, and refuses new things meanwhile", .timeLimit(.minutes(5)))
     func namespace() async throws {
         try await TestCluster().run { client in
             try await client.create(.namespaces, KubeObject(.namespaces, namespace: nil, name: "shop"))
@@ -41,7 +41,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("In the foreground an owner goes after its dependents", .timeLimit(.minutes(1)))
+    @Test("In the foreground an owner goes after its dependents", .timeLimit(.minutes(5)))
     func foreground() async throws {
         try await TestCluster().run { client in
             let deployment = Self.deployment(script: "trap 'sleep 0.5; exit 0' TERM; while true; do sleep 0.05; done")
@@ -58,7 +58,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("Orphans stay without their owner, and a new one takes them in", .timeLimit(.minutes(1)))
+    @Test("Orphans stay without their owner, and a new one takes them in", .timeLimit(.minutes(5)))
     func orphans() async throws {
         try await TestCluster().run { client in
             let deployment = Self.deployment()
@@ -79,7 +79,7 @@ struct DeletionTests {
         }
     }
 
-    @Test("A pod that loses its labels is let go and replaced", .timeLimit(.minutes(1)))
+    @Test("A pod that loses its labels is let go and replaced", .timeLimit(.minutes(5)))
     func relabelled() async throws {
         try await TestCluster().run { client in
             let deployment = Self.deployment()

@@ -80,7 +80,7 @@ struct NodeHealthTests {
         #expect(EvictionPlan(pod: leaving, node: node, now: now) == .remove(reason: "PodGC: node is out of service"))
     }
 
-    @Test("The pods of a node without power are replaced on another, and end once it is back", .timeLimit(.minutes(1)))
+    @Test("The pods of a node without power are replaced on another, and end once it is back", .timeLimit(.minutes(5)))
     func powerLoss() async throws {
         let cluster = TestCluster { configuration in
             configuration.nodeCount = 2
@@ -143,7 +143,7 @@ struct NodeHealthTests {
         }
     }
 
-    @Test("A node that was off for a moment starts its pods again and counts it", .timeLimit(.minutes(1)))
+    @Test("A node that was off for a moment starts its pods again and counts it", .timeLimit(.minutes(5)))
     func powerCycle() async throws {
         try await TestCluster().run { client in
             let pod = try await client.create(
@@ -164,7 +164,7 @@ struct NodeHealthTests {
         }
     }
 
-    @Test("The pods of a Node that is deleted are removed", .timeLimit(.minutes(1)))
+    @Test("The pods of a Node that is deleted are removed", .timeLimit(.minutes(5)))
     func deletedNode() async throws {
         try await TestCluster().run { client in
             var pod = TestCluster.pod("p", ["main": "exit"])

@@ -13,7 +13,7 @@ import Testing
 
 @Suite("Logs through the API, with real processes", .serialized)
 struct PodLogTests {
-    @Test("Whole, the last lines, with times, of one container", .timeLimit(.minutes(1)))
+    @Test("Whole, the last lines, with times, of one container", .timeLimit(.minutes(5)))
     func query() async throws {
         try await TestCluster().run { client in
             let pod = TestCluster.pod(
@@ -39,7 +39,7 @@ struct PodLogTests {
         }
     }
 
-    @Test("A followed log brings lines as they come and ends with the container", .timeLimit(.minutes(1)))
+    @Test("A followed log brings lines as they come and ends with the container", .timeLimit(.minutes(5)))
     func follow() async throws {
         let gate = NSTemporaryDirectory() + "modelfleet-gate-\(UInt64.random(in: 0 ... .max))"
         defer { try? FileManager.default.removeItem(atPath: gate) }
@@ -64,7 +64,7 @@ struct PodLogTests {
         }
     }
 
-    @Test("The log of the instance before stays, also while the next one is waited for", .timeLimit(.minutes(1)))
+    @Test("The log of the instance before stays, also while the next one is waited for", .timeLimit(.minutes(5)))
     func previous() async throws {
         let mark = NSTemporaryDirectory() + "modelfleet-mark-\(UInt64.random(in: 0 ... .max))"
         defer { try? FileManager.default.removeItem(atPath: mark) }

@@ -128,7 +128,7 @@ struct PodVolumeTests {
         )
     }
 
-    @Test("Mounted files follow their config map; a missing one is waited for", .timeLimit(.minutes(1)))
+    @Test("Mounted files follow their config map; a missing one is waited for", .timeLimit(.minutes(5)))
     func updates() async throws {
         try await TestCluster().run { client in
             var pod = TestCluster.pod("p", ["main": "while :; do cat etc/app/text; echo; sleep 0.05; done"], grace: 1)
@@ -181,7 +181,7 @@ struct PodVolumeTests {
         }
     }
 
-    @Test("What a container writes to its termination message file is its message", .timeLimit(.minutes(1)))
+    @Test("What a container writes to its termination message file is its message", .timeLimit(.minutes(5)))
     func terminationMessage() async throws {
         try await TestCluster().run { client in
             let script = "printf why > $MODELFLEET_ROOT/dev/termination-log; exit 3"

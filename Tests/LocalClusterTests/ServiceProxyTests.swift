@@ -27,7 +27,7 @@ struct ServiceProxyTests {
         #expect(ServiceListener(service: service, address: "127.96.0.1", port: other).unprivilegedPort == nil)
     }
 
-    @Test("Hundreds of short connections, one after the other and at once, lose nothing", .timeLimit(.minutes(1)))
+    @Test("Hundreds of short connections, one after the other and at once, lose nothing", .timeLimit(.minutes(5)))
     func shortConnections() async throws {
         try await withProxy { proxy in
             let servers = try await [SmallServer.start(on: address), SmallServer.start(on: Loopback.address())]
@@ -51,7 +51,7 @@ struct ServiceProxyTests {
         }
     }
 
-    @Test("Large bodies pass both ways unchanged", .timeLimit(.minutes(1)))
+    @Test("Large bodies pass both ways unchanged", .timeLimit(.minutes(5)))
     func largeBodies() async throws {
         try await withProxy { proxy in
             let server = try await SmallServer.start(on: address)
@@ -66,7 +66,7 @@ struct ServiceProxyTests {
 
     @Test(
         "A client that doesn't read holds the server back, and gets every byte later, whatever it closed before",
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         arguments: [false, true],
         [6, 48]
     )
@@ -101,7 +101,7 @@ struct ServiceProxyTests {
         }
     }
 
-    @Test("A connection outlives its endpoint; others are closed at once", .timeLimit(.minutes(1)))
+    @Test("A connection outlives its endpoint; others are closed at once", .timeLimit(.minutes(5)))
     func endpointRemoved() async throws {
         try await withProxy { proxy in
             let server = try await SmallServer.start(on: address)
@@ -127,7 +127,7 @@ struct ServiceProxyTests {
 
     @Test(
         "A connection to a Service that holds requests waits for an endpoint, and wakes its model",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(5))
     )
     func holds() async throws {
         let client = KubeClient(exchange: APIServer())
@@ -153,7 +153,7 @@ struct ServiceProxyTests {
         }
     }
 
-    @Test("What is held goes on to its end when its Service holds no more", .timeLimit(.minutes(1)))
+    @Test("What is held goes on to its end when its Service holds no more", .timeLimit(.minutes(5)))
     func holdsNoMore() async throws {
         try await withProxy { proxy in
             proxy.update(table([], holds: true))
@@ -170,7 +170,7 @@ struct ServiceProxyTests {
         }
     }
 
-    @Test("An endpoint that refuses is passed over", .timeLimit(.minutes(1)))
+    @Test("An endpoint that refuses is passed over", .timeLimit(.minutes(5)))
     func refused() async throws {
         try await withProxy { proxy in
             let gone = try await SmallServer.start(on: Loopback.address())
@@ -186,7 +186,7 @@ struct ServiceProxyTests {
         }
     }
 
-    @Test("Its listeners close with it, gracefully or not", .timeLimit(.minutes(1)), arguments: [false, true])
+    @Test("Its listeners close with it, gracefully or not", .timeLimit(.minutes(5)), arguments: [false, true])
     func shutdown(isGraceful: Bool) async throws {
         let proxy = ServiceProxy(configuration: configuration())
         let server = try await SmallServer.start(on: address)
@@ -202,7 +202,7 @@ struct ServiceProxyTests {
         await server.stop()
     }
 
-    @Test("An address that is taken is tried again by itself", .timeLimit(.minutes(1)))
+    @Test("An address that is taken is tried again by itself", .timeLimit(.minutes(5)))
     func takenAddress() async throws {
         let time = ManualTime()
         let squatter = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

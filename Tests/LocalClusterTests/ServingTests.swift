@@ -17,7 +17,7 @@ import Testing
 struct ServingTests {
     private let curl = CurlExchange(configuration: CurlConfiguration(http2: false))
 
-    @Test("The probes follow each other, and a liveness that fails restarts the container", .timeLimit(.minutes(1)))
+    @Test("The probes follow each other, and a liveness that fails restarts the container", .timeLimit(.minutes(5)))
     func probes() async throws {
         let pods = HTTPPodSpawner(lastService: .zero)
         pods.switches.withLock { state in
@@ -54,7 +54,7 @@ struct ServingTests {
         }
     }
 
-    @Test("Probes by HTTP, TCP and command pass or say what is wrong", .timeLimit(.minutes(1)))
+    @Test("Probes by HTTP, TCP and command pass or say what is wrong", .timeLimit(.minutes(5)))
     func prober() async throws {
         let prober = Prober(exchange: curl, processes: SystemProcessSpawner(), time: SystemTime())
         let pods = HTTPPodSpawner(lastService: .zero)
@@ -92,7 +92,7 @@ struct ServingTests {
         #expect(await ask(["tcpSocket": ["port": 8080]]) != nil)
     }
 
-    @Test("A rolling update answers every request of clients that ask all the time", .timeLimit(.minutes(1)))
+    @Test("A rolling update answers every request of clients that ask all the time", .timeLimit(.minutes(5)))
     func rollingUpdate() async throws {
         let pods = HTTPPodSpawner()
         try await TestCluster(runsProxies: true, probes: curl, processes: pods).run { client in

@@ -39,7 +39,7 @@ enum WorldEvent: Int, CaseIterable {
     }
 }
 
-@Suite("Rollouts: what holds whatever happens", .timeLimit(.minutes(2)))
+@Suite("Rollouts: what holds whatever happens", .timeLimit(.minutes(5)))
 struct RolloutPropertyTests {
     /// A plan in which nothing takes longer than a quarter of an hour.
     static func plan(_ strategy: RolloutStrategy, dynamic: Bool = false, surge: RolloutSurge = .auto) -> RolloutPlan {

@@ -94,7 +94,7 @@ struct ExpositionParserTests {
     @Test(
         "real pages, mutated and cut at random, never crash it",
         .enabled(if: ReferenceData.isPresent),
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(5))
     )
     func mutatedPages() throws {
         let random = SeededRandom(seed: 17)

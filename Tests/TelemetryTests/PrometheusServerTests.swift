@@ -14,7 +14,7 @@ import Testing
 @Suite(
     "A real Prometheus server",
     .enabled(if: ProcessInfo.processInfo.environment["MODELFLEET_TEST_PROMETHEUS"] != nil, "no server is named"),
-    .timeLimit(.minutes(1))
+    .timeLimit(.minutes(5))
 )
 struct PrometheusServerTests {
     private func client() throws -> PrometheusClient {

@@ -51,7 +51,7 @@ private struct FakePrometheus: HTTPExchange {
     }
 }
 
-@Suite("Signals from a Prometheus server", .timeLimit(.minutes(1)))
+@Suite("Signals from a Prometheus server", .timeLimit(.minutes(5)))
 struct PrometheusSourceTests {
     private let now = WallTime(seconds: 1000)
 

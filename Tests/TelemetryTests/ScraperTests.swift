@@ -31,7 +31,7 @@ struct ScraperTests {
             .scrape(ScrapeTarget(pod: "p", authority: "p:1"), mapping: Self.mapping)
     }
 
-    @Test("scrapes all targets with a bound on how many at a time", .timeLimit(.minutes(1)))
+    @Test("scrapes all targets with a bound on how many at a time", .timeLimit(.minutes(5)))
     func scrapes() async {
         let running = Mutex((now: 0, most: 0))
         let exchange = ClosureExchange { request in
@@ -55,7 +55,7 @@ struct ScraperTests {
         #expect(running.withLock { $0.most } <= 3)
     }
 
-    @Test("a server that doesn't answer is given up after the time limit", .timeLimit(.minutes(1)))
+    @Test("a server that doesn't answer is given up after the time limit", .timeLimit(.minutes(5)))
     func timesOut() async {
         let time = ManualTime()
         let exchange = ClosureExchange { _ in
@@ -69,7 +69,7 @@ struct ScraperTests {
         #expect(await result == .failed("no answer within 1.0 s"))
     }
 
-    @Test("asks as Prometheus does, and reads the page in the format that the answer names", .timeLimit(.minutes(1)))
+    @Test("asks as Prometheus does, and reads the page in the format that the answer names", .timeLimit(.minutes(5)))
     func negotiates() async {
         let fields = Mutex(HTTPFields())
         let exchange = ClosureExchange { request in
@@ -90,7 +90,7 @@ struct ScraperTests {
 
     @Test(
         "an OpenMetrics page that was cut off, a page of HTML and a page that is too large fail with reasons",
-        .timeLimit(.minutes(1))
+        .timeLimit(.minutes(5))
     )
     func refuses() async {
         let cases: [(Page, ExpositionLimits, String)] = [

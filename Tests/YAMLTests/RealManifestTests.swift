@@ -16,7 +16,7 @@ struct RealManifestTests {
 
     @Test(
         "manifests and CRDs of other projects are read, written and read again",
-        .timeLimit(.minutes(1)),
+        .timeLimit(.minutes(5)),
         .enabled(if: arePresent, "skipped: the manifests aren't beside the project")
     )
     func roundTrip() throws {

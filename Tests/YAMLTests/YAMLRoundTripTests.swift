@@ -46,7 +46,7 @@ struct YAMLRoundTripTests {
         }
     }
 
-    @Test("random values read back as they were written", .timeLimit(.minutes(1)))
+    @Test("random values read back as they were written", .timeLimit(.minutes(5)))
     func random() throws {
         let generator = Generator(random: SeededRandom(seed: 1))
         for _ in 0..<3000 {
@@ -62,7 +62,7 @@ struct YAMLRoundTripTests {
         }
     }
 
-    @Test("several documents read back", .timeLimit(.minutes(1)))
+    @Test("several documents read back", .timeLimit(.minutes(5)))
     func documents() throws {
         let generator = Generator(random: SeededRandom(seed: 2))
         for _ in 0..<300 {
@@ -73,7 +73,7 @@ struct YAMLRoundTripTests {
         }
     }
 
-    @Test("JSON is YAML: what JSON encodes is read as the same value", .timeLimit(.minutes(1)))
+    @Test("JSON is YAML: what JSON encodes is read as the same value", .timeLimit(.minutes(5)))
     func json() throws {
         let generator = Generator(random: SeededRandom(seed: 3))
         for _ in 0..<1000 {
@@ -89,7 +89,7 @@ struct YAMLRoundTripTests {
         }
     }
 
-    @Test("damaged texts and random bytes are read or refused, never more", .timeLimit(.minutes(1)))
+    @Test("damaged texts and random bytes are read or refused, never more", .timeLimit(.minutes(5)))
     func damage() {
         let random = SeededRandom(seed: 4)
         let generator = Generator(random: random)

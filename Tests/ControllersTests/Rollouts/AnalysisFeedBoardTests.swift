@@ -14,7 +14,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("Analysis feed on a scrape board", .timeLimit(.minutes(1)))
+@Suite("Analysis feed on a scrape board", .timeLimit(.minutes(5)))
 struct AnalysisFeedBoardTests {
     /// The pages of two pods, and how often they were read.
     private final class Pages: Sendable {

@@ -12,7 +12,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("Canaries against an API server", .timeLimit(.minutes(1)))
+@Suite("Canaries against an API server", .timeLimit(.minutes(5)))
 struct CanaryReconcileTests {
     private static let version2: JSONValue = ["model": ["version": "2"]]
 

@@ -112,7 +112,7 @@ struct ChecksTests {
     func addresses(_ url: String) { #expect(WebAddress(url) == nil) }
 }
 
-@Suite("Asking checks", .timeLimit(.minutes(1)))
+@Suite("Asking checks", .timeLimit(.minutes(5)))
 struct CheckPollerTests {
     private static let context = CheckContext(
         model: ObjectKey(namespace: "n", name: "m"),

@@ -58,7 +58,7 @@ private func status(_ code: Int) -> HTTPResponseMessage {
     HTTPResponseMessage(status: HTTPResponse.Status(code: code), text: "")
 }
 
-@Suite("Rollout notifications", .timeLimit(.minutes(1)))
+@Suite("Rollout notifications", .timeLimit(.minutes(5)))
 struct NotifierTests {
     private let time = ManualTime()
     private let key = ObjectKey(namespace: "default", name: "m")
