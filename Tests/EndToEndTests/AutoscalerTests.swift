@@ -63,6 +63,8 @@ extension EndToEnd {
                         return top.output.components(separatedBy: "iris-r1-").count == 4 ? top : nil
                     }
                     #expect(top.status == 0 && top.output.contains("Mi"), "\(top.output)")
+                    let nodes = try await local.kubectl(["top", "nodes"])
+                    #expect(nodes.status == 0 && nodes.output.contains("%"), "\(nodes.output)")
                 }
 
                 #expect(try await load.end(within: .seconds(60)) == 0, "\(load.output)")
