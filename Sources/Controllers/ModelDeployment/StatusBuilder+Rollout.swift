@@ -21,6 +21,9 @@ extension StatusBuilder {
         status["history"] = history.isEmpty ? nil : .array(history)
         guard let state = decision.state else { return }
         status["rollout"] = state.json
+        // Between two looks the answers of the last one hold.
+        let checks = observation.evidence?.checks.map(\.json) ?? stored?.at("rollout", "checks")?.array ?? []
+        if state.phase.isActive, !checks.isEmpty { status.set(.array(checks), at: "rollout", "checks") }
         guard state.phase.isActive, let number = decision.canaryRevision, number != serving else { return }
         var canary = track(number)
         let weight = state.achievedWeight ?? state.desiredWeight

@@ -258,6 +258,18 @@ extension ModelDeployment {
                 "message": .string("A sentence for a person."),
                 "handledRequest": .string("The request that was acted on last."),
                 "judgement": .open("What the judge holds of the canary."), "judge": .open("What the judge remembers."),
+                "checks": .list(
+                    "What the further checks answered last.",
+                    of: StructuralSchema.object(
+                        "One answer.",
+                        [
+                            "name": .string("The check."), "result": .string("Passed, Failed or NoData."),
+                            "message": .string("What was seen."),
+                        ]
+                    ),
+                    limit: 20,
+                    keys: ["name"]
+                ),
             ]
         )
         schema.preservesUnknownFields = true

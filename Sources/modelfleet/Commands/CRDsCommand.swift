@@ -24,11 +24,18 @@ struct CRDsCommand: ParsableCommand {
             let text = FleetAPI.generatedHeader + YAMLWriter().text(documents: definitions.map(\.json))
             return print(text, terminator: "")
         }
-        for definition in definitions {
-            let path = "\(output)/\(FleetAPI.fileName(of: definition))"
-            let text = FleetAPI.generatedHeader + YAMLWriter().text(definition.json)
-            try text.write(toFile: path, atomically: true, encoding: .utf8)
-            print(path)
+        do {
+            try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
+            for definition in definitions { try write(definition, into: output) }
+        } catch {
+            throw CommandFailure("the definitions can't be written into \"\(output)\": \(error.localizedDescription)")
         }
+    }
+
+    private func write(_ definition: KubeObject, into output: String) throws {
+        let path = "\(output)/\(FleetAPI.fileName(of: definition))"
+        let text = FleetAPI.generatedHeader + YAMLWriter().text(definition.json)
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        print(path)
     }
 }

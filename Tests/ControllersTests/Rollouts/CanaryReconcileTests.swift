@@ -147,6 +147,28 @@ struct CanaryReconcileTests {
         #expect(try await harness.events("RolloutStarted").count == 1)
     }
 
+    @Test("what further checks answered is in status, also between two looks")
+    func checks() async throws {
+        let harness = try await Self.harness(Self.steps)
+        try await Self.settle(harness, 2)
+        try await harness.sync()
+        func status(_ evidence: RolloutEvidence?) throws -> JSONValue? {
+            var observation = try #require(
+                ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
+            )
+            observation.evidence = evidence
+            return ModelPlan(observation, renderer: ModelRenderer(templates: .builtIn)).status["rollout"]?["checks"]
+        }
+        let check = RolloutCheck(name: "golden", answer: .passed, message: "status 200")
+        let shown: JSONValue = [["name": "golden", "result": "Passed", "message": "status 200"]]
+        #expect(try status(RolloutEvidence(checks: [check])) == shown)
+        #expect(try status(nil) == nil)
+        let stored: JSONValue = ["status": ["rollout": ["checks": shown]]]
+        try await harness.client.patch(.modelDeployments, harness.key, .merge(stored), subresource: "status")
+        try await harness.sync()
+        #expect(try status(nil) == shown)
+    }
+
     @Test("the specs of revisions are kept, and those that no history names go")
     func kept() async throws {
         let harness = try await Self.harness(["revisionHistoryLimit": 1], replicas: 1)
