@@ -134,4 +134,39 @@ struct ContractCustomResourceTests {
             #expect(error.causes.contains { $0.field == "spec.scaling.engine" })
         }
     }
+
+    @Test("the keys of a list by key must be properties that every item has")
+    func listKeys() async throws {
+        let client = try await ContractCluster.client()
+        var definition = ContractObjects.widgetDefinition
+        let list: JSONValue = [
+            "type": "array", "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["optional", "absent", "none"],
+            "items": [
+                "type": "object", "required": ["none"],
+                "properties": [
+                    "optional": ["type": "string"], "none": ["type": "string", "nullable": true],
+                ],
+            ],
+        ]
+        let root = "spec.validation.openAPIV3Schema.properties[list]"
+        let schema: JSONValue = ["type": "object", "properties": ["list": list]]
+        definition["spec", "versions"] = [
+            ["name": "v1", "served": true, "storage": true, "schema": ["openAPIV3Schema": schema]]
+        ]
+        definition["metadata", "name"] = "wrongs.contract.modelfleet.dev"
+        definition["spec", "names"] = ["kind": "Wrong", "plural": "wrongs"]
+        let wrong = definition
+        let error = try #require(await failure { try await client.create(.customResourceDefinitions, wrong) })
+        #expect(error.isInvalid)
+        let fields = Set(error.causes.map { "\($0.reason ?? "") \($0.field ?? "")" })
+        #expect(
+            fields == [
+                "FieldValueRequired \(root).items.properties[optional].default",
+                "FieldValueForbidden \(root).items.properties[none].nullable",
+                "FieldValueInvalid \(root).x-kubernetes-list-map-keys",
+            ],
+            "\(error)"
+        )
+    }
 }

@@ -262,6 +262,7 @@ extension ModelDeployment {
                     "What the further checks answered last.",
                     of: StructuralSchema.object(
                         "One answer.",
+                        required: ["name"],
                         [
                             "name": .string("The check."), "result": .string("Passed, Failed or NoData."),
                             "message": .string("What was seen."),

@@ -98,12 +98,27 @@ enum DefinitionValidation {
         } else if schema["type"] == "array" {
             causes.required("\(path).items", "must be specified")
         }
-        let keys = schema["x-kubernetes-list-map-keys"]?.array ?? []
-        if schema["x-kubernetes-list-type"] == "map", keys.isEmpty {
-            causes.required(
-                "\(path).x-kubernetes-list-map-keys",
-                "must not be empty if x-kubernetes-list-type is map"
-            )
+        if schema["x-kubernetes-list-type"] == "map" { checkKeys(schema, path, &causes) }
+    }
+
+    /// The keys of a list by key: properties of its items that every item has.
+    private static func checkKeys(_ schema: JSONValue, _ path: String, _ causes: inout FieldCauses) {
+        let place = "\(path).x-kubernetes-list-map-keys"
+        let keys = (schema["x-kubernetes-list-map-keys"]?.array ?? []).compactMap(\.string)
+        if keys.isEmpty { causes.required(place, "must not be empty if x-kubernetes-list-type is map") }
+        guard let items = schema["items"] else { return }
+        let required = Set((items["required"]?.array ?? []).compactMap(\.string))
+        let why = "this property is in x-kubernetes-list-map-keys, so it"
+        for key in keys {
+            guard let property = items.at("properties", key) else {
+                causes.invalid(place, .array(keys.map(JSONValue.string)), "entries must all be names of item properties")
+                continue
+            }
+            let field = "\(path).items.properties[\(key)]"
+            if !required.contains(key), property["default"] == nil {
+                causes.required("\(field).default", "\(why) must have a default or be a required property")
+            }
+            if property["nullable"] == true { causes.forbidden("\(field).nullable", "\(why) cannot be nullable") }
         }
     }
 }
