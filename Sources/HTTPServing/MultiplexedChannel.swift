@@ -83,9 +83,12 @@ struct MultiplexedChannel: ServerChildChannel {
         // A stream's writer waits above the first and goes on below the second: a slow reader holds up its own stream.
         configuration.stream.outboundBufferSizeHighWatermark = 64 << 10
         configuration.stream.outboundBufferSizeLowWatermark = 32 << 10
-        // Ending a watch resets its stream: a controller that ends its watches together is no attacker.
+        // Ending a watch resets its stream, and libcurl 7.88 sends a PRIORITY frame with a request: a controller that ends its watches
+        // together, or writes as fast as it gets answers, is no attacker.
         configuration.stream.streamResetFrameRateLimit.maximumCount = 10_000
+        configuration.stream.streamResetFrameRateLimit.windowLength = .seconds(1)
         configuration.connection.controlFrameRateLimit.maximumCount = 10_000
+        configuration.connection.controlFrameRateLimit.windowLength = .seconds(1)
         return configuration
     }
 }
