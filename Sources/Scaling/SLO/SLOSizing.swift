@@ -15,10 +15,15 @@ public struct SLOSizing: Sendable, Hashable {
     public var maxReplicas = 0
     /// The replicas that are starting, with the time until each is expected to be ready.
     public var loading: [Loading] = []
-    /// The rate that is expected one cold start from now, in requests a second.
+    /// The rate of the last minute, or what is expected one cold start from now where that is less, in requests a second.
     public var expectedRate = 0.0
-    /// The capacity to have for it: the rate with its margin.
+    /// The capacity that the plan asks for now: what it expects one cold start from now, with its margin.
     public var safeRate = 0.0
+    /// The plan in words; at most `planLimit` characters.
+    public var plan = ""
+    static let planLimit = 200
+    /// The capacity to keep, what was asked for within the hold included.
+    public var heldRate = 0.0
     /// The rate that has to be served now so that nobody waits too long.
     public var burstRate = 0.0
     /// The requests that wait now.
@@ -41,8 +46,8 @@ public struct SLOSizing: Sendable, Hashable {
     public var heldReplicas = 0
     /// What the flow of requests needed at the decision before.
     public var previousNeed = 0
-    /// The seconds since the count was last lowered.
-    public var sinceDecreaseSeconds = 1e9
+    /// What the present surplus has cost since it began, in replica-seconds.
+    public var surplusSeconds = 0.0
     /// The seconds for which a surplus is kept.
     public var holdSeconds = 60.0
     /// Whether signals are missing, so that the count may hold or rise only.
@@ -69,7 +74,7 @@ public struct SLOSizing: Sendable, Hashable {
     var replicaRate: Double { concurrency / max(serviceSeconds, 1e-9) }
 
     /// The replicas for a flow of `rate`; forgives a thousandth, so that rounding asks for nobody.
-    private func replicas(for rate: Double) -> Int {
+    func replicas(for rate: Double) -> Int {
         Int(min(max(0, rate / max(replicaRate, 1e-9) - 1e-3).rounded(.up), 1e9))
     }
 
@@ -121,8 +126,8 @@ public struct SLOSizing: Sendable, Hashable {
                 "Forecast",
                 replicas(for: safeRate),
                 safeRate,
-                "\(text(expectedRate)) requests/s expected in \(text(horizonSeconds)) s, \(text(safeRate)) with its margin, "
-                    + "at \(text(replicaRate)) per replica"
+                "\(text(expectedRate)) requests/s now, ready in \(text(horizonSeconds)) s for \(text(safeRate)) "
+                    + "(\(plan)), at \(text(replicaRate)) per replica"
             ),
             proposal(
                 "QueueModel",
@@ -130,7 +135,6 @@ public struct SLOSizing: Sendable, Hashable {
                 expectedRate,
                 "so that no more than \(text(lateShare * 100)) % wait longer than \(text(slackSeconds)) s"
             ),
-            proposal("Burst", replicas(for: burstRate), burstRate, "\(text(burstRate)) requests/s to serve right now"),
             proposal(
                 "Backlog",
                 byBacklog,
@@ -210,7 +214,8 @@ public struct SLOSizing: Sendable, Hashable {
         return decision
     }
 
-    /// Spares changes that are hardly worth one: a small rise waits for a second look, small surpluses go together.
+    /// Spares changes that are hardly worth one: a small rise waits for a second look, and a surplus goes when keeping it has
+    /// cost as much as a change (break-even, as for a cold start).
     private func steady(_ decision: inout ScaleDecision) {
         if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, previousNeed <= current,
             waiting <= tolerated
@@ -218,10 +223,16 @@ public struct SLOSizing: Sendable, Hashable {
             apply("SecondLook", &decision, current, "a rise of a tenth waits for a second look")
         }
         let surplus = current - decision.desired
-        if surplus > 0, Double(surplus) < 0.2 * Double(current), sinceDecreaseSeconds < holdSeconds {
-            apply("Together", &decision, current, "a small surplus so soon after another is kept for a while")
+        if surplus > 0, surplusSeconds < changeSeconds {
+            apply("Together", &decision, current, "a surplus is kept until it has cost as much as a change")
         }
     }
+
+    /// The replicas beyond what is needed and kept.
+    var surplus: Int { max(0, current - max(minReplicas, needed, heldReplicas)) }
+
+    /// What a change of the count may cost, in replica-seconds: as much as two fifths of all replicas for one hold.
+    private var changeSeconds: Double { 0.4 * Double(current) * holdSeconds }
 
     private func apply(_ rule: String, _ decision: inout ScaleDecision, _ after: Int, _ note: String) {
         guard after != decision.desired else { return }

@@ -26,8 +26,7 @@ extension ComparisonReport {
             <h1>\(Self.escaped(load))</h1>
             <p>\(Self.escaped(title)).</p>
             \(tableHTML)
-            <p>The oracle knows the whole load beforehand and has \(Decimal.text(oracle.attainment * 100, 1)) % on time with \
-            \(Decimal.text(oracle.replicaHours, 2)) replica-hours; the work alone takes \(Decimal.text(oracle.workHours, 2)).</p>
+            <p>\(Self.escaped(oracleText)).</p>
             <p class="key">\(key(drawn))</p>
             \(plots(drawn))
             </body></html>
