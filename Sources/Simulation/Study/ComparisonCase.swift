@@ -39,10 +39,11 @@ public struct ComparisonCase: Sendable {
         self.init(name: trace.name, settings: settings, plan: trace.plan(scaledBy: factor, seed: seed))
     }
 
-    /// The replica-hours that every schedule needs for the objective's percentile, perfect knowledge or not: computed anew
-    /// each time, which takes seconds for a day.
+    /// The replica-hours that every schedule needs that answers everything and the objective's percentile on time, perfect
+    /// knowledge or not; at least the work. Computed anew each time, which takes seconds for a day.
     public var lowerBoundHours: Double {
-        CostLowerBound.hours(profile, settings: settings, attainment: settings.objectivePercentile / 100)
+        let share = settings.objectivePercentile / 100
+        return max(oracle.workHours, CostLowerBound.hours(profile, settings: settings, attainment: share))
     }
 
     /// Runs one policy.
