@@ -28,4 +28,22 @@ enum DemandForecast {
         let before = (count - last) / (seconds - lastSeconds)
         return max(0, min(5 * rate, rate + (rate - before) / (seconds / 2) * (horizon + lastSeconds / 2)))
     }
+
+    /// The rate in `horizon` seconds if a rise goes on, at most 5 times the rate; the rate where nothing rises steadily.
+    ///
+    /// The smallest of three rises in a row, each from one span of 6 s to the next: a step is in two of them at most, and
+    /// noise seldom goes up three times, so both count for nothing.
+    static func rising(_ history: ArrivalHistory, horizon: Double) -> Double {
+        let span = 6.0
+        var sums = [(count: 0.0, seconds: 0.0)]
+        for part in 1...4 { sums.append(history.recent(Double(part) * span)) }
+        var rates: [Double] = []
+        for part in 1...4 {
+            let seconds = sums[part].seconds - sums[part - 1].seconds
+            guard seconds > 0.5 * span else { return history.rate(span) }
+            rates.append((sums[part].count - sums[part - 1].count) / seconds)
+        }
+        let rise = min(rates[0] - rates[1], rates[1] - rates[2], rates[2] - rates[3])
+        return min(5 * rates[0], rates[0] + max(0, rise) / span * (horizon + span / 2))
+    }
 }

@@ -81,6 +81,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         let slack = max(0, policy.objective.milliseconds / 1000 - tail)
         let burst = history.burstRate(slack: slack)
         let horizon = profile.plannedColdStart + seconds
+        let rates = DemandForecast.rates(history, burstRate: burst, horizon: horizon)
         let answer = rehearsal.step(
             Rehearsal.Step(
                 now: now,
@@ -93,7 +94,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
                 price: policy.latePrice,
                 minReplicas: Double(max(policy.minReplicas, 1))
             ),
-            rates: DemandForecast.rates(history, burstRate: burst, horizon: horizon)
+            rates: rates
         )
         sizing.serviceSeconds = service
         sizing.concurrency = concurrency
@@ -107,6 +108,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.plan = answer.plan.text
         sizing.latePrice = policy.latePrice
         sizing.burstRate = burst
+        sizing.risingRate = DemandForecast.rising(history, horizon: horizon)
     }
 }
 

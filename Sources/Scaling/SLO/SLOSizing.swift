@@ -26,6 +26,8 @@ public struct SLOSizing: Sendable, Hashable {
     public var heldRate = 0.0
     /// The rate that has to be served now so that nobody waits too long.
     public var burstRate = 0.0
+    /// The rate one cold start from now if it goes on rising as in the last half minute, in requests a second.
+    public var risingRate = 0.0
     /// The requests that wait now.
     public var waiting = 0.0
     /// The mean seconds of work in a request.
@@ -82,19 +84,25 @@ public struct SLOSizing: Sendable, Hashable {
     /// have seen yet why they wait.
     private var drainRate: Double { max(expectedRate, burstRate) }
 
+    /// The rate to expect one cold start from now while requests wait. A rise goes on until it is seen to end: who drains a
+    /// queue for the load of now while the load rises keeps it, and everybody in it is late.
+    private var surgeRate: Double { max(drainRate, risingRate) }
+
     /// The requests that will wait when a replica that is started now gets ready, if the expected rate comes.
     ///
-    /// Walks through the horizon: loading replicas join when they are expected. What may wait and still be on time doesn't
-    /// count.
+    /// Walks through the horizon, in which the rate goes straight from the one of now to the one of then: loading replicas
+    /// join when they are expected. What may wait and still be on time doesn't count.
     var backlog: Double {
         var queue = waiting
         var time = 0.0
         var capacity = Double(ready) * replicaRate
+        let slope = (surgeRate - drainRate) / max(horizonSeconds, 1e-9)
         for arrival in loading.sorted(by: { $0.inSeconds < $1.inSeconds }) + [
             Loading(count: 0, inSeconds: horizonSeconds)
         ] {
             let until = min(horizonSeconds, max(time, arrival.inSeconds))
-            queue = max(0, queue + (drainRate - capacity) * (until - time))
+            let rate = drainRate + slope * (time + until) / 2
+            queue = max(0, queue + (rate - capacity) * (until - time))
             time = until
             capacity += Double(arrival.count) * replicaRate
         }
@@ -109,7 +117,7 @@ public struct SLOSizing: Sendable, Hashable {
     /// Replicas for it cost their cold start and the drain itself, so fewer for longer is cheaper; but all that arrives
     /// meanwhile is late. The sum is smallest at the square root below.
     private func drainSeconds(_ backlog: Double) -> Double {
-        let seconds = (backlog * horizonSeconds / (latePrice * max(drainRate, 1e-9))).squareRoot()
+        let seconds = (backlog * horizonSeconds / (latePrice * max(surgeRate, 1e-9))).squareRoot()
         return max(1, min(horizonSeconds, seconds))
     }
 
@@ -119,7 +127,7 @@ public struct SLOSizing: Sendable, Hashable {
         let byQueue = queue.replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
         let backlog = waiting > tolerated ? backlog : 0
         let drain = drainSeconds(backlog)
-        let byBacklog = backlog > 0 ? replicas(for: drainRate + backlog / drain) : 0
+        let byBacklog = backlog > 0 ? replicas(for: surgeRate + backlog / drain) : 0
         let text = TargetTracking.text
         return [
             proposal(
@@ -228,8 +236,8 @@ public struct SLOSizing: Sendable, Hashable {
         }
     }
 
-    /// The replicas beyond what is needed and kept.
-    var surplus: Int { max(0, current - max(minReplicas, needed, heldReplicas)) }
+    /// The replicas beyond what is needed now; those that are held count, since they cost as much as the others.
+    var surplus: Int { max(0, current - max(minReplicas, needed)) }
 
     /// What a change of the count may cost, in replica-seconds: as much as two fifths of all replicas for one hold.
     private var changeSeconds: Double { 0.4 * Double(current) * holdSeconds }
