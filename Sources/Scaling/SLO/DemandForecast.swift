@@ -4,7 +4,7 @@
 /// The plain forecasts of the arrival rate one cold start from now; which to believe is learned by `Rehearsal`.
 enum DemandForecast {
     /// Their names.
-    static let names = ["burst", "16 s mean", "60 s mean", "240 s mean", "slow trend", "quick trend"]
+    static let names = ["burst", "16 s mean", "60 s mean", "240 s mean", "slow trend", "quick trend", "rise"]
     /// The position of the one to believe at first.
     static let first = 2
 
@@ -14,6 +14,7 @@ enum DemandForecast {
             burstRate, history.rate(16), history.rate(60), history.rate(240),
             trend(history, short: 60, long: 180, horizon: horizon),
             trend(history, short: 12, long: 36, horizon: horizon),
+            rising(history, horizon: horizon),
         ]
     }
 
