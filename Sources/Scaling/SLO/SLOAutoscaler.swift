@@ -67,7 +67,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.isIncomplete = silent > 0
         sizing.waiting = traffic.waiting * scale
         size(&sizing, now: now, seconds: traffic.intervalSeconds, arrived: traffic.arrived * scale)
-        needs.add(sizing.needed, now: now, hold: sizing.holdSeconds)
+        needs.add(sizing.neededByQueue, now: now, hold: sizing.holdSeconds)
         sizing.heldReplicas = max(needs.largest, sizing.replicas(for: sizing.heldRate))
         sizing.surplusSeconds = surplusSeconds + Double(sizing.surplus) * traffic.intervalSeconds
         return sizing

@@ -170,6 +170,12 @@ public struct SLOSizing: Sendable, Hashable {
         return proposals.filter { $0.source != "Backlog" }.compactMap(\.replicas).max() ?? current
     }
 
+    /// What the steady noise needs.
+    var neededByQueue: Int {
+        guard serviceSeconds > 0 else { return current }
+        return proposals.first { $0.source == "QueueModel" }?.replicas ?? 0
+    }
+
     /// The decision.
     public func decision() -> ScaleDecision {
         let proposals = serviceSeconds > 0 ? proposals : []
