@@ -33,7 +33,7 @@ public struct SLOPolicy: Sendable, Hashable {
         self.minReplicas = max(0, minReplicas)
         self.maxReplicas = max(self.minReplicas, maxReplicas)
         let share = min(0.99, max(0.001, 1 - objective.percentile / 100))
-        self.latePrice = min(10_000, max(0.1, latePrice ?? objective.latePrice ?? 3 / share))
+        self.latePrice = min(10_000, max(0.1, latePrice ?? objective.latePrice ?? 2 / share))
         self.concurrency = concurrency.map { max(1, $0) }
         self.coldStartSeconds = min(3600, max(0.1, coldStartSeconds))
         self.holdFactor = min(20, max(0, holdFactor))
