@@ -19,7 +19,9 @@ public struct SLOAutoscaler: Sendable, Hashable {
     private var orders = OrderMemory()
     private var last = SLOSizing()
     private var surplusSeconds = 0.0
-    private var previousNeed = 0
+    private var leastNeeds = SlidingExtreme(isLargest: false)
+    /// For which share of a cold start a small rise has to be needed.
+    private static let lookShare = 0.25
 
     /// An autoscaler without a memory.
     public init(policy: SLOPolicy) {
@@ -37,7 +39,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         last = sizing
         let decision = sizing.decision()
         surplusSeconds = sizing.surplus > 0 && decision.desired == decision.current ? sizing.surplusSeconds : 0
-        previousNeed = sizing.needed
+        leastNeeds.add(Double(sizing.needed), now: observation.time.seconds, span: Self.lookShare * sizing.horizonSeconds)
         orders.asked(for: decision.desired, at: observation.time.seconds)
         return (decision, sizing)
     }
@@ -49,7 +51,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.minReplicas = policy.minReplicas
         sizing.maxReplicas = policy.maxReplicas
         let now = observation.time.seconds
-        sizing.previousNeed = previousNeed
+        sizing.previousNeed = Int(leastNeeds.value ?? 0)
         sizing.holdSeconds = policy.holdFactor * profile.plannedColdStart
         sizing.loading = orders.loading(observation, coldStart: profile.coldStartSeconds)
         guard let traffic = observation.traffic, traffic.isUsable, observation.reporting > 0 else {

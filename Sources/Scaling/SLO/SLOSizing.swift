@@ -46,7 +46,7 @@ public struct SLOSizing: Sendable, Hashable {
     public var horizonSeconds = 0.0
     /// The largest count that was needed within the hold time before now.
     public var heldReplicas = 0
-    /// What the flow of requests needed at the decision before.
+    /// The least that the flow of requests needed at the decisions of the last quarter of a cold start, before this one.
     public var previousNeed = 0
     /// What the present surplus has cost since it began, in replica-seconds.
     public var surplusSeconds = 0.0
@@ -228,13 +228,13 @@ public struct SLOSizing: Sendable, Hashable {
         return decision
     }
 
-    /// Spares changes that are hardly worth one: a small rise waits for a second look, and a surplus goes when keeping it has
-    /// cost as much as a change (break-even, as for a cold start).
+    /// Spares changes that are hardly worth one: a small rise has to be needed for a quarter of a cold start, and a surplus
+    /// goes when keeping it has cost as much as a change (break-even, as for a cold start).
     private func steady(_ decision: inout ScaleDecision) {
         if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, previousNeed <= current,
             waiting <= tolerated
         {
-            apply("SecondLook", &decision, current, "a rise of a tenth waits for a second look")
+            apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
         }
         let surplus = current - decision.desired
         if surplus > 0, surplusSeconds < changeSeconds {
