@@ -39,8 +39,9 @@ public struct SLOAutoscaler: Sendable, Hashable {
         last = sizing
         let decision = sizing.decision()
         surplusSeconds = sizing.surplus > 0 && decision.desired == decision.current ? sizing.surplusSeconds : 0
-        leastNeeds.add(Double(sizing.needed), now: observation.time.seconds, span: Self.lookShare * sizing.horizonSeconds)
-        orders.asked(for: decision.desired, at: observation.time.seconds)
+        let now = observation.time.seconds
+        leastNeeds.add(Double(sizing.needed), now: now, span: Self.lookShare * sizing.horizonSeconds)
+        orders.asked(for: decision.desired, at: now)
         return (decision, sizing)
     }
 

@@ -6,7 +6,7 @@ public import KubeModel
 extension SLOSizing {
     private static let numbers: [(String, any WritableKeyPath<SLOSizing, Double> & Sendable)] = [
         ("expectedRate", \.expectedRate), ("safeRate", \.safeRate), ("heldRate", \.heldRate),
-        ("burstRate", \.burstRate), ("waiting", \.waiting),
+        ("burstRate", \.burstRate), ("risingRate", \.risingRate), ("waiting", \.waiting),
         ("serviceSeconds", \.serviceSeconds), ("concurrency", \.concurrency), ("variability", \.variability),
         ("slackSeconds", \.slackSeconds), ("lateShare", \.lateShare), ("latePrice", \.latePrice),
         ("horizonSeconds", \.horizonSeconds), ("surplusSeconds", \.surplusSeconds),
