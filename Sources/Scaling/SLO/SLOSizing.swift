@@ -123,8 +123,6 @@ public struct SLOSizing: Sendable, Hashable {
 
     /// What each consideration asks for, in the order of the trace.
     var proposals: [ScaleProposal] {
-        let queue = QueueModel(rate: expectedRate, serviceSeconds: serviceSeconds, variability: variability)
-        let byQueue = queue.replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
         let backlog = waiting > tolerated ? backlog : 0
         let drain = drainSeconds(backlog)
         let byBacklog = backlog > 0 ? replicas(for: surgeRate + backlog / drain) : 0
@@ -139,7 +137,7 @@ public struct SLOSizing: Sendable, Hashable {
             ),
             proposal(
                 "QueueModel",
-                byQueue,
+                neededByQueue,
                 expectedRate,
                 "so that no more than \(text(lateShare * 100)) % wait longer than \(text(slackSeconds)) s"
             ),
@@ -165,15 +163,13 @@ public struct SLOSizing: Sendable, Hashable {
     }
 
     /// What the flow of requests needs, before any memory and any bound; a backlog is drained once and isn't remembered.
-    var needed: Int {
-        guard serviceSeconds > 0 else { return current }
-        return proposals.filter { $0.source != "Backlog" }.compactMap(\.replicas).max() ?? current
-    }
+    var needed: Int { serviceSeconds > 0 ? max(replicas(for: safeRate), neededByQueue) : current }
 
     /// What the steady noise needs.
     var neededByQueue: Int {
         guard serviceSeconds > 0 else { return current }
-        return proposals.first { $0.source == "QueueModel" }?.replicas ?? 0
+        return QueueModel(rate: expectedRate, serviceSeconds: serviceSeconds, variability: variability)
+            .replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
     }
 
     /// The decision.
