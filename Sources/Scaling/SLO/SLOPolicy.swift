@@ -10,7 +10,7 @@ public struct SLOPolicy: Sendable, Hashable {
     /// The most replicas.
     public var maxReplicas: Int
     /// What a late request costs, as a multiple of what it costs to serve one: the knob between cost and safety, 0.1 to
-    /// 10,000. The default is 3 over the share that may be late: 60 for the 95th percentile, 300 for the 99th.
+    /// 10,000. The default is 2 over the share that may be late: 40 for the 95th percentile, 200 for the 99th.
     public var latePrice: Double
     /// The requests that a replica works on at the same time, where that is known; learned otherwise.
     public var concurrency: Double?
