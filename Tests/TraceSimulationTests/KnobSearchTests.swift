@@ -27,6 +27,7 @@ struct KnobSearchTests {
         let cheapest = try #require(tracking.min { $0.result.replicaHours < $1.result.replicaHours })
         #expect(cheapest.knobs.utilization >= 0.9, "\(cheapest.knobs)")
         let best = try #require(search.best)
+        #expect(best.namedResult.policy.hasPrefix(best.policy.rawValue + ", "), "\(best.namedResult.policy)")
         #expect(search.trials.count <= KnobSearch.runs)
         #expect(
             search.trials.allSatisfy {

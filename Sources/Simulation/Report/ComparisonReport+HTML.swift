@@ -19,7 +19,8 @@ extension ComparisonReport {
               background: #fff }
             table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .9rem } th, td { text-align: right;
               padding: .2rem .55rem; border-bottom: 1px solid #ddd } td { white-space: nowrap } th:first-child, td:first-child { text-align: left }
-            .late { color: #b00 } svg { width: 100%; height: auto; display: block } svg text { font: 11px system-ui, sans-serif;
+            .wide { overflow-x: auto } .late { color: #b00 }
+            svg { width: 100%; height: auto; display: block } svg text { font: 11px system-ui, sans-serif;
               fill: #555 } .grid { stroke: #e4e4e4 } h2 { font-size: 1.05rem; margin: 1.6rem 0 .3rem }
             .key span { display: inline-block; width: .9em; height: .9em; margin: 0 .3em 0 1em; vertical-align: -1px }
             </style></head><body>
@@ -43,7 +44,7 @@ extension ComparisonReport {
             }
             return "<tr>\(cells.joined())</tr>"
         }
-        return "<table><tr>\(head)</tr>\n\(rows.joined(separator: "\n"))\n</table>"
+        return "<div class=\"wide\"><table><tr>\(head)</tr>\n\(rows.joined(separator: "\n"))\n</table></div>"
     }
 
     private func key(_ drawn: [RunResult]) -> String {

@@ -15,6 +15,13 @@ public struct KnobSearch: Sendable {
         public var knobs: PolicyChoice.Knobs
         /// What came of it.
         public var result: RunResult
+
+        /// The result under a name that tells it from the same policy with other knobs: `slo, late price 47`.
+        public var namedResult: RunResult {
+            var named = result
+            named.policy = "\(policy.rawValue), \(knobs.text)"
+            return named
+        }
     }
 
     private static let prices = [1.0, 3, 10, 30, 100, 300, 1000]

@@ -90,7 +90,7 @@ struct SimulateCommand: AsyncParsableCommand {
         search.run { bar.show($1.rawValue, step: Int($0), share: $0 - $0.rounded(.down)) }
         bar.clear()
         guard let found = search.best ?? search.safest else { return }
-        let report = ComparisonReport(load, results: [load.run(.slo), found.result])
+        let report = ComparisonReport(load, results: [load.run(.slo), found.namedResult])
         guard search.best != nil else {
             let share = report.cells(found.result)[1]
             throw CommandFailure(
