@@ -100,11 +100,11 @@ struct SLOSizingTests {
         sizing.serviceSeconds = 1
         sizing.concurrency = 4
         sizing.slackSeconds = 2
-        sizing.previousNeed = 20
+        sizing.leastNeed = 20
         #expect(sizing.decision().desired == 20)
-        sizing.previousNeed = 21
+        sizing.leastNeed = 21
         #expect(sizing.decision().desired == 22)
-        sizing.previousNeed = 20
+        sizing.leastNeed = 20
         sizing.safeRate = 100
         #expect(sizing.decision().desired == 25)
         sizing.safeRate = 86

@@ -52,7 +52,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.minReplicas = policy.minReplicas
         sizing.maxReplicas = policy.maxReplicas
         let now = observation.time.seconds
-        sizing.previousNeed = Int(leastNeeds.value ?? 0)
+        sizing.leastNeed = Int(leastNeeds.value ?? 0)
         sizing.holdSeconds = policy.holdFactor * profile.plannedColdStart
         sizing.loading = orders.loading(observation, coldStart: profile.coldStartSeconds)
         guard let traffic = observation.traffic, traffic.isUsable, observation.reporting > 0 else {

@@ -14,7 +14,7 @@ extension SLOSizing {
     ]
     private static let counts: [(String, any WritableKeyPath<SLOSizing, Int> & Sendable)] = [
         ("current", \.current), ("ready", \.ready), ("minReplicas", \.minReplicas), ("maxReplicas", \.maxReplicas),
-        ("heldReplicas", \.heldReplicas), ("previousNeed", \.previousNeed),
+        ("heldReplicas", \.heldReplicas), ("leastNeed", \.leastNeed),
     ]
 
     /// The sizing as JSON: what status keeps of a decision.

@@ -47,7 +47,7 @@ public struct SLOSizing: Sendable, Hashable {
     /// The largest count that was needed within the hold time before now.
     public var heldReplicas = 0
     /// The least that the flow of requests needed at the decisions of the last quarter of a cold start, before this one.
-    public var previousNeed = 0
+    public var leastNeed = 0
     /// What the present surplus has cost since it began, in replica-seconds.
     public var surplusSeconds = 0.0
     /// The seconds for which a surplus is kept.
@@ -227,7 +227,7 @@ public struct SLOSizing: Sendable, Hashable {
     /// Spares changes that are hardly worth one: a small rise has to be needed for a quarter of a cold start, and a surplus
     /// goes when keeping it has cost as much as a change (break-even, as for a cold start).
     private func steady(_ decision: inout ScaleDecision) {
-        if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, previousNeed <= current,
+        if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, leastNeed <= current,
             waiting <= tolerated
         {
             apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
