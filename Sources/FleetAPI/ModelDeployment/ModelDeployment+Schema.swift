@@ -130,6 +130,7 @@ extension ModelDeployment {
             "url": .string("Where requests inside of the cluster go."),
             "runtime": .string("The ServingRuntime in use."), "stable": track, "canary": track,
             "rollout": rolloutStatus, "history": history, "scaling": scalingStatus,
+            "keptRevision": .integer("The newest revision whose spec is kept in a ControllerRevision.", from: 0),
             "conditions": SharedSchema.conditions,
         ]
     )

@@ -169,6 +169,35 @@ struct CanaryReconcileTests {
         #expect(try status(nil) == shown)
     }
 
+    @Test("all of what is written into status is stored: a model that nothing happens to asks for nothing")
+    func quiet() async throws {
+        let harness = try await Self.harness(Self.steps)
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness)
+        func asksNothing() async throws -> Bool {
+            try await harness.sync()
+            let observation = try #require(
+                ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
+            )
+            let plan = ModelPlan(observation, renderer: ModelRenderer(templates: .builtIn))
+            return !plan.actions.contains { if case .keep = $0 { true } else { false } }
+                && plan.status["keptRevision"] == observation.stored["status", "keptRevision"]
+        }
+        #expect(try await asksNothing(), "while a canary waits")
+        let before = try await harness.versions()
+        for _ in 0..<3 { try await harness.reconcile() }
+        #expect(try await harness.versions() == before)
+        try await Self.ask(harness, "abort 2/1 a")
+        try await Self.settle(harness, 6)
+        harness.time.advance(by: .seconds(10))
+        try await Self.settle(harness, 6)
+        let settled = try await harness.versions()
+        for _ in 0..<3 { try await harness.reconcile() }
+        #expect(try await harness.versions() == settled)
+        #expect(try await asksNothing(), "after it")
+    }
+
     @Test("the specs of revisions are kept, and those that no history names go")
     func kept() async throws {
         let harness = try await Self.harness(["revisionHistoryLimit": 1], replicas: 1)
