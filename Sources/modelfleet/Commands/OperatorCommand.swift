@@ -107,12 +107,14 @@ struct OperatorCommand: AsyncParsableCommand {
         try await ProgramServices(services, endingWithin: shutdownTimeout.duration, logger: logger).run()
     }
 
-    /// What reads the pods' metrics pages: short connections, no HTTP/2, nothing but loopback and cluster addresses.
+    /// What reads the pods' metrics pages: a connection for each pod that stays open between two looks, as far as the process may have
+    /// so many; no HTTP/2.
     static func scrapeExchange() -> CurlExchange {
         CurlExchange(
             configuration: CurlConfiguration(
                 connectTimeout: .seconds(1),
                 userAgent: "modelfleet-operator/\(Version.current)",
+                maximumConnections: FileLimit.connections(of: FileLimit.raise()),
                 http2: false
             )
         )
