@@ -125,7 +125,9 @@ public struct InferenceExchange: HTTPExchange {
             var inference = call.request
             let timeout = min(call.timeout ?? limits.requestTimeout, limits.requestTimeout)
             inference.deadline = start + timeout
-            response = call.response(try await model.infer(inference))
+            let outputs = try await model.infer(inference)
+            metrics.answered(with: outputs)
+            response = call.response(outputs)
         } catch let error as InferenceError {
             response = .failure(error)
         } catch let error as BodyTooLarge {

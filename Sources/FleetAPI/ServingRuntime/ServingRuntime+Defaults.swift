@@ -49,6 +49,7 @@ extension ServingRuntime {
             "inFlight": ["name": "modelfleet_requests_in_flight"],
             "latency": ["name": "modelfleet_request_duration_seconds", "unit": "Seconds"],
             "requests": ["name": "modelfleet_requests_total", "codeLabel": "code", "errorCodes": ["5"]],
+            "outputs": ["name": "modelfleet_outputs_total", "categoryLabel": "class"],
         ]
     }
 }

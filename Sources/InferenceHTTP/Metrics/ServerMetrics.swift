@@ -11,6 +11,7 @@ public final class ServerMetrics: InferenceObserver {
         var duration = Histogram(bounds: Histogram.latencyBounds)
         var batchSize = Histogram(bounds: Histogram.sizeBounds)
         var codes: [Int: Int] = [:]
+        var outputs = OutputTally()
         var loadDuration: Duration?
         var open = 0
         var lastArrival: WallTime?
@@ -42,6 +43,13 @@ public final class ServerMetrics: InferenceObserver {
             state.codes[code, default: 0] += 1
             state.duration.observe(duration / .seconds(1))
         }
+    }
+
+    /// A request for a prediction was answered with these outputs.
+    public func answered(with outputs: [NamedTensor]) {
+        let categories = OutputTally.categories(of: outputs)
+        guard !categories.isEmpty else { return }
+        state.withLock { $0.outputs.add(categories) }
     }
 
     /// The model was fetched, loaded and warmed up.
@@ -84,6 +92,10 @@ public final class ServerMetrics: InferenceObserver {
         begin("modelfleet_requests_total", "counter", "Prediction requests answered, by HTTP status.")
         for (code, count) in state.codes.sorted(by: { $0.key < $1.key }) {
             lines.append("modelfleet_requests_total{\(labels),code=\"\(code)\"} \(count)")
+        }
+        begin("modelfleet_outputs_total", "counter", "Rows answered, by what the answer was.")
+        for (category, count) in state.outputs.counts.sorted(by: { $0.key < $1.key }) {
+            lines.append("modelfleet_outputs_total{\(labels),class=\"\(PrometheusNumber.escaped(category))\"} \(count)")
         }
         begin("modelfleet_batch_size", "histogram", "Rows in a batch that was run.")
         lines += state.batchSize.lines(name: "modelfleet_batch_size", labels: labels)

@@ -44,6 +44,7 @@ struct AnalysisFeedBoardTests {
                 let text = """
                     modelfleet_requests_total{model="m",code="200"} \(page.good)
                     modelfleet_requests_total{model="m",code="500"} \(page.bad)
+                    modelfleet_outputs_total{model="m",version="1",class="3"} \(page.good)
 
                     """
                 return HTTPResponseMessage(status: .ok, text: text)
@@ -116,6 +117,8 @@ struct AnalysisFeedBoardTests {
         let second = try look()
         #expect(second.canary.answers == HitCount(trials: 50, hits: 5))
         #expect(second.stable.answers == HitCount(trials: 91, hits: 1))
+        #expect(second.canary.outputs?[3] == 45 && second.canary.outputs?.reduce(0, +) == 45)
+        #expect(second.stable.outputs?[3] == 90)
         feed.forget(key)
         let (reads, start) = (pages.reads, time.now())
         await run { time.now() - start > .seconds(10) }
