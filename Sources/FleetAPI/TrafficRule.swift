@@ -1,7 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-public import KubeModel
+internal import KubeModel
 
 /// How requests to a Service are shared with other Services of its namespace: the value of `modelfleet.dev/traffic`.
 ///

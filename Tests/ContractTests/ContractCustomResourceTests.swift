@@ -159,7 +159,7 @@ struct ContractCustomResourceTests {
         let wrong = definition
         let error = try #require(await failure { try await client.create(.customResourceDefinitions, wrong) })
         #expect(error.isInvalid)
-        let fields = Set(error.causes.map { "\($0.reason ?? "") \($0.field ?? "")" })
+        let fields = Set(error.causes.map { "\($0.reason) \($0.field)" })
         #expect(
             fields == [
                 "FieldValueRequired \(root).items.properties[optional].default",

@@ -1,7 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-public import KubeModel
+internal import KubeModel
 
 extension ModelDeployment {
     /// Reads `spec.scaling`, put right where it contradicts itself.

@@ -111,7 +111,11 @@ enum DefinitionValidation {
         let why = "this property is in x-kubernetes-list-map-keys, so it"
         for key in keys {
             guard let property = items.at("properties", key) else {
-                causes.invalid(place, .array(keys.map(JSONValue.string)), "entries must all be names of item properties")
+                causes.invalid(
+                    place,
+                    .array(keys.map(JSONValue.string)),
+                    "entries must all be names of item properties"
+                )
                 continue
             }
             let field = "\(path).items.properties[\(key)]"
