@@ -140,11 +140,9 @@ extension ScalingPolicy {
             )
         }
         if let latency {
-            var objective: JSONValue = [
+            json["latency"] = [
                 "percentile": .double(latency.percentile), "milliseconds": .double(latency.milliseconds),
             ]
-            objective["latePrice"] = latency.latePrice.map { .double($0) }
-            json["latency"] = objective
         }
         if let fallback {
             json["fallback"] = [
@@ -172,8 +170,7 @@ extension ScalingPolicy {
         if let percentile = json.at("latency", "percentile")?.double,
             let milliseconds = json.at("latency", "milliseconds")?.double
         {
-            let price = json.at("latency", "latePrice")?.double
-            latency = LatencyObjective(percentile: percentile, milliseconds: milliseconds, latePrice: price)
+            latency = LatencyObjective(percentile: percentile, milliseconds: milliseconds)
         }
         up.tolerance = json["toleranceUp"]?.double ?? up.tolerance
         down.tolerance = json["toleranceDown"]?.double ?? down.tolerance

@@ -34,9 +34,7 @@ extension ModelDeployment {
 
     /// The latency objective.
     var latencyObjective: LatencyObjective? {
-        scaling.latency.map {
-            LatencyObjective(percentile: $0.percentile, milliseconds: $0.milliseconds, latePrice: $0.latePrice)
-        }
+        scaling.latency.map { LatencyObjective(percentile: $0.percentile, milliseconds: $0.milliseconds) }
     }
 
     /// The schedules that can be read.
