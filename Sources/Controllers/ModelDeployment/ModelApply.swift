@@ -44,6 +44,11 @@ struct ModelApply: Sendable {
     /// - Throws: `ApplyRefused` where the cluster says no; `KubeError` of the first request that fails otherwise, the
     ///   rest follows at the next reconcile.
     func run(_ plan: ModelPlan, for model: inout KubeObject) async throws -> Progress {
+        for case .route(let state, let demand, let isForced) in plan.actions {
+            // Before it is written: what is in status is brought about before the next decision.
+            if !isForced, try await !mayFall(state, demand: demand, for: model) { return .stale }
+            if try await !mayRise(state, demand: demand, for: model) { return .stale }
+        }
         let isNews = plan.status["rollout"] != model["status", "rollout"]
         if isNews, !plan.actions.isEmpty { try await writeStatus(plan.status, for: &model) }
         let state = plan.rollout?.state
@@ -87,13 +92,10 @@ struct ModelApply: Sendable {
             let traffic = try await routing.look(state, of: ModelDeployment(model))
             guard ShrinkGuard.allowsTurn(ready: ready, demand: demand, traffic: traffic) else { return .stale }
             try await apply(.services, body, for: model)
-        case .select(let body, let revision):
-            guard try await carriesAlone(revision, for: model) else { return .stale }
+        case .select(let body, let revision, let demand):
+            guard try await carriesAlone(revision, demand: demand, for: model) else { return .stale }
             try await apply(.services, body, for: model)
-        case .route(let state, let isForced):
-            if !isForced, try await !carries(state, for: model) { return .stale }
-            if try await !mayRise(state, for: model) { return .stale }
-            _ = try await routing.look(state, of: ModelDeployment(model))
+        case .route(let state, _, _): _ = try await routing.look(state, of: ModelDeployment(model))
         case .keep(let type, let object): try await keep(type, object, for: model)
         case .prune(let numbers): try await prune(model, keeping: numbers)
         }
@@ -101,42 +103,32 @@ struct ModelApply: Sendable {
     }
 
     /// Whether the stable track carries what it gets back, read afresh: it may have given replicas up since the decision's view.
-    private func carries(_ state: RolloutState, for model: KubeObject) async throws -> Bool {
+    private func mayFall(_ state: RolloutState, demand: Int, for model: KubeObject) async throws -> Bool {
         let live = state.achievedWeight ?? 0
         guard state.desiredWeight < live else { return true }
         let ready = try await readyReplicas(of: state.stableRevision, for: model)
         if let canary = state.canaryRevision, try await readyReplicas(of: canary, for: model) == 0 { return true }
         let traffic = TrafficObservation(weight: live)
-        return ShrinkGuard.allowsReturn(
-            to: state.desiredWeight,
-            ready: ready,
-            demand: Self.demand(model, state),
-            traffic: traffic
-        )
+        return ShrinkGuard.allowsReturn(to: state.desiredWeight, ready: ready, demand: demand, traffic: traffic)
     }
 
     /// Whether the revision that the canary Service selects carries a share that rises, read afresh: the decision may come from a view in
     /// which another one was selected.
-    private func mayRise(_ state: RolloutState, for model: KubeObject) async throws -> Bool {
+    private func mayRise(_ state: RolloutState, demand: Int, for model: KubeObject) async throws -> Bool {
         let live = state.achievedWeight ?? 0
         guard state.desiredWeight > live else { return true }
         let name = ObjectKey(namespace: model.namespace, name: RolloutRouting.canaryService(model.name))
         let service = try await client.find(.services, name).flatMap { $0.controller?.uid == model.uid ? $0 : nil }
         guard let selected = RolloutRouting.selected(service) else { return false }
         let ready = try await readyReplicas(of: selected, for: model)
-        let demand = Self.demand(model, state)
         return ShrinkGuard.allowsRise(to: state.desiredWeight, ready: ready, demand: demand, live: live)
     }
 
     /// Whether one revision carries what all pods share, read afresh.
-    private func carriesAlone(_ revision: Int, for model: KubeObject) async throws -> Bool {
+    private func carriesAlone(_ revision: Int, demand: Int, for model: KubeObject) async throws -> Bool {
         let all = try await readyReplicas(for: model)
-        let state = RolloutState(model["status", "rollout"])
-        return ShrinkGuard.allowsSelection(
-            ready: all[revision] ?? 0,
-            all: all.values.reduce(0, +),
-            demand: Self.demand(model, state)
-        )
+        let sum = all.values.reduce(0, +)
+        return ShrinkGuard.allowsSelection(ready: all[revision] ?? 0, all: sum, demand: demand)
     }
 
     /// The replicas that the whole load needs, by the status; one less while they are replaced.

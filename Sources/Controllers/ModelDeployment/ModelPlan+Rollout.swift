@@ -97,12 +97,12 @@ extension ModelPlan {
             let before = RolloutRouting.split(observation.rollout, of: observation.model)
             if RolloutRouting.split(state, of: observation.model) != before {
                 let isForced = Self.isForced(decision)
-                actions.append(.route(state, isForced: isForced))
+                actions.append(.route(state, demand: base(seen), isForced: isForced))
             } else if traffic.problem != nil || traffic.weight != state.desiredWeight {
                 look(in: Self.routeRetry)
             }
         }
-        planService(observation, bodies, decision)
+        planService(observation, bodies, decision, demand: base(seen))
         let serving = decision.rootRevision ?? decision.stableRevision
         planAutoscaler(observation, bodies, current: observation.deployment(serving)?["spec", "replicas"]?.int)
         if decision.canaryServiceRevision == nil, let service = observation.canaryService {
@@ -118,7 +118,8 @@ extension ModelPlan {
     private mutating func planService(
         _ observation: ModelObservation,
         _ bodies: RenderedBodies,
-        _ decision: RolloutDecision
+        _ decision: RolloutDecision,
+        demand: Int
     ) {
         let before = actions.count
         applyWhereDifferent(.services, bodies.service, live: observation.service)
@@ -126,7 +127,7 @@ extension ModelPlan {
             let root = decision.rootRevision, let live = observation.service, RolloutRouting.selected(live) == nil,
             observation.rollout != nil, !Self.isForced(decision)
         else { return }
-        actions[before] = .select(body, revision: root)
+        actions[before] = .select(body, revision: root, demand: demand)
     }
 
     /// The revisions that keep their pods.

@@ -20,9 +20,9 @@ enum PlannedAction: Hashable {
     case turn(KubeObject, ready: Int, demand: Int)
     /// Server-side apply of the root Service, which selected all pods and selects this revision only: only where a fresh look at the
     /// replicas allows it.
-    case select(KubeObject, revision: Int)
-    /// Brings the traffic to where the state wants it; `isForced`: whatever the stable track carries.
-    case route(RolloutState, isForced: Bool)
+    case select(KubeObject, revision: Int, demand: Int)
+    /// Brings the traffic to where the state wants it, only where a fresh look allows it; `isForced`: whatever the stable track carries.
+    case route(RolloutState, demand: Int, isForced: Bool)
     /// Creates an object that is never changed, unless it is there.
     case keep(ResourceType, KubeObject)
     /// Deletes the kept specs of all revisions but these.

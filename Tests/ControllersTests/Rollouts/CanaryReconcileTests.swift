@@ -147,6 +147,26 @@ struct CanaryReconcileTests {
         #expect(try await harness.events("RolloutStarted").count == 1)
     }
 
+    @Test(
+        "a share that the canary's pods no longer carry isn't given from an old view, nor noted to be given by the next look"
+    )
+    func oldView() async throws {
+        let harness = try await Self.harness(Self.steps)
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await harness.sync()
+        try await harness.setStatus("m-r2", replicas: 1, ready: 0)
+        try await harness.reconcileStale()
+        // What is in status is brought about before the next decision.
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "rollout", "desiredWeight"] == 0)
+        try await Self.settle(harness)
+        #expect(try await Self.weight(harness) ?? 0 == 0)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness)
+        #expect(try await Self.weight(harness) == 25)
+    }
+
     @Test("what further checks answered is in status, also between two looks")
     func checks() async throws {
         let harness = try await Self.harness(Self.steps)
