@@ -8,11 +8,11 @@ RELEASE := $(BUILD)/release/modelfleet
 
 TRACES ?= ../shared/traces
 
-.PHONY: help setup build release test test-drain soak sanitize demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
+.PHONY: help setup build release test test-drain test-rollouts soak sanitize demo bench bench-build bench-kopf bench-metrics bench-scrape bench-scaling \
   bench-judge generate format lint clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: libcurl and libyaml headers, and ONNX Runtime into .venv
 	@bash scripts/setup.sh
@@ -44,6 +44,11 @@ endif
 test-drain: setup ## Take 1,000 replicas away under load and count what is lost (TERMINATIONS=n)
 	$(SWIFT) build --build-tests
 	MODELFLEET_TEST_TERMINATIONS=$(or $(TERMINATIONS),1000) $(SWIFT) test --skip-build --filter EndToEndTests.EndToEnd/Draining
+
+# Optimised, as the worlds of `soak` are.
+test-rollouts: setup ## Try many orders of what may happen to a rollout (SEEDS=5000 of each kind)
+	MODELFLEET_ROOMS=RolloutsTests MODELFLEET_TEST_ROLLOUT_SEEDS=$(or $(SEEDS),5000) $(SWIFT) test -c release \
+	  -Xswiftc -enable-testing --scratch-path $(BUILD)/rollouts --filter RolloutPropertyTests
 
 # Optimised, since a world is some thousand requests; in a folder of its own, so that nothing else is built again.
 soak: setup ## Live through simulated worlds with faults (SEEDS=10000, FIRST=1; SEED=1234 shows one with its trace)
