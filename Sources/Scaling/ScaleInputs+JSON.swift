@@ -140,9 +140,11 @@ extension ScalingPolicy {
             )
         }
         if let latency {
-            json["latency"] = [
+            var objective: JSONValue = [
                 "percentile": .double(latency.percentile), "milliseconds": .double(latency.milliseconds),
             ]
+            objective["latePrice"] = latency.latePrice.map { .double($0) }
+            json["latency"] = objective
         }
         if let fallback {
             json["fallback"] = [
@@ -170,7 +172,8 @@ extension ScalingPolicy {
         if let percentile = json.at("latency", "percentile")?.double,
             let milliseconds = json.at("latency", "milliseconds")?.double
         {
-            latency = LatencyObjective(percentile: percentile, milliseconds: milliseconds)
+            let price = json.at("latency", "latePrice")?.double
+            latency = LatencyObjective(percentile: percentile, milliseconds: milliseconds, latePrice: price)
         }
         up.tolerance = json["toleranceUp"]?.double ?? up.tolerance
         down.tolerance = json["toleranceDown"]?.double ?? down.tolerance

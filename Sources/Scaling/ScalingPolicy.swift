@@ -38,11 +38,14 @@ public struct LatencyObjective: Sendable, Hashable {
     public var percentile: Double
     /// The latency in milliseconds; more than 0.
     public var milliseconds: Double
+    /// What a late request costs, as a multiple of what it costs to serve one; `nil` is the SLO policy's default.
+    public var latePrice: Double?
 
     /// An objective.
-    public init(percentile: Double, milliseconds: Double) {
+    public init(percentile: Double, milliseconds: Double, latePrice: Double? = nil) {
         self.percentile = percentile
         self.milliseconds = milliseconds
+        self.latePrice = latePrice
     }
 }
 

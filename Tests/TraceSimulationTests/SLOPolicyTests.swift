@@ -185,7 +185,7 @@ struct SLOPolicyTests {
             let record = try #require(SLOSizing(try JSONValue(parsing: text)))
             #expect(record == sizing)
             #expect(record.decision() == decision)
-            #expect(decision.steps.count >= 4 && !decision.reason.message.isEmpty)
+            #expect(decision.proposals.count == 3 && decision.steps.count >= 3 && !decision.reason.message.isEmpty)
             #expect(!decision.reason.message.contains("\n"))
         }
         var broken = SLOSizing().json

@@ -34,7 +34,9 @@ extension ModelDeployment {
 
     /// The latency objective.
     var latencyObjective: LatencyObjective? {
-        scaling.latency.map { LatencyObjective(percentile: $0.percentile, milliseconds: $0.milliseconds) }
+        scaling.latency.map {
+            LatencyObjective(percentile: $0.percentile, milliseconds: $0.milliseconds, latePrice: $0.latePrice)
+        }
     }
 
     /// The schedules that can be read.

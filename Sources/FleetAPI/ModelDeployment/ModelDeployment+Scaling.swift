@@ -12,7 +12,11 @@ extension ModelDeployment {
         var targets = (json["targets"]?.array ?? []).compactMap(target)
         var latency: LatencyPromise?
         if let objective = json.at("objective", "latency"), let milliseconds = objective["milliseconds"]?.double {
-            latency = LatencyPromise(percentile: objective["percentile"]?.double ?? 95, milliseconds: milliseconds)
+            latency = LatencyPromise(
+                percentile: objective["percentile"]?.double ?? 95,
+                milliseconds: milliseconds,
+                latePrice: objective["latePrice"]?.double
+            )
         }
         if targets.isEmpty && latency == nil { targets = defaultTargets }
         let asked = json["policy"]?.string.flatMap(Policy.init(rawValue:))

@@ -52,6 +52,8 @@ public struct ModelDeployment: Sendable, Hashable {
         public var percentile: Double
         /// The latency in milliseconds.
         public var milliseconds: Double
+        /// What a late request costs, as a multiple of what it costs to serve one; `nil` is the policy's default.
+        public var latePrice: Double?
     }
 
     /// How signals become a count.

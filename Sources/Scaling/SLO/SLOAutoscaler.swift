@@ -7,24 +7,21 @@ internal import Ambient
 /// the load one cold start from now.
 ///
 /// ```
-/// traffic -> ReplicaProfile, ArrivalHistory -> DemandForecast -> SLOSizing -> decision
+/// traffic -> ReplicaProfile, ArrivalHistory -> DemandForecast -> Rehearsal -> SLOSizing -> decision
 /// ```
 public struct SLOAutoscaler: Sendable, Hashable {
-    /// The replicas just above the need are wanted again soon, those far above it are not: up to a quarter more than the
-    /// need stays for five times the hold.
-    private static let longHold = 5.0
-    private static let nearShare = 1.25
     /// What is asked for; may change between two decisions.
     public var policy: SLOPolicy
     private var profile: ReplicaProfile
     private var history = ArrivalHistory()
-    private var forecast = DemandForecast()
+    private var rehearsal = Rehearsal()
     private var needs = NeedMemory()
-    private var longNeeds = NeedMemory()
     private var orders = OrderMemory()
     private var last = SLOSizing()
-    private var lastDecrease: Double?
-    private var previousNeed = 0
+    private var surplusSeconds = 0.0
+    private var leastNeeds = SlidingExtreme(isLargest: false)
+    /// For which share of a cold start a small rise has to be needed.
+    private static let lookShare = 0.25
 
     /// An autoscaler without a memory.
     public init(policy: SLOPolicy) {
@@ -41,9 +38,10 @@ public struct SLOAutoscaler: Sendable, Hashable {
         let sizing = makeSizing(observation)
         last = sizing
         let decision = sizing.decision()
-        if decision.desired < decision.current { lastDecrease = observation.time.seconds }
-        previousNeed = sizing.needed
-        orders.asked(for: decision.desired, at: observation.time.seconds)
+        surplusSeconds = sizing.surplus > 0 && decision.desired == decision.current ? sizing.surplusSeconds : 0
+        let now = observation.time.seconds
+        leastNeeds.add(Double(sizing.needed), now: now, span: Self.lookShare * sizing.horizonSeconds)
+        orders.asked(for: decision.desired, at: now)
         return (decision, sizing)
     }
 
@@ -54,9 +52,8 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.minReplicas = policy.minReplicas
         sizing.maxReplicas = policy.maxReplicas
         let now = observation.time.seconds
-        sizing.previousNeed = previousNeed
+        sizing.leastNeed = Int(leastNeeds.value ?? 0)
         sizing.holdSeconds = policy.holdFactor * profile.plannedColdStart
-        sizing.sinceDecreaseSeconds = lastDecrease.map { now - $0 } ?? 1e9
         sizing.loading = orders.loading(observation, coldStart: profile.coldStartSeconds)
         guard let traffic = observation.traffic, traffic.isUsable, observation.reporting > 0 else {
             // Zero replicas are silent because there are none; anything else that is silent may be in trouble.
@@ -72,29 +69,35 @@ public struct SLOAutoscaler: Sendable, Hashable {
         history.add(traffic.arrived * scale, seconds: traffic.intervalSeconds, end: now)
         sizing.isIncomplete = silent > 0
         sizing.waiting = traffic.waiting * scale
-        size(&sizing, now: now, traffic: traffic)
-        needs.add(sizing.needed, now: now, hold: sizing.holdSeconds)
-        longNeeds.add(sizing.needed, now: now, hold: sizing.holdSeconds * Self.longHold)
-        let near = Int(Double(needs.largest) * Self.nearShare) + 1
-        sizing.heldReplicas = max(needs.largest, min(longNeeds.largest, near))
+        size(&sizing, now: now, seconds: traffic.intervalSeconds, arrived: traffic.arrived * scale)
+        needs.add(sizing.neededByQueue, now: now, hold: sizing.holdSeconds)
+        sizing.heldReplicas = max(needs.largest, sizing.replicas(for: sizing.heldRate))
+        sizing.surplusSeconds = surplusSeconds + Double(sizing.surplus) * traffic.intervalSeconds
         return sizing
     }
 
-    private mutating func size(_ sizing: inout SLOSizing, now: Double, traffic: SLOTraffic) {
+    private mutating func size(_ sizing: inout SLOSizing, now: Double, seconds: Double, arrived: Double) {
         guard let service = profile.serviceSeconds else { return }
         let concurrency = profile.concurrency(known: policy.concurrency)
         // The tail of the work itself: a wait may only take what is left of the objective.
         let tail = service * (1 + 1.65 * profile.serviceVariation.squareRoot())
         let slack = max(0, policy.objective.milliseconds / 1000 - tail)
         let burst = history.burstRate(slack: slack)
-        let horizon = profile.plannedColdStart + traffic.intervalSeconds
-        let answer = forecast.step(
-            now: now,
-            history: history,
-            burstRate: burst,
-            horizon: horizon,
-            price: policy.latePrice,
-            floor: concurrency / service / 8
+        let horizon = profile.plannedColdStart + seconds
+        let rates = DemandForecast.rates(history, burstRate: burst, horizon: horizon)
+        let answer = rehearsal.step(
+            Rehearsal.Step(
+                now: now,
+                seconds: seconds,
+                arrived: arrived,
+                replicaRate: concurrency / service,
+                slack: slack,
+                coldStart: horizon,
+                hold: sizing.holdSeconds,
+                price: policy.latePrice,
+                minReplicas: Double(max(policy.minReplicas, 1))
+            ),
+            rates: rates
         )
         sizing.serviceSeconds = service
         sizing.concurrency = concurrency
@@ -102,10 +105,13 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.slackSeconds = slack
         sizing.lateShare = policy.lateShare
         sizing.horizonSeconds = horizon
-        sizing.expectedRate = answer.rate
+        sizing.expectedRate = min(answer.rate, history.rate(60))
         sizing.safeRate = answer.capacity
+        sizing.heldRate = answer.held
+        sizing.plan = answer.plan.text
         sizing.latePrice = policy.latePrice
         sizing.burstRate = burst
+        sizing.risingRate = DemandForecast.rising(history, horizon: horizon)
     }
 }
 

@@ -5,15 +5,16 @@ public import KubeModel
 
 extension SLOSizing {
     private static let numbers: [(String, any WritableKeyPath<SLOSizing, Double> & Sendable)] = [
-        ("expectedRate", \.expectedRate), ("safeRate", \.safeRate), ("burstRate", \.burstRate), ("waiting", \.waiting),
+        ("expectedRate", \.expectedRate), ("safeRate", \.safeRate), ("heldRate", \.heldRate),
+        ("burstRate", \.burstRate), ("risingRate", \.risingRate), ("waiting", \.waiting),
         ("serviceSeconds", \.serviceSeconds), ("concurrency", \.concurrency), ("variability", \.variability),
         ("slackSeconds", \.slackSeconds), ("lateShare", \.lateShare), ("latePrice", \.latePrice),
-        ("horizonSeconds", \.horizonSeconds), ("sinceDecreaseSeconds", \.sinceDecreaseSeconds),
+        ("horizonSeconds", \.horizonSeconds), ("surplusSeconds", \.surplusSeconds),
         ("holdSeconds", \.holdSeconds),
     ]
     private static let counts: [(String, any WritableKeyPath<SLOSizing, Int> & Sendable)] = [
         ("current", \.current), ("ready", \.ready), ("minReplicas", \.minReplicas), ("maxReplicas", \.maxReplicas),
-        ("heldReplicas", \.heldReplicas), ("previousNeed", \.previousNeed),
+        ("heldReplicas", \.heldReplicas), ("leastNeed", \.leastNeed),
     ]
 
     /// The sizing as JSON: what status keeps of a decision.
@@ -21,6 +22,7 @@ extension SLOSizing {
         var object: [(String, JSONValue)] = Self.counts.map { ($0.0, JSONValue(self[keyPath: $0.1])) }
         object += Self.numbers.map { ($0.0, .double(self[keyPath: $0.1])) }
         object.append(("isIncomplete", .bool(isIncomplete)))
+        object.append(("plan", .string(plan)))
         let loading = loading.map {
             JSONValue.object(["count": JSONValue($0.count), "inSeconds": .double($0.inSeconds)])
         }
@@ -41,6 +43,7 @@ extension SLOSizing {
         }
         guard let isIncomplete = json["isIncomplete"]?.bool, let loading = json["loading"]?.array else { return nil }
         self.isIncomplete = isIncomplete
+        plan = String((json["plan"]?.string ?? "").prefix(Self.planLimit))
         for entry in loading {
             guard let count = entry["count"]?.int, count >= 0, let seconds = entry["inSeconds"]?.double, seconds >= 0
             else {

@@ -15,12 +15,19 @@ public struct SLOSizing: Sendable, Hashable {
     public var maxReplicas = 0
     /// The replicas that are starting, with the time until each is expected to be ready.
     public var loading: [Loading] = []
-    /// The rate that is expected one cold start from now, in requests a second.
+    /// The rate of the last minute, or what is expected one cold start from now where that is less, in requests a second.
     public var expectedRate = 0.0
-    /// The capacity to have for it: the rate with its margin.
+    /// The capacity that the plan asks for now: what it expects one cold start from now, with its margin.
     public var safeRate = 0.0
+    /// The plan in words; at most `planLimit` characters.
+    public var plan = ""
+    static let planLimit = 200
+    /// The capacity to keep, what was asked for within the hold included.
+    public var heldRate = 0.0
     /// The rate that has to be served now so that nobody waits too long.
     public var burstRate = 0.0
+    /// The rate one cold start from now if it goes on rising as in the last half minute, in requests a second.
+    public var risingRate = 0.0
     /// The requests that wait now.
     public var waiting = 0.0
     /// The mean seconds of work in a request.
@@ -39,10 +46,10 @@ public struct SLOSizing: Sendable, Hashable {
     public var horizonSeconds = 0.0
     /// The largest count that was needed within the hold time before now.
     public var heldReplicas = 0
-    /// What the flow of requests needed at the decision before.
-    public var previousNeed = 0
-    /// The seconds since the count was last lowered.
-    public var sinceDecreaseSeconds = 1e9
+    /// The least that the flow of requests needed at the decisions of the last quarter of a cold start, before this one.
+    public var leastNeed = 0
+    /// What the present surplus has cost since it began, in replica-seconds.
+    public var surplusSeconds = 0.0
     /// The seconds for which a surplus is kept.
     public var holdSeconds = 60.0
     /// Whether signals are missing, so that the count may hold or rise only.
@@ -69,7 +76,7 @@ public struct SLOSizing: Sendable, Hashable {
     var replicaRate: Double { concurrency / max(serviceSeconds, 1e-9) }
 
     /// The replicas for a flow of `rate`; forgives a thousandth, so that rounding asks for nobody.
-    private func replicas(for rate: Double) -> Int {
+    func replicas(for rate: Double) -> Int {
         Int(min(max(0, rate / max(replicaRate, 1e-9) - 1e-3).rounded(.up), 1e9))
     }
 
@@ -77,19 +84,25 @@ public struct SLOSizing: Sendable, Hashable {
     /// have seen yet why they wait.
     private var drainRate: Double { max(expectedRate, burstRate) }
 
+    /// The rate to expect one cold start from now while requests wait. A rise goes on until it is seen to end: who drains a
+    /// queue for the load of now while the load rises keeps it, and everybody in it is late.
+    private var surgeRate: Double { max(drainRate, risingRate) }
+
     /// The requests that will wait when a replica that is started now gets ready, if the expected rate comes.
     ///
-    /// Walks through the horizon: loading replicas join when they are expected. What may wait and still be on time doesn't
-    /// count.
+    /// Walks through the horizon, in which the rate goes straight from the one of now to the one of then: loading replicas
+    /// join when they are expected. What may wait and still be on time doesn't count.
     var backlog: Double {
         var queue = waiting
         var time = 0.0
         var capacity = Double(ready) * replicaRate
+        let slope = (surgeRate - drainRate) / max(horizonSeconds, 1e-9)
         for arrival in loading.sorted(by: { $0.inSeconds < $1.inSeconds }) + [
             Loading(count: 0, inSeconds: horizonSeconds)
         ] {
             let until = min(horizonSeconds, max(time, arrival.inSeconds))
-            queue = max(0, queue + (drainRate - capacity) * (until - time))
+            let rate = drainRate + slope * (time + until) / 2
+            queue = max(0, queue + (rate - capacity) * (until - time))
             time = until
             capacity += Double(arrival.count) * replicaRate
         }
@@ -104,33 +117,30 @@ public struct SLOSizing: Sendable, Hashable {
     /// Replicas for it cost their cold start and the drain itself, so fewer for longer is cheaper; but all that arrives
     /// meanwhile is late. The sum is smallest at the square root below.
     private func drainSeconds(_ backlog: Double) -> Double {
-        let seconds = (backlog * horizonSeconds / (latePrice * max(drainRate, 1e-9))).squareRoot()
+        let seconds = (backlog * horizonSeconds / (latePrice * max(surgeRate, 1e-9))).squareRoot()
         return max(1, min(horizonSeconds, seconds))
     }
 
     /// What each consideration asks for, in the order of the trace.
     var proposals: [ScaleProposal] {
-        let queue = QueueModel(rate: expectedRate, serviceSeconds: serviceSeconds, variability: variability)
-        let byQueue = queue.replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
         let backlog = waiting > tolerated ? backlog : 0
         let drain = drainSeconds(backlog)
-        let byBacklog = backlog > 0 ? replicas(for: drainRate + backlog / drain) : 0
+        let byBacklog = backlog > 0 ? replicas(for: surgeRate + backlog / drain) : 0
         let text = TargetTracking.text
         return [
             proposal(
                 "Forecast",
                 replicas(for: safeRate),
                 safeRate,
-                "\(text(expectedRate)) requests/s expected in \(text(horizonSeconds)) s, \(text(safeRate)) with its margin, "
-                    + "at \(text(replicaRate)) per replica"
+                "\(text(expectedRate)) requests/s now, ready in \(text(horizonSeconds)) s for \(text(safeRate)) "
+                    + "(\(plan)), at \(text(replicaRate)) per replica"
             ),
             proposal(
                 "QueueModel",
-                byQueue,
+                neededByQueue,
                 expectedRate,
                 "so that no more than \(text(lateShare * 100)) % wait longer than \(text(slackSeconds)) s"
             ),
-            proposal("Burst", replicas(for: burstRate), burstRate, "\(text(burstRate)) requests/s to serve right now"),
             proposal(
                 "Backlog",
                 byBacklog,
@@ -153,9 +163,13 @@ public struct SLOSizing: Sendable, Hashable {
     }
 
     /// What the flow of requests needs, before any memory and any bound; a backlog is drained once and isn't remembered.
-    var needed: Int {
+    var needed: Int { serviceSeconds > 0 ? max(replicas(for: safeRate), neededByQueue) : current }
+
+    /// What the steady noise needs.
+    var neededByQueue: Int {
         guard serviceSeconds > 0 else { return current }
-        return proposals.filter { $0.source != "Backlog" }.compactMap(\.replicas).max() ?? current
+        return QueueModel(rate: expectedRate, serviceSeconds: serviceSeconds, variability: variability)
+            .replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
     }
 
     /// The decision.
@@ -210,18 +224,25 @@ public struct SLOSizing: Sendable, Hashable {
         return decision
     }
 
-    /// Spares changes that are hardly worth one: a small rise waits for a second look, small surpluses go together.
+    /// Spares changes that are hardly worth one: a small rise has to be needed for a quarter of a cold start, and a surplus
+    /// goes when keeping it has cost as much as a change (break-even, as for a cold start).
     private func steady(_ decision: inout ScaleDecision) {
-        if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, previousNeed <= current,
+        if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, leastNeed <= current,
             waiting <= tolerated
         {
-            apply("SecondLook", &decision, current, "a rise of a tenth waits for a second look")
+            apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
         }
         let surplus = current - decision.desired
-        if surplus > 0, Double(surplus) < 0.2 * Double(current), sinceDecreaseSeconds < holdSeconds {
-            apply("Together", &decision, current, "a small surplus so soon after another is kept for a while")
+        if surplus > 0, surplusSeconds < changeSeconds {
+            apply("Together", &decision, current, "a surplus is kept until it has cost as much as a change")
         }
     }
+
+    /// The replicas beyond what is needed now; those that are held count, since they cost as much as the others.
+    var surplus: Int { max(0, current - max(minReplicas, needed)) }
+
+    /// What a change of the count may cost, in replica-seconds: as much as two fifths of all replicas for one hold.
+    private var changeSeconds: Double { 0.4 * Double(current) * holdSeconds }
 
     private func apply(_ rule: String, _ decision: inout ScaleDecision, _ after: Int, _ note: String) {
         guard after != decision.desired else { return }

@@ -15,6 +15,8 @@ public struct ComparisonReport: Sendable {
     public var results: [RunResult]
     /// The oracle's schedule.
     public var oracle: OracleSchedule
+    /// The replica-hours that no schedule undercuts.
+    public var lowerBoundHours: Double
 
     /// The report of a case's results.
     public init(_ load: ComparisonCase, results: [RunResult]) {
@@ -22,6 +24,7 @@ public struct ComparisonReport: Sendable {
         self.results = results
         settings = load.settings
         oracle = load.oracle
+        lowerBoundHours = load.lowerBoundHours
         seconds = load.plan.seconds
     }
 
@@ -39,7 +42,7 @@ public struct ComparisonReport: Sendable {
     ]
 
     /// The cells of one result.
-    func cells(_ result: RunResult) -> [String] {
+    public func cells(_ result: RunResult) -> [String] {
         [
             result.policy, Decimal.text(result.attainment * 100, 2) + " %", Self.seconds(result.p50),
             Self.seconds(result.p95),
@@ -47,6 +50,12 @@ public struct ComparisonReport: Sendable {
             String(result.rejected), Decimal.text(result.replicaHours, 2), Decimal.text(ratio(result), 2),
             String(result.scaleEvents), String(result.peakReplicas),
         ]
+    }
+
+    /// A result as a clause.
+    public func summary(_ result: RunResult) -> String {
+        "\(Decimal.text(result.attainment * 100, 2)) % on time with \(Decimal.text(result.replicaHours, 2)) replica-hours, "
+            + "\(Decimal.text(ratio(result), 2)) times the oracle's"
     }
 
     /// The first line for people: what was simulated.
@@ -66,10 +75,14 @@ public struct ComparisonReport: Sendable {
                 return column == 0 ? row[column] + padding : padding + row[column]
             }.joined(separator: "  ")
         }
-        let oracle =
-            "oracle with perfect knowledge, \(Decimal.text(oracle.attainment * 100, 1)) % on time: "
-            + "\(Decimal.text(oracle.replicaHours, 2)) replica-hours; the work alone takes \(Decimal.text(oracle.workHours, 2))"
-        return ([title, ""] + lines + ["", oracle]).joined(separator: "\n") + "\n"
+        return ([title, ""] + lines + ["", oracleText]).joined(separator: "\n") + "\n"
+    }
+
+    /// The line for people about what could be had at best.
+    var oracleText: String {
+        "oracle with perfect knowledge, \(Decimal.text(oracle.attainment * 100, 1)) % on time: "
+            + "\(Decimal.text(oracle.replicaHours, 2)) replica-hours; no schedule for the objective needs fewer than "
+            + "\(Decimal.text(lowerBoundHours, 2)), and the work alone takes \(Decimal.text(oracle.workHours, 2))"
     }
 
     /// Everything as JSON.
@@ -99,7 +112,7 @@ public struct ComparisonReport: Sendable {
             ]),
             "oracle": .object([
                 "replicaHours": .double(oracle.replicaHours), "attainment": .double(oracle.attainment),
-                "workHours": .double(oracle.workHours),
+                "workHours": .double(oracle.workHours), "lowerBoundHours": .double(lowerBoundHours),
             ]),
             "policies": .array(policies),
         ])

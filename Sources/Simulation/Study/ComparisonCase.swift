@@ -13,6 +13,7 @@ public struct ComparisonCase: Sendable {
     public let oracle: OracleSchedule
     /// All requests.
     public let requests: Int
+    private let profile: DemandProfile
 
     /// A case. The fleet starts with 70 % of its slots taken by the first minute's load, the same for every policy.
     public init(name: String, settings: FleetSettings, plan: ArrivalPlan) {
@@ -24,6 +25,7 @@ public struct ComparisonCase: Sendable {
         self.name = name
         self.settings = settings
         self.plan = plan
+        self.profile = profile
         requests = profile.requests
         oracle = OracleSchedule(profile, settings: settings, attainment: settings.objectivePercentile / 100)
     }
@@ -35,6 +37,13 @@ public struct ComparisonCase: Sendable {
         settings.seed = seed
         let factor = replicas * settings.replicaRate / max(trace.meanRate, 1e-12)
         self.init(name: trace.name, settings: settings, plan: trace.plan(scaledBy: factor, seed: seed))
+    }
+
+    /// The replica-hours that every schedule needs that answers everything and the objective's percentile on time, perfect
+    /// knowledge or not; at least the work. Computed anew each time, which takes seconds for a day.
+    public var lowerBoundHours: Double {
+        let share = settings.objectivePercentile / 100
+        return max(oracle.workHours, CostLowerBound.hours(profile, settings: settings, attainment: share))
     }
 
     /// Runs one policy.

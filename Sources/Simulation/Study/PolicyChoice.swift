@@ -67,7 +67,8 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
                 policy: ScalingPolicy(
                     minReplicas: settings.minReplicas,
                     maxReplicas: settings.maxReplicas,
-                    targets: [ScalingTarget(signal: .inFlight, value: target)]
+                    targets: [ScalingTarget(signal: .inFlight, value: target)],
+                    down: Self.down(knobs)
                 )
             )
         case .slo:
@@ -86,6 +87,12 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
             )
         case .oracle: return nil
         }
+    }
+
+    private static func down(_ knobs: Knobs) -> ScalingRules {
+        var rules = ScalingRules.defaultDown
+        if let seconds = knobs.stabilizationSeconds { rules.stabilizationWindowSeconds = Int(seconds) }
+        return rules
     }
 
     private static func behavior(_ knobs: Knobs) -> HPABehavior {

@@ -15,8 +15,11 @@ extension ScalingBenchmark {
             "Cold start \(Decimal.text(coldStartSeconds, 0)) s, defaults: attainment / replica-hours over the oracle's",
             "",
         ]
-        lines.append("| load | " + shown.map(\.rawValue).joined(separator: " | ") + " | oracle over work |")
-        lines.append("| --- |" + String(repeating: " --- |", count: shown.count + 1))
+        lines.append(
+            "| load | " + shown.map(\.rawValue).joined(separator: " | ")
+                + " | oracle over work | oracle over the lower bound |"
+        )
+        lines.append("| --- |" + String(repeating: " --- |", count: shown.count + 2))
         for outcome in outcomes {
             let cells = shown.map { choice -> String in
                 guard let result = outcome.defaults[choice] else { return "-" }
@@ -24,7 +27,8 @@ extension ScalingBenchmark {
                     + Decimal.text(result.replicaHours / outcome.oracleHours, 2)
             }
             let work = Decimal.text(outcome.oracleHours / max(outcome.workHours, 1e-9), 2)
-            lines.append("| \(outcome.name) | " + cells.joined(separator: " | ") + " | \(work) |")
+            let bound = Decimal.text(outcome.oracleHours / max(outcome.lowerBoundHours, 1e-9), 2)
+            lines.append("| \(outcome.name) | " + cells.joined(separator: " | ") + " | \(work) | \(bound) |")
         }
         let means = shown.map { choice -> String in
             let results = outcomes.compactMap { outcome in outcome.defaults[choice].map { (outcome, $0) } }
@@ -32,7 +36,7 @@ extension ScalingBenchmark {
             let attainment = results.reduce(0) { $0 + $1.1.attainment } / Double(max(1, results.count))
             return Decimal.text(attainment, 3) + " / " + Decimal.text(ratio, 2)
         }
-        lines.append("| mean attainment / geometric mean | " + means.joined(separator: " | ") + " | |")
+        lines.append("| mean attainment / geometric mean | " + means.joined(separator: " | ") + " | | |")
         return lines.joined(separator: "\n")
     }
 

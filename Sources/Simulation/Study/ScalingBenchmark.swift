@@ -14,6 +14,8 @@ public struct ScalingBenchmark: Sendable {
         public var oracleHours: Double
         /// See `oracleHours`.
         public var workHours: Double
+        /// The replica-hours that no schedule undercuts, by `CostLowerBound`.
+        public var lowerBoundHours: Double
         /// Each policy with its defaults.
         public var defaults: [PolicyChoice: RunResult] = [:]
         /// What each policy can reach when tuned.
@@ -27,7 +29,8 @@ public struct ScalingBenchmark: Sendable {
         var outcome = Outcome(
             name: load.name,
             oracleHours: load.oracle.replicaHours,
-            workHours: load.oracle.workHours
+            workHours: load.oracle.workHours,
+            lowerBoundHours: load.lowerBoundHours
         )
         for choice in peers + [.targetTracking, .slo, .oracle] { outcome.defaults[choice] = load.run(choice) }
         guard tuned else { return outcome }

@@ -27,6 +27,9 @@ public enum TrainingLoad: String, Sendable, Hashable, CaseIterable {
     case batches
     /// A day with a night, a morning and an evening peak, and noise.
     case daily
+    /// Small counts of 2 to 6 minutes each, scaled up: a new level each time, hardly like the one before, and seldom one of 3
+    /// to 30 times.
+    case restless
 
     /// The load of this kind that `seed` gives.
     public func trace(seed: UInt64) -> ArrivalTrace {
@@ -48,6 +51,7 @@ public enum TrainingLoad: String, Sendable, Hashable, CaseIterable {
         case .flashCrowds: rates = Self.crowds(slots, &random)
         case .onOff: rates = Self.sources(slots, &random)
         case .daily: rates = Self.day(slots, &random)
+        case .restless: rates = Self.unrest(slots, &random)
         }
         return ArrivalTrace(name: "\(rawValue)-\(seed)", rows: .rates(rates, variation: variation), binSeconds: 10)
     }
@@ -123,6 +127,21 @@ public enum TrainingLoad: String, Sendable, Hashable, CaseIterable {
             }
         }
         return rates
+    }
+
+    private static func unrest(_ slots: Int, _ random: inout FastRandom) -> [Double] {
+        let length = 12 + random.below(25)
+        let shape = random.between(0.7, 6)
+        let likeness = random.between(0, 0.7)
+        var rates: [Double] = []
+        var level = 1.0
+        while rates.count < slots {
+            level = likeness * level + (1 - likeness) * random.gamma(shape: shape)
+            let tail = exponential(-naturalLogarithm(max(random.unit(), 0x1p-53)) / 1.5)
+            let burst = random.below(60) == 0 ? min(30, 3 * tail) : 1
+            rates += Array(repeating: 40 * level * burst, count: length)
+        }
+        return Array(rates.prefix(slots))
     }
 
     private static func day(_ slots: Int, _ random: inout FastRandom) -> [Double] {

@@ -47,6 +47,12 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "Write a report with plots to this file: one page, nothing loaded from elsewhere.")
     var html: String?
 
+    @Flag(
+        help:
+            "Search the knobs of SLO and TargetTracking for the cheapest setting that meets the objective on this load, and print it as YAML."
+    )
+    var tune = false
+
     mutating func validate() throws {
         guard scale > 0, scale <= 10_000 else { throw ValidationError("--scale must be above 0 and at most 10000") }
         _ = try policies()
@@ -60,6 +66,7 @@ struct SimulateCommand: AsyncParsableCommand {
             throw CommandFailure("\(self.trace): more than 200 million requests; use --scale to take a share of them")
         }
         let load = ComparisonCase(name: trace.name, settings: settings, plan: plan)
+        if tune { return try search(load) }
         let bar = ProgressBar(steps: try policies().count)
         var results: [RunResult] = []
         for (index, choice) in try policies().enumerated() {
@@ -73,6 +80,29 @@ struct SimulateCommand: AsyncParsableCommand {
             print(report.table, terminator: "")
             if let json { try write(report.json.encodedPretty(), to: json) }
         }
+        if let html { try write(Array(report.html.utf8), to: html) }
+    }
+
+    /// `--tune`
+    private func search(_ load: ComparisonCase) throws {
+        var search = KnobSearch(load)
+        let bar = ProgressBar(steps: KnobSearch.runs)
+        search.run { bar.show($1.rawValue, step: Int($0), share: $0 - $0.rounded(.down)) }
+        bar.clear()
+        guard let found = search.best ?? search.safest else { return }
+        let report = ComparisonReport(load, results: [load.run(.slo), found.namedResult])
+        guard search.best != nil else {
+            let share = report.cells(found.result)[1]
+            throw CommandFailure(
+                "none of \(search.trials.count) settings meets the objective on this load: the best has \(share) on time with "
+                    + "\(found.policy.rawValue), \(found.knobs.text); a looser objective, more minReplicas or a shorter cold start may"
+            )
+        }
+        print("# \(report.title)")
+        print("# the cheapest of \(search.trials.count) settings that meets the objective:")
+        print("# \(report.summary(found.result)); with its defaults SLO: \(report.summary(report.results[0]))")
+        print(found.yaml(load.settings), terminator: "")
+        if let json { try write(report.json.encodedPretty(), to: json) }
         if let html { try write(Array(report.html.utf8), to: html) }
     }
 
@@ -185,15 +215,17 @@ struct FleetOptions: ParsableArguments {
     }
 }
 
-/// How far a simulation is, on a terminal.
+/// How far a simulation is, on a terminal; elsewhere it says nothing, since hundreds of bars in a log help nobody.
 private struct ProgressBar: Sendable {
     private static let width = 30
+    private let isShown = isatty(STDERR_FILENO) == 1
     private let line = StatusLine()
     private let steps: Int
 
     init(steps: Int) { self.steps = max(1, steps) }
 
     func show(_ name: String, step: Int, share: Double) {
+        guard isShown else { return }
         let whole = (Double(step) + share) / Double(steps)
         let filled = Int(whole * Double(Self.width))
         let bar = String(repeating: "#", count: filled) + String(repeating: "-", count: Self.width - filled)

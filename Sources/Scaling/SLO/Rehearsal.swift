@@ -1,0 +1,185 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Plays all plans beside the real one on the load as it comes, and picks the one that would have been cheapest of late.
+///
+/// What arrives doesn't depend on how many replicas there are, so it is known of every plan what it would have cost: its
+/// replica-seconds, those of cold starts included, and the requests that would have been late in a queue played forward in
+/// the flow of a fluid. So a margin, a hold or a base isn't guessed from a distribution of errors but is the one that would have
+/// paid (following the leader with full information, of which regret bounds are known: Cesa-Bianchi and Lugosi, "Prediction,
+/// Learning, and Games"). The memory fades, so that another load gets another plan.
+struct Rehearsal: Sendable, Hashable {
+    /// What the chosen plan asks for.
+    struct Answer: Sendable, Hashable {
+        /// The plan.
+        var plan: ScalingPlan
+        /// What it expects without a margin, in requests a second.
+        var rate: Double
+        /// The capacity that it asks for now, in requests a second.
+        var capacity: Double
+        /// The capacity that it keeps, what it asked for within its hold included.
+        var held: Double
+    }
+
+    /// What is learned from and decided for.
+    struct Step: Sendable, Hashable {
+        /// The time in seconds, and the seconds since the step before.
+        var now: Double
+        /// See `now`.
+        var seconds: Double
+        /// The requests that arrived in these seconds.
+        var arrived: Double
+        /// The requests a second that a replica gets done.
+        var replicaRate: Double
+        /// The seconds that a request may wait.
+        var slack: Double
+        /// The seconds from a decision to a ready replica, and those for which a surplus is kept.
+        var coldStart: Double
+        /// See `coldStart`.
+        var hold: Double
+        /// What a late request costs, as a multiple of what it costs to serve one.
+        var price: Double
+        /// The fewest replicas.
+        var minReplicas: Double
+    }
+
+    /// Half of what is remembered is younger than this, in seconds: the constants here are round numbers that did well on
+    /// `TrainingLoad`, as docs/scaling.md has it.
+    private static let halfLife = 7200.0
+    /// For how many seconds of load the opinions count that it starts with.
+    private static let priorSeconds = 300.0
+    /// How much of its replicas a plan may use while it is played: what a fluid doesn't know of queues, delays and rounding.
+    private static let usable = 0.95
+    /// Another plan has to be cheaper by this factor.
+    private static let advantage = 0.99
+
+    private var tops: [SlidingExtreme]
+    private var lows: [SlidingExtreme]
+    private var levels = LevelDistribution()
+    private var baseRates = Array(repeating: 0.0, count: ScalingPlan.bases.count)
+    /// Of each plan: the requests that wait, the replicas that drain them, the replica-seconds, and the requests that were late.
+    private var queues: [Double]
+    private var drains: [Double]
+    private var costs: [Double]
+    private var lates: [Double]
+    private var best = ScalingPlan.first
+    private var steps = 0
+
+    /// Nothing played yet.
+    init() {
+        let count = ScalingPlan.all.count
+        let series = DemandForecast.names.count * ScalingPlan.holds.count
+        tops = Array(repeating: SlidingExtreme(isLargest: true), count: series)
+        lows = Array(repeating: SlidingExtreme(isLargest: false), count: series)
+        queues = Array(repeating: 0, count: count)
+        drains = queues
+        costs = queues
+        lates = queues
+    }
+
+    /// Learns from what came, and answers for the forecasts `rates`.
+    mutating func step(_ step: Step, rates: [Double]) -> Answer {
+        if steps == 0 { believe(step, rate: rates[DemandForecast.first]) }
+        levels.add(rates[1], seconds: step.seconds, halfLife: Self.halfLife)
+        if steps % 16 == 0 {
+            baseRates = levels.quantiles(ScalingPlan.bases)
+            baseRates[0] = 0
+        }
+        play(step, rates: rates)
+        if steps % 8 == 0 { choose(step) }
+        steps += 1
+        let plan = ScalingPlan.all[best]
+        let margin = ScalingPlan.margins[plan.margin]
+        let top = tops[plan.forecast * ScalingPlan.holds.count + plan.hold].value ?? 0
+        let base = baseRates[plan.base]
+        return Answer(
+            plan: plan,
+            rate: rates[plan.forecast],
+            capacity: max(rates[plan.forecast] * margin, base),
+            held: max(top * margin, base)
+        )
+    }
+
+    /// Opinions to start with: what a margin costs, that few requests are late with a large one, and that the last minute is a
+    /// good guess.
+    private mutating func believe(_ step: Step, rate: Double) {
+        let load = max(rate, step.replicaRate) * Self.priorSeconds
+        for (index, plan) in ScalingPlan.all.enumerated() {
+            let margin = ScalingPlan.margins[plan.margin]
+            let doubt =
+                (plan.forecast == DemandForecast.first ? 0 : 0.1) + 0.1 * Double(plan.base) + 0.1 * Double(plan.hold)
+            costs[index] = load / step.replicaRate * (margin + doubt)
+            lates[index] = min(1, 0.06 * exponential(-6 * (margin - 1))) * load
+        }
+    }
+
+    /// Moves all plans on by one step.
+    ///
+    /// A replica that was asked for serves after a cold start, and the newest goes first: what serves is the least that was
+    /// asked for within one cold start. Both extremes are the same for all margins.
+    private mutating func play(_ step: Step, rates: [Double]) {
+        let keep = exponential(-naturalLogarithm(2) * step.seconds / Self.halfLife)
+        var index = 0
+        for forecast in rates.indices {
+            for hold in ScalingPlan.holds.indices {
+                let series = forecast * ScalingPlan.holds.count + hold
+                let top = tops[series].value ?? rates[forecast]
+                lows[series].add(top, now: step.now, span: step.coldStart)
+                let low = lows[series].value ?? top
+                for base in baseRates {
+                    for margin in ScalingPlan.margins {
+                        let wanted = Self.replicas(max(top * margin, base), step)
+                        let ready = Self.replicas(max(low * margin, base), step)
+                        play(index, step, rate: rates[forecast], wanted: wanted, ready: ready, keep: keep)
+                        index += 1
+                    }
+                }
+                tops[series].add(rates[forecast], now: step.now, span: step.hold * ScalingPlan.holds[hold])
+            }
+        }
+    }
+
+    private static func replicas(_ rate: Double, _ step: Step) -> Double {
+        max(step.minReplicas, (rate / step.replicaRate).rounded(.up))
+    }
+
+    /// Moves the plan at `index` on by one step in which `ready` replicas serve and `wanted` are paid for.
+    @inline(__always)
+    private mutating func play(
+        _ index: Int,
+        _ step: Step,
+        rate: Double,
+        wanted: Double,
+        ready: Double,
+        keep: Double
+    ) {
+        let capacity = (ready + drains[index]) * step.replicaRate * Self.usable
+        let allowed = capacity * step.slack
+        let before = queues[index]
+        let after = max(0, before + step.arrived - capacity * step.seconds)
+        let (low, high) = (min(before, after), max(before, after))
+        // The queue grows or shrinks straight on: late is what comes while it is too long.
+        let share = high <= allowed ? 0 : low >= allowed ? 1 : (high - allowed) / (high - low)
+        var drain = 0.0
+        if after > allowed {
+            // As `SLOSizing` does, but that what is asked for comes gradually.
+            let over = after - allowed
+            let seconds = (over * step.coldStart / (step.price * max(rate, 1e-9))).squareRoot()
+            drain = over / (max(1, min(step.coldStart, seconds)) * step.replicaRate)
+        }
+        queues[index] = after
+        drains[index] += (drain - drains[index]) * min(1, step.seconds / max(step.coldStart, 1e-3))
+        costs[index] = costs[index] * keep + (wanted + max(drain, drains[index])) * step.seconds
+        lates[index] = lates[index] * keep + step.arrived * share
+    }
+
+    /// The cheapest plan.
+    private mutating func choose(_ step: Step) {
+        let price = step.price / step.replicaRate
+        var least = (costs[best] + lates[best] * price) * Self.advantage
+        for index in costs.indices where costs[index] + lates[index] * price < least {
+            least = costs[index] + lates[index] * price
+            best = index
+        }
+    }
+}

@@ -1,0 +1,114 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import Testing
+
+@testable import Scaling
+
+@Suite("The sizing of the SLO policy")
+struct SLOSizingTests {
+    /// What `rates` looks like one cold start of 60 s later, if a rise goes on; one rate every 2 s.
+    static func rising(_ rates: [Double]) -> Double {
+        var history = ArrivalHistory()
+        for (index, rate) in rates.enumerated() { history.add(rate * 2, seconds: 2, end: Double(index + 1) * 2) }
+        return DemandForecast.rising(history, horizon: 60)
+    }
+
+    @Test("a ramp is a rise that goes on; a step, a fall and a single peak are none")
+    func steadyRise() {
+        let ramp = Self.rising((0..<60).map { 20 + Double($0) * 2 })
+        // It climbs by one a second: 138 in the last interval, so about 200 a minute later.
+        #expect((190...205).contains(ramp), "\(ramp)")
+        for age in 1...20 {
+            let step = Self.rising(Array(repeating: 20, count: 60) + Array(repeating: 100, count: age))
+            #expect(step <= 100, "\(age): \(step)")
+            let peak = Self.rising(Array(repeating: 20, count: 60) + [400] + Array(repeating: 20, count: age - 1))
+            #expect(peak <= 150, "\(age): \(peak)")
+        }
+        #expect(Self.rising((0..<60).map { 200 - Double($0) * 2 }) <= 90)
+        #expect(Self.rising([7]) == 7, "too little to say anything")
+        #expect(Self.rising(Array(repeating: 0, count: 30) + (1...12).map { Double($0) * 100 }) <= 5 * 1200)
+    }
+
+    /// Ten replicas at 4 requests a second, 200 requests waiting, 30 requests a second.
+    static func overloaded(risingRate: Double, ready: Int = 10, loading: Int = 0) -> SLOSizing {
+        var sizing = SLOSizing()
+        sizing.current = ready + loading
+        sizing.ready = ready
+        sizing.maxReplicas = 1000
+        sizing.expectedRate = 30
+        sizing.burstRate = 60
+        sizing.risingRate = risingRate
+        sizing.waiting = 200
+        sizing.serviceSeconds = 1
+        sizing.concurrency = 4
+        sizing.slackSeconds = 2
+        sizing.latePrice = 40
+        sizing.horizonSeconds = 60
+        if loading > 0 { sizing.loading = [SLOSizing.Loading(count: loading, inSeconds: 0)] }
+        return sizing
+    }
+
+    @Test("who drains a queue while the load rises asks for the load that comes, not for the one of now")
+    func backlogOfARise() {
+        // 60 arrive and 40 are served a second, for a minute; 80 may wait.
+        let flat = Self.overloaded(risingRate: 0)
+        #expect(abs(flat.backlog - (200 + 60 * 20 - 80)) < 1e-6, "\(flat.backlog)")
+        // From 60 to 120 within the minute: 90 on average.
+        let steep = Self.overloaded(risingRate: 120)
+        #expect(abs(steep.backlog - (200 + 60 * 50 - 80)) < 1e-6, "\(steep.backlog)")
+        #expect(steep.decision().desired > flat.decision().desired + 15)
+        // Replicas that are enough for now would keep the queue when the load has doubled.
+        let enough = Self.overloaded(risingRate: 0, loading: 10)
+        #expect(enough.backlog == 0)
+        let short = Self.overloaded(risingRate: 180, loading: 10)
+        #expect(short.backlog > 0)
+        #expect(short.decision().desired > 45, "\(short.decision().desired)")
+    }
+
+    @Test("a surplus counts from when it began, so a large one goes as soon as its hold is over")
+    func surplusOfAFall() {
+        var sizing = SLOSizing()
+        sizing.current = 40
+        sizing.ready = 40
+        sizing.maxReplicas = 100
+        sizing.safeRate = 40
+        sizing.heldRate = 160
+        sizing.heldReplicas = 40
+        sizing.serviceSeconds = 1
+        sizing.concurrency = 4
+        sizing.slackSeconds = 2
+        sizing.holdSeconds = 60
+        #expect(sizing.surplus == 30, "what is held is a surplus too")
+        #expect(sizing.decision().desired == 40)
+        sizing.heldReplicas = 10
+        // Sixty seconds of thirty replicas are more than two fifths of forty for as long.
+        sizing.surplusSeconds = 30 * 60
+        #expect(sizing.decision().desired == 10)
+        sizing.surplusSeconds = 30 * 20
+        #expect(sizing.decision().desired == 40)
+    }
+
+    @Test("a small rise has to be needed for a quarter of a cold start, a large one and a queue don't wait")
+    func smallRise() {
+        var sizing = SLOSizing()
+        sizing.current = 20
+        sizing.ready = 20
+        sizing.maxReplicas = 100
+        sizing.safeRate = 86
+        sizing.serviceSeconds = 1
+        sizing.concurrency = 4
+        sizing.slackSeconds = 2
+        sizing.leastNeed = 20
+        #expect(sizing.decision().desired == 20)
+        sizing.leastNeed = 21
+        #expect(sizing.decision().desired == 22)
+        sizing.leastNeed = 20
+        sizing.safeRate = 100
+        #expect(sizing.decision().desired == 25)
+        sizing.safeRate = 86
+        sizing.waiting = 1000
+        #expect(sizing.decision().desired >= 22)
+    }
+}
