@@ -111,4 +111,63 @@ struct SLOSizingTests {
         sizing.waiting = 1000
         #expect(sizing.decision().desired >= 22)
     }
+
+    /// How the count is brought about: windows and rates of the model's `behavior`, and decisions that go by before the
+    /// count follows.
+    struct Following: Sendable, CustomTestStringConvertible {
+        var window = 0
+        var limits: [ScalingLimit] = []
+        var lag = 0
+        var testDescription: String { "window \(window) s, \(limits.count) limits, \(lag) decisions late" }
+    }
+
+    static let followings = [
+        Following(), Following(window: 10), Following(window: 300), Following(lag: 5),
+        Following(window: 10, limits: [ScalingLimit(kind: .pods, value: 1, periodSeconds: 20)]),
+    ]
+
+    @Test("a surplus goes however the count is brought about", arguments: followings)
+    func surplusThatGoesLate(following: Following) {
+        var policy = ScalingPolicy(
+            minReplicas: 1,
+            maxReplicas: 20,
+            latency: LatencyObjective(percentile: 95, milliseconds: 3000),
+            down: ScalingRules(stabilizationWindowSeconds: following.window, limits: following.limits)
+        )
+        policy.coldStartSeconds = 10
+        var autoscaler = Autoscaler(policy: policy)
+        var (count, fewest) = (6, 6)
+        var pending: [Int] = []
+        for second in stride(from: 2, through: 1500, by: 2) {
+            // 20 requests a second for ten minutes, then none.
+            let rate = second <= 600 ? 20.0 : 0
+            let running = min(rate, Double(count) * 4)
+            let decision = autoscaler.decide(
+                ScaleObservation(
+                    time: AutoscalerTests.start + .seconds(second),
+                    replicas: count,
+                    readyReplicas: count,
+                    readings: [.inFlight: SignalReading(total: running, reporting: count)],
+                    traffic: SLOTraffic(
+                        intervalSeconds: 2,
+                        arrived: 2 * rate,
+                        completed: 2 * running,
+                        running: running,
+                        waiting: 0,
+                        serviceSeconds: 1,
+                        serviceVariation: 0
+                    ),
+                    trafficReporting: count
+                )
+            )
+            pending.append(decision.desired)
+            guard pending.count > following.lag else { continue }
+            let next = pending.removeFirst()
+            autoscaler.didScale(from: count, to: next, at: AutoscalerTests.start + .seconds(second))
+            count = next
+            if second <= 600 { fewest = min(fewest, count) }
+        }
+        #expect(fewest >= 5, "20 requests a second need five replicas of four slots")
+        #expect(count == 1, "\(autoscaler.lastInputs?.decision().reason.message ?? "")")
+    }
 }

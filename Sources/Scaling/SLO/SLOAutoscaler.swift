@@ -35,10 +35,14 @@ public struct SLOAutoscaler: Sendable, Hashable {
     /// Decides; the sizing is what to record for a replay.
     public mutating func decide(_ observation: SLOObservation) -> (decision: ScaleDecision, sizing: SLOSizing) {
         if let seconds = observation.coldStartSeconds { profile.started(after: seconds) }
+        // A surplus is paid off once the count has followed, not when that was asked for: windows and rates come after this.
+        if last.surplusSeconds > 0, let asked = orders.asked, asked < last.current, observation.replicas <= asked {
+            surplusSeconds = 0
+        }
         let sizing = makeSizing(observation)
         last = sizing
         let decision = sizing.decision()
-        surplusSeconds = sizing.surplus > 0 && decision.desired == decision.current ? sizing.surplusSeconds : 0
+        surplusSeconds = sizing.surplus > 0 && decision.desired <= decision.current ? sizing.surplusSeconds : 0
         let now = observation.time.seconds
         leastNeeds.add(Double(sizing.needed), now: now, span: Self.lookShare * sizing.horizonSeconds)
         orders.asked(for: decision.desired, at: now)
@@ -124,7 +128,8 @@ struct OrderMemory: Sendable, Hashable {
 
     private static let limit = 1024
     private var orders: [Order] = []
-    private var asked: Int?
+    /// What the last decision asked for.
+    private(set) var asked: Int?
 
     /// A decision was made.
     mutating func asked(for count: Int, at time: Double) {

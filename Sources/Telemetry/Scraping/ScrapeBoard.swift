@@ -149,7 +149,13 @@ public final class ScrapeBoard: Sendable {
     private func scrape(_ job: ScrapeSchedule.Job, mapping: MetricsMapping, isFailing: Bool) async {
         let result = await scraper.fetch(job.target, mapping: mapping)
         let now = time.now()
+        // A scrape that the end of the board cut off says nothing of its replica.
+        let wasCutOff = Task.isCancelled
         let isNews = state.withLock { state in
+            if wasCutOff {
+                _ = state.schedule.finish(job, wasFailing: isFailing, failed: isFailing, now: now)
+                return false
+            }
             var failed = false
             if case .failed = result { failed = true }
             let isWanted = state.schedule.finish(job, wasFailing: isFailing, failed: failed, now: now)
