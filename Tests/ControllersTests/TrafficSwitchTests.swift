@@ -80,32 +80,6 @@ struct TrafficSwitchTests {
     }
 
     @Test(
-        "Where no route is named and a Gateway is, the operator makes a route of its own",
-        .timeLimit(.minutes(5)),
-        .enabled(if: SharedData.has(Self.folder), "skipped: ../shared/kubernetes/crds is absent")
-    )
-    func ownRoute() async throws {
-        try await install("gateway.networking.k8s.io_httproutes")
-        let owner = OwnerReference(
-            apiVersion: "modelfleet.dev/v1alpha1",
-            kind: "ModelDeployment",
-            name: "churn",
-            uid: "u1"
-        )
-        let gateway = GatewayTraffic.Gateway(name: "edge", namespace: "infra", hostnames: ["churn.example.com"])
-        let provider = GatewayTraffic(routes: [], gateway: gateway, owner: owner)
-        let outcome = try await TrafficSwitch(client: client).bring(split(10), by: provider, namespace: "default")
-        #expect(outcome.isInPlace && outcome.observed == ObservedTraffic(weight: 10))
-        let route = try await client.get(.httpRoutes, ObjectKey(namespace: "default", name: "churn"))
-        #expect(route["spec", "parentRefs"]?[0]?["name"] == "edge")
-        #expect(route.controller?.uid == "u1")
-        var other = provider
-        other.owner?.uid = "u2"
-        let taken = try await TrafficSwitch(client: client).bring(split(20), by: other, namespace: "default")
-        #expect(taken.problems.map(\.reason) == ["RouteTaken"])
-    }
-
-    @Test(
         "A VirtualService follows every split, valid by its definition, and is as before at the end",
         .timeLimit(.minutes(5)),
         .enabled(if: SharedData.has(Self.folder), "skipped: ../shared/kubernetes/crds is absent")

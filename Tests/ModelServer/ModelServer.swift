@@ -14,8 +14,8 @@ import UnixSignals
 /// A model server whose quality is in its model's address, for tests of rollouts: `file:///good?milliseconds=10&errors=0.05`.
 ///
 /// It answers everything after a wait of half to one and a half times `milliseconds` (uniform, mean as given), and a share `errors` of
-/// the requests with 500, each drawn on its own. `/ready` and `/metrics` are as an inference server's. The answer's field
-/// `x-model` is the address's path.
+/// the requests with 500, each drawn on its own; of the others a share `cats` (a half without it) counts as the class `cat`, the rest as `dog`.
+/// `/ready` and `/metrics` are as an inference server's. The answer's field `x-model` is the address's path.
 @main
 struct ModelServer {
     static func main() async throws {
@@ -24,15 +24,16 @@ struct ModelServer {
             arguments.firstIndex(of: flag).flatMap { arguments.indices.contains($0 + 1) ? arguments[$0 + 1] : nil }
         }
         let address = URLComponents(string: value("--model-uri") ?? "")
-        func number(_ name: String) -> Double {
-            address?.queryItems?.first { $0.name == name }?.value.flatMap(Double.init) ?? 0
+        func number(_ name: String, default other: Double = 0) -> Double {
+            address?.queryItems?.first { $0.name == name }?.value.flatMap(Double.init) ?? other
         }
         var logger = Logger(label: "test-model-server")
         logger.logLevel = .error
         let model = Model(
             name: address?.path ?? "",
             milliseconds: max(0, number("milliseconds")),
-            errors: min(max(0, number("errors")), 1)
+            errors: min(max(0, number("errors")), 1),
+            cats: min(max(0, number("cats", default: 0.5)), 1)
         )
         let server = HTTPService(
             exchange: ClosureExchange { request in try await model.answer(request) },
@@ -67,6 +68,7 @@ private final class Model: Sendable {
         var isReady = true
         var good = 0
         var bad = 0
+        var cats = 0
         var inFlight = 0
         var seconds = 0.0
         var slower = Array(repeating: 0, count: Model.bounds.count)
@@ -81,13 +83,15 @@ private final class Model: Sendable {
     private let name: String
     private let milliseconds: Double
     private let errors: Double
+    private let cats: Double
     private let random = SystemRandom()
     private let state = Mutex(State())
 
-    init(name: String, milliseconds: Double, errors: Double) {
+    init(name: String, milliseconds: Double, errors: Double, cats: Double) {
         self.name = name
         self.milliseconds = milliseconds
         self.errors = errors
+        self.cats = cats
     }
 
     func leave() { state.withLock { $0.isReady = false } }
@@ -105,9 +109,11 @@ private final class Model: Sendable {
         try? await Task.sleep(for: .milliseconds(milliseconds * (0.5 + random.unit())))
         let took = start.duration(to: .now) / .seconds(1)
         let isBad = random.unit() < errors
+        let isCat = random.unit() < cats
         state.withLock { state in
             state.inFlight -= 1
             if isBad { state.bad += 1 } else { state.good += 1 }
+            if !isBad, isCat { state.cats += 1 }
             state.seconds += took
             for (index, bound) in Self.bounds.enumerated() where took <= bound { state.slower[index] += 1 }
         }
@@ -122,6 +128,9 @@ private final class Model: Sendable {
             # TYPE requests_total counter
             requests_total{code="200"} \(state.good)
             requests_total{code="500"} \(state.bad)
+            # TYPE outputs_total counter
+            outputs_total{class="cat"} \(state.cats)
+            outputs_total{class="dog"} \(state.good - state.cats)
             # TYPE requests_in_flight gauge
             requests_in_flight \(state.inFlight)
             # TYPE request_duration_seconds histogram

@@ -1,7 +1,6 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-import FleetAPI
 import KubeModel
 import Rollouts
 
@@ -24,16 +23,6 @@ extension ResourceType {
 /// kept. The rules are one atomic list for the API server, so they are written whole, guarded by the version that was
 /// read.
 struct GatewayTraffic: TrafficProvider {
-    /// A Gateway for a route of the operator's own.
-    struct Gateway: Sendable, Hashable {
-        /// The Gateway's name.
-        var name: String
-        /// Its namespace; `nil` for the model's.
-        var namespace: String?
-        /// The host names of the route; empty for all of the Gateway's.
-        var hostnames: [String] = []
-    }
-
     /// The most rules of an HTTPRoute, by its definition.
     static let ruleLimit = 16
     /// The most matches of a rule, by its definition.
@@ -42,16 +31,9 @@ struct GatewayTraffic: TrafficProvider {
     let name = "GatewayAPI"
     /// The names of the routes that others wrote.
     var routes: [String]
-    /// The Gateway of a route of our own, which is made where no route is named.
-    var gateway: Gateway?
-    /// The port of both Services.
-    var port = 80
-    /// The owner of a route of our own: the model.
-    var owner: OwnerReference?
 
     func objects(for split: TrafficSplit, namespace: String) -> [TrafficObject] {
-        let names = routes.isEmpty && gateway != nil ? [split.rootService] : routes
-        return names.map { TrafficObject(type: .httpRoutes, key: ObjectKey(namespace: namespace, name: $0)) }
+        routes.map { TrafficObject(type: .httpRoutes, key: ObjectKey(namespace: namespace, name: $0)) }
     }
 
     func plan(_ split: TrafficSplit, namespace: String, live: [TrafficObject: KubeObject]) -> TrafficPlan {
@@ -78,23 +60,9 @@ struct GatewayTraffic: TrafficProvider {
         }
         var shares: [Int] = []
         for object in objects {
-            let isOwn = routes.isEmpty
             guard let route = live[object] else {
-                if isOwn, let body = ownRoute(object, split) {
-                    plan.writes.append(.apply(object, body))
-                } else {
-                    plan.problems.append(
-                        .blocking("RouteMissing", "there is no \(object) in namespace \"\(namespace)\"")
-                    )
-                }
-                continue
-            }
-            if isOwn, let owner, route.controller?.uid != owner.uid {
                 plan.problems.append(
-                    .blocking(
-                        "RouteTaken",
-                        "there is an \(object) that is not this model's; name it in httpRoutes to use it"
-                    )
+                    .blocking("RouteMissing", "there is no \(object) in namespace \"\(namespace)\"")
                 )
                 continue
             }
@@ -117,22 +85,5 @@ struct GatewayTraffic: TrafficProvider {
         }
         plan.observed = ObservedTraffic(weights: shares)
         return plan
-    }
-
-    /// A route of the operator's own, before any rollout.
-    private func ownRoute(_ object: TrafficObject, _ split: TrafficSplit) -> KubeObject? {
-        guard let gateway else { return nil }
-        var route = KubeObject(.httpRoutes, namespace: object.key.namespace, name: object.key.name)
-        route.labels = [FleetAPI.managedByLabel: FleetAPI.manager, FleetAPI.modelLabel: split.rootService]
-        if let owner { route.ownerReferences = [owner] }
-        var parent: JSONValue = ["name": .string(gateway.name)]
-        parent["namespace"] = gateway.namespace.map { .string($0) }
-        var spec: JSONValue = [
-            "parentRefs": [parent],
-            "rules": [["backendRefs": [["name": .string(split.rootService), "port": JSONValue(port)]]]],
-        ]
-        if !gateway.hostnames.isEmpty { spec["hostnames"] = .array(gateway.hostnames.map { .string($0) }) }
-        route["spec"] = spec
-        return route
     }
 }

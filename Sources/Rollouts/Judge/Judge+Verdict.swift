@@ -36,8 +36,9 @@ extension Judge {
             let mean = all.isEmpty ? 1 : all.reduce(0, +) / Double(all.count)
             let totals = worst?.totals ?? PairedCounts()
             let category = worst.flatMap { state.drift.firstIndex(of: $0) } ?? 0
+            let name = state.outputNames.flatMap { $0.indices.contains(category) ? $0[category] : nil } ?? ""
             let sentence =
-                "canary outputs in category \(category) \(JudgeText.count(totals.canary)) against "
+                "canary outputs \(name.isEmpty ? "of category \(category)" : "\"\(name)\"") \(JudgeText.count(totals.canary)) against "
                 + "\(JudgeText.count(totals.stable)): different by more than \(JudgeText.points(most))"
             measures.append(Measure(weight: 0.5, capital: mean, sentence: sentence))
         }

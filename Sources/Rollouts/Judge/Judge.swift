@@ -50,7 +50,11 @@ public struct Judge: Sendable, Hashable {
             state.errorLimit.add(answers, atLeast: minimum, limit: limit, designEffect: effect)
         }
         lookAtLatency(&state, canary.latency, stable.latency, half: stable.half?.latency)
-        if let drift = settings.maxDrift { lookAtOutputs(&state, canary.outputs, stable.outputs, drift) }
+        if let drift = settings.maxDrift {
+            lookAtOutputs(&state, canary.outputs, stable.outputs, drift)
+            state.name(outputs: canary.outputNames)
+            state.name(outputs: stable.outputNames)
+        }
         remember(&state)
         return judgement(state)
     }

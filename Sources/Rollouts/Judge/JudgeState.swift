@@ -116,6 +116,8 @@ public struct JudgeState: Sendable, Hashable, Codable {
     public internal(set) var stableLatency: BucketCounts?
     /// The outputs, by category.
     public internal(set) var drift: [DriftEvidence] = []
+    /// What each category of the outputs is called; `nil` where nobody said.
+    public internal(set) var outputNames: [String]?
     /// What of the outputs waits until there is enough, canary and stable by category.
     public internal(set) var pendingOutputs: [PairedCounts] = []
     /// The limit on errors.
@@ -131,6 +133,13 @@ public struct JudgeState: Sendable, Hashable, Codable {
 
     /// No evidence.
     public init() {}
+
+    /// Names the categories that have no name yet: each track may answer what the other never does.
+    mutating func name(outputs names: [String]) {
+        guard !names.isEmpty else { return }
+        guard let known = outputNames, known.count == names.count else { return outputNames = names }
+        outputNames = zip(known, names).map { $0.isEmpty ? $1 : $0 }
+    }
 
     /// Begins a step: weights have changed. Evidence against the canary stays, evidence for it has to be found again.
     public mutating func beginStep() {

@@ -62,6 +62,8 @@ public struct TrackIncrement: Sendable, Hashable {
     public var latency: BucketCounts?
     /// The outputs by category; `nil` where they aren't measured.
     public var outputs: [Int]?
+    /// What each of the categories is called, for sentences; empty where that isn't known.
+    public var outputNames: [String]
     /// What of it happened on every other pod: how much pods of one track differ tells how much is chance. `nil` for a single pod.
     public var half: HalfIncrement?
     /// What couldn't be used, as clauses that name the pod.
@@ -72,12 +74,14 @@ public struct TrackIncrement: Sendable, Hashable {
         answers: HitCount? = nil,
         latency: BucketCounts? = nil,
         outputs: [Int]? = nil,
+        outputNames: [String] = [],
         half: HalfIncrement? = nil,
         remarks: [String] = []
     ) {
         self.answers = answers
         self.latency = latency
         self.outputs = outputs
+        self.outputNames = outputNames
         self.half = half
         self.remarks = remarks
     }

@@ -102,6 +102,8 @@ struct AnalysisFeedTests {
         outputs[9] += 2
         outputs[OutputCategories.number(of: "cat")] += 20
         #expect(found[1].outputs == outputs)
+        #expect(found[1].outputNames == OutputCategories.names(["3", "9", "cat"]))
+        #expect(found[1].outputNames[3] == "3" && found[1].outputNames[OutputCategories.number(of: "cat")] == "cat")
         #expect(found[1].remarks.isEmpty)
     }
 

@@ -73,6 +73,7 @@ struct AnalysisMemory: Sendable {
         memory.evidence.warmup = warmup
         var samples: [PodSample] = []
         var remarks = Remarks()
+        var outputs = Set<String>()
         for pod in track.pods.sorted(by: { $0.name < $1.name }) {
             let page = pages[pod.name]
             if let failure = page?.failure { remarks.note("unreadable", "pod \(pod.name): \(failure)") }
@@ -81,6 +82,7 @@ struct AnalysisMemory: Sendable {
             tally.add(scrape, incarnation: pod.incarnation)
             memory.tallies[pod.name] = Tally(tally: tally, seen: time)
             for missing in tally.missing { remarks.note(missing.signal.description, "pod \(pod.name): \(missing)") }
+            outputs.formUnion(tally.outputs?.keys.map { $0 } ?? [])
             samples.append(
                 PodSample(
                     pod: pod.name,
@@ -95,6 +97,7 @@ struct AnalysisMemory: Sendable {
         }
         memory.tallies = memory.tallies.filter { time - $0.value.seen <= keep }
         var increment = memory.evidence.add(samples, at: time)
+        if increment.outputs != nil { increment.outputNames = OutputCategories.names(outputs) }
         increment.remarks = Array((increment.remarks + remarks.clauses).prefix(mostRemarks))
         known = memory
         return increment

@@ -49,6 +49,21 @@ enum OutputCategories {
         return Int(hash % UInt64(count))
     }
 
+    /// What the categories of these names are called, by number: where two names meet, both.
+    static func names(_ outputs: Set<String>) -> [String] {
+        var names = [String](repeating: "", count: count)
+        for name in outputs.sorted() {
+            let number = number(of: name)
+            let text = String(name.prefix(mostCharacters))
+            let both = names[number].isEmpty ? text : "\(names[number]), \(text)"
+            if both.count <= 2 * mostCharacters { names[number] = both }
+        }
+        return names
+    }
+
+    /// The most characters of a category's name in a sentence.
+    private static let mostCharacters = 40
+
     /// The counts by number.
     static func counts(_ outputs: [String: Double]) -> [Double] {
         var counts = [Double](repeating: 0, count: count)

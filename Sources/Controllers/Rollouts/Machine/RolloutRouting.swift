@@ -27,7 +27,7 @@ struct RolloutRouting: Sendable {
         let routes = (traffic?["httpRoutes"]?.array ?? []).compactMap(\.string)
         let services = (traffic?["virtualServices"]?.array ?? []).compactMap(\.string)
         let owner = OwnerReference(controller: model.object)
-        let gateway = GatewayTraffic(routes: routes, owner: owner)
+        let gateway = GatewayTraffic(routes: routes)
         let istio = IstioTraffic(virtualServices: services, canaryRevision: canary.map { "\($0)" }, owner: owner)
         switch traffic?["provider"]?.string ?? "Auto" {
         case "Local": return .router(LocalTraffic())
