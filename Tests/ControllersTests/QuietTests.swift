@@ -85,6 +85,24 @@ struct QuietTests {
         #expect(try await harness.get(.modelDeployments, "m")["status", "observedGeneration"] == 2)
     }
 
+    @Test("a definition that drops part of the status is named, once")
+    func outdatedDefinition() async throws {
+        let harness = try await ReconcilerHarness()
+        let name = ObjectKey(namespace: nil, name: "modeldeployments.modelfleet.dev")
+        var definition = try await harness.client.get(.customResourceDefinitions, name)
+        var version = try #require(definition["spec", "versions"]?[0])
+        var known = try #require(version.at("schema", "openAPIV3Schema", "properties", "status", "properties")?.object)
+        known["observedGeneration"] = nil
+        version.set(.object(known), at: "schema", "openAPIV3Schema", "properties", "status", "properties")
+        definition["spec", "versions"] = [version]
+        try await harness.client.replace(.customResourceDefinitions, definition)
+        for _ in 0..<4 { try await harness.reconcile() }
+        let events = try await harness.events("DefinitionOutdated")
+        #expect(events.count == 1 && events.first?["count"]?.int ?? 1 == 1)
+        let message = events.first?["message"]?.string ?? ""
+        #expect(message.contains("doesn't keep status.observedGeneration: it is older"), "\(message)")
+    }
+
     @Test("the queue's metrics are exported")
     func metrics() async throws {
         let harness = try await OperatorHarness()

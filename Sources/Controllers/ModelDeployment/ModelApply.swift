@@ -35,6 +35,8 @@ struct ModelApply: Sendable {
     let ledger: RevisionLedger
     /// How requests are shared.
     let routing: RolloutRouting
+    /// Who was told that the cluster's definition is too old.
+    let dropped = DroppedStatus()
 
     /// Sends the requests in order, then the status where it differs, then the events.
     ///
@@ -314,5 +316,8 @@ struct ModelApply: Sendable {
         var body: JSONValue = ["status": patch]
         if let version = model.resourceVersion { body["metadata"] = ["resourceVersion": .string(version)] }
         model = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
+        if let message = dropped.notice(model.key, wanted: status, kept: model["status"] ?? .emptyObject) {
+            await recorder.record(model, .warning, reason: "DefinitionOutdated", message: message)
+        }
     }
 }

@@ -50,6 +50,7 @@ struct ModelReconciler: Reconciler {
         else {
             if !stores.models.contains(key) {
                 settled.forget(key)
+                apply.dropped.forget(key)
                 analysis?.forget(key)
                 metrics?.forget(key)
                 scaling.forget(key)

@@ -96,7 +96,7 @@ struct StatusBuilder {
                 ModelDeploymentCondition.ready,
                 false,
                 "Loading",
-                "no replica is ready yet: \(replicas) are starting and loading the model",
+                "no replica is ready yet: \(replicas) \(replicas == 1 ? "is" : "are") starting and loading the model",
                 warns: false
             )
         }

@@ -103,7 +103,8 @@ public struct ScalingExplanation: Sendable {
 
     private static func span(_ decision: JSONValue) -> String {
         let (from, to) = (decision["fromReplicas"]?.int ?? 0, decision["toReplicas"]?.int ?? 0)
-        return from == to ? "\(from) replicas stay" : "from \(from) to \(to) replicas"
+        if from == to { return from == 1 ? "1 replica stays" : "\(from) replicas stay" }
+        return "from \(from) to \(to) replicas"
     }
 
     private static func number(_ value: Double) -> String {

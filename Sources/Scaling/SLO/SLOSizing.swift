@@ -232,7 +232,7 @@ public struct SLOSizing: Sendable, Hashable {
         {
             apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
         }
-        let surplus = current - decision.desired
+        let surplus = current - max(minReplicas, decision.desired)
         if surplus > 0, surplusSeconds < changeSeconds {
             apply("Together", &decision, current, "a surplus is kept until it has cost as much as a change")
         }

@@ -147,7 +147,8 @@ struct DemoRun: Sendable {
             peak = max(peak, state.readyReplicas)
             board.update("\(what): \(progress.text)", details: state.replicaLines)
             if state.replicas != replicas {
-                board.note("\(state.replicas) replicas wanted, \(state.readyReplicas) ready: \(state.reason)")
+                let reason = state.reason.isEmpty ? "" : ": \(state.reason)"
+                board.note("\(state.replicas) wanted, \(state.readyReplicas) ready\(reason)")
             }
             replicas = state.replicas
             try await Task.sleep(for: .milliseconds(500))
@@ -166,7 +167,7 @@ struct DemoRun: Sendable {
         while true {
             let state = try await DemoState.read(key, client)
             if state.replicas == count, state.pods == count { return }
-            if state.replicas != last { board.note("\(state.replicas) replicas: \(state.reason)") }
+            if state.replicas != last { board.note("down to \(state.replicas): \(state.reason)") }
             last = state.replicas
             board.update("replicas fall: \(state.reason)", details: state.replicaLines)
             guard ContinuousClock.now < deadline else {
