@@ -75,6 +75,24 @@ struct HTTP2Tests {
         }
     }
 
+    /// libcurl 7.88 sends a PRIORITY frame with each request; of these NIO takes 200 in 30 s if nothing else is said.
+    @Test("a client that asks as fast as it gets answers keeps its connection")
+    func busyClient() async throws {
+        try await withSecureServer(server) { server in
+            let curl = server.curl()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        for _ in 0..<150 { _ = try await curl.exchange(server.get("/size/1")).body.collect(upTo: 1) }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(server.statistics.requests == 1200)
+            #expect(server.statistics.connections == 1)
+        }
+    }
+
     @Test("requests that begin before there is a connection wait for the one that is being made")
     func simultaneousStart() async throws {
         try await withSecureServer(server) { server in

@@ -72,10 +72,13 @@ struct Rest {
         if isGivenUp, wanted.revision != selected, wanted.wanted != 0 {
             found.append("revision \(wanted.revision) was given up and has \(wanted.wanted) replicas")
         }
-        if mirror.object("services", ObjectKey(namespace: model.namespace, name: "\(model.name)-canary")) != nil {
+        // What a person holds in its midst stays as it is.
+        let isHeldUnderWay = isHeld && wanted.revision != selected && wanted.wanted > 0
+        let preview = ObjectKey(namespace: model.namespace, name: "\(model.name)-canary")
+        if mirror.object("services", preview) != nil, !isHeldUnderWay {
             found.append("its canary Service is left over")
         }
-        if let traffic = service.annotations[FleetAPI.trafficAnnotation] {
+        if !isHeldUnderWay, let traffic = service.annotations[FleetAPI.trafficAnnotation] {
             found.append("its routes are still \(traffic)")
         }
         if isGood, wanted.revision != selected, !isGivenUp, !isHeld {
@@ -167,7 +170,8 @@ struct Rest {
         expect("stable.readyReplicas", status.at("stable", "readyReplicas"), JSONValue(servingReady))
         let isGivenUp = status.at("rollout", "phase") == "RolledBack"
         let isHeld = model["spec", "rollout", "paused"] == true
-        let canary = wanted.revision == serving.revision || isGivenUp || isHeld ? nil : JSONValue(wanted.revision)
+        let hasCanary = wanted.revision != serving.revision && !isGivenUp && (!isHeld || wanted.wanted > 0)
+        let canary = hasCanary ? JSONValue(wanted.revision) : nil
         expect("canary.revision", status.at("canary", "revision"), canary)
         expect("ready", status["ready"], .string("\(servingReady)/\(serving.wanted)"))
         expect(

@@ -76,6 +76,9 @@ extension StatusBuilder {
                     "RevisionFailed",
                     "\(failure); the old revision keeps the traffic; correct the spec or set it back"
                 )
+            } else if isHeld {
+                set(progressing, false, "Paused", message)
+                set(healthy, true, "Paused", message)
             } else if state?.strategy == .rollingUpdate, let count = decision.canaryReplicas {
                 set(
                     progressing,
@@ -91,6 +94,9 @@ extension StatusBuilder {
         }
     }
 
+    /// Whether a person holds the rollout where it is.
+    private var isHeld: Bool { observation.model.rolloutSpec["paused"]?.bool ?? false }
+
     /// What is true in a few words.
     func rolloutSummary(_ decision: RolloutDecision) -> String {
         guard let state = decision.state else { return "RollingOut" }
@@ -100,6 +106,7 @@ extension StatusBuilder {
         case .rolledBack: return state.outcome == .aborted ? "Aborted" : "RolledBack"
         case .settled: return "Paused"
         case .progressing, .paused, .analyzing, .promoting:
+            if isHeld { return "Paused \(state.desiredWeight)%" }
             return state.strategy == .rollingUpdate ? "RollingOut" : "\(state.phase.rawValue) \(state.desiredWeight)%"
         }
     }

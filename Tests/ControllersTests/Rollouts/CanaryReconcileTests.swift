@@ -101,6 +101,22 @@ struct CanaryReconcileTests {
         #expect(try await harness.versions() == versions, "at rest nothing is written")
     }
 
+    @Test("a rollout that is held in its midst says so, whatever its strategy", arguments: ["Canary", "RollingUpdate"])
+    func held(strategy: String) async throws {
+        let harness = try await Self.harness(["strategy": .string(strategy)])
+        try await Self.settle(harness)
+        try await harness.patchModel(["rollout": ["paused": true]])
+        try await harness.setStatus("m-r2", replicas: 4, ready: 4)
+        try await Self.settle(harness)
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "canary", "revision"] == 2)
+        let progressing = ConditionSet(model)[ModelDeploymentCondition.progressing]
+        #expect(progressing?.status == .isFalse && progressing?.reason == "Paused")
+        #expect(progressing?.message.contains("stays where it is: spec.rollout.paused is true") == true)
+        #expect(model["status", "summary"]?.string?.hasPrefix("Paused ") == true)
+        #expect(try await harness.selected() == "1")
+    }
+
     @Test("an abort takes the weight first, then the pods; the canary stays at zero")
     func abort() async throws {
         let harness = try await Self.harness(Self.steps)
