@@ -60,6 +60,7 @@ struct Rest {
         let isGivenUp = phase == "RolledBack"
         let isHeld = model["spec", "rollout", "paused"]?.bool ?? false
         guard ofSpec != nil || isGivenUp || isHeld else { return ["no Deployment is of its spec"] }
+        if phase == "RollingBack", keepsServing(model, deployments) { return deployments.flatMap(workload) }
         guard let selected = mirror.selectedRevision(model.key),
             let serving = deployments.first(where: { $0.revision == selected })
         else { return ["its Service selects no Deployment"] }
@@ -95,6 +96,26 @@ struct Rest {
         found += bounds(model, serving)
         found += endpoints(service, serving)
         return found + status(model, deployments, wanted: wanted, serving: serving)
+    }
+
+    /// Whether some rollback waits as `keepsServing` says.
+    var hasWaitingRollback: Bool {
+        mirror.all("modeldeployments.modelfleet.dev").contains { model in
+            model["status", "rollout", "phase"] == "RollingBack"
+                && keepsServing(model, mirror.controlled("deployments.apps", by: model.uid))
+        }
+    }
+
+    /// Whether a rollback waits for a stable revision that never gets ready, and the canary has the requests meanwhile: it is all that
+    /// serves.
+    private func keepsServing(_ model: KubeObject, _ deployments: [KubeObject]) -> Bool {
+        let rollout = model["status", "rollout"]
+        func deployment(_ role: String) -> KubeObject? {
+            deployments.first { $0.revision == rollout?[role]?.int }
+        }
+        guard let stable = deployment("stableRevision"), let canary = deployment("canaryRevision") else { return false }
+        return !PodHabit(uri: stable.servedURI).isGood
+            && !mirror.readyPods(model: model.name, revision: canary.revision).isEmpty
     }
 
     private func bounds(_ model: KubeObject, _ serving: KubeObject) -> [String] {

@@ -93,16 +93,21 @@ extension World {
 
     /// Waits until the world is right and nothing is written any more, or the limit has come.
     private func waitForRest(_ operators: [Program]) {
+        func rest() -> Rest {
+            Rest(mirror: state.withLock { $0.mirror }, knowsTime: !scenario.faults.contains(.clockJump))
+        }
         func differences() -> [String] {
             let (mirror, leases) = state.withLock { ($0.mirror, $0.checks.leases) }
-            return Rest(mirror: mirror, knowsTime: !scenario.faults.contains(.clockJump)).differences()
+            return rest().differences()
                 + (scenario.hasHeartbeats ? Rest.differences(ofNodes: mirror.all("nodes")) : [])
                 + leases.differences(scheduler.now, processes: operators.compactMap(\.living))
         }
         let limit = scenario.troubleTime + scenario.restLimit
         while scheduler.now < limit {
             guard advance(to: scheduler.now + .seconds(10)) else { return }
-            guard scheduler.now - state.withLock({ $0.lastWrite }) >= scenario.quietTime else { continue }
+            // A rollback that waits for a stable track which never serves says so with each new deadline.
+            let isQuiet = scheduler.now - state.withLock { $0.lastWrite } >= scenario.quietTime
+            guard isQuiet || rest().hasWaitingRollback else { continue }
             if differences().isEmpty { return }
         }
         let minutes = Int(scenario.restLimit.inSeconds / 60)

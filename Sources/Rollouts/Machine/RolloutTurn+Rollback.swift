@@ -63,24 +63,21 @@ extension RolloutTurn {
         endRollback(number)
     }
 
-    /// The share on the way back; at the deadline it goes back wherever the stable track serves at all.
+    /// The share on the way back; at the deadline it goes back wherever the stable track serves at all, and otherwise at the next one.
     private mutating func returningWeight(_ state: inout RolloutState) -> Int {
         // What was decided may not have been written: the live share is what has to be brought back.
         let live = seen.traffic.isAttached ? seen.traffic.weight ?? state.desiredWeight : 0
         let weight = capacity.weight(from: max(state.desiredWeight, live), to: 0)
         guard let deadline = state.deadline, now >= deadline else { return weight }
-        if weight == 0 || stable.readyReplicas > 0 {
-            state.deadline = now + plan.progressDeadline
-            if weight > 0 {
-                let message =
-                    "the stable track has only \(stable.readyReplicas) of \(seen.demand) ready replicas after "
-                    + "\(Int(plan.progressDeadline.inSeconds)) s, and gets all requests back"
-                decision.tell(RolloutEvent.returnForced, message, isWarning: true)
-            }
-            return 0
-        }
         state.deadline = now + plan.progressDeadline
-        return weight
+        guard weight == 0 || stable.readyReplicas > 0 else { return weight }
+        if weight > 0 {
+            let message =
+                "the stable track has only \(stable.readyReplicas) of \(seen.demand) ready replicas after "
+                + "\(Int(plan.progressDeadline.inSeconds)) s, and gets all requests back"
+            decision.tell(RolloutEvent.returnForced, message, isWarning: true)
+        }
+        return 0
     }
 
     /// The root Service selects the canary already: it turns back once the stable track carries everything.
@@ -130,6 +127,12 @@ extension RolloutTurn {
     private var backMessage: String {
         guard let state else { return "" }
         let name = Self.name(state.canaryRevision ?? 0, state.canaryVersion)
+        let isLong = state.stepStartedAt.map { now - $0 >= plan.progressDeadline } ?? false
+        if state.desiredWeight > 0, stable.readyReplicas == 0, isLong {
+            return
+                "\(name) is rolled back (\(state.reason ?? "")), but the stable track serves nobody: it keeps \(state.desiredWeight) % of "
+                + "the requests until that track gets ready; `modelfleet rollout promote --full` keeps it for good"
+        }
         if state.desiredWeight > 0 {
             return
                 "\(name) is rolled back (\(state.reason ?? "")): it keeps \(state.desiredWeight) % of the requests until the "

@@ -10,7 +10,7 @@ import Synchronization
 /// The network between one process and a server: it takes time, and fails as its profile says.
 ///
 /// What was sent travels on its own: it arrives although its sender is paused, was cancelled or has died meanwhile, at most
-/// `longestFlight` after its sender stopped waiting for the answer.
+/// `longestFlight` after its sender stopped waiting for the answer (or would have, were it not paused).
 public final class SimLink: HTTPExchange {
     /// What happens to a connection.
     public struct ConnectionBroken: Error, CustomStringConvertible, Sendable {
@@ -24,6 +24,8 @@ public final class SimLink: HTTPExchange {
     /// The longest that a request travels on after its sender gave up. Below the margin that a lease leaves
     /// (15 s of duration, 10 s of renewal), as fencing without the server's help needs a bound.
     public static let longestFlight = Duration.seconds(3)
+    /// The longest that a sender waits for an answer.
+    private static let longestWait = Duration.seconds(60)
 
     /// Who sends.
     public let process: SimProcess
@@ -179,7 +181,11 @@ public final class SimLink: HTTPExchange {
         let when = draw < 0.3 ? "took effect" : draw > 0.6 ? "takes effect afterwards" : "no effect"
         profile.tally.note("request: time-out, \(when)")
         if draw < 0.3 { _ = try await base.exchange(request) }
-        for _ in 0..<120 where !ticket.isAbandoned { try await scheduler.sleep(for: .milliseconds(500)) }
+        // A sender that is stopped gives up late; what it sent is under way no longer for that.
+        let limit = min(request.timeout ?? Self.longestWait, Self.longestWait)
+        for _ in 0..<Int(limit / .milliseconds(500)) where !ticket.isAbandoned {
+            try await scheduler.sleep(for: .milliseconds(500))
+        }
         if draw > 0.6 {
             let rest = Self.longestFlight.inSeconds * 0.8 * random.unit()
             try await scheduler.sleep(for: .seconds(rest))
