@@ -239,8 +239,9 @@ struct Checks {
         else { return nil }
         // An old revision without a ready pod has nothing to lose, and yet the new one must be of use.
         let isServing = !mirror.readyPods(model: owner.name, revision: old).isEmpty
-        // The first Service of a model may come late, after the next revision's: it turns nobody away, and is corrected at once.
-        guard isServing || new > old else { return nil }
+        // The first Service of a model, which names no version, may come after the next revision's: it turns nobody away, and is
+        // corrected at once.
+        guard isServing || !write.isLate else { return nil }
         let needed = isServing ? within(sizes["\(owner.name)-r\(old)"], write.time).min() ?? 1 : 1
         let best = within(ready["\(owner.name)-r\(new)"], write.time).max() ?? 0
         if best >= max(1, needed) { return nil }

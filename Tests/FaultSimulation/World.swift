@@ -157,6 +157,8 @@ struct Write {
     var before: KubeObject?
     var after: KubeObject?
     var time: Duration
+    /// Whether its sender had given up before it took effect.
+    var isLate = false
 
     /// Whether it says only that somebody is alive, or is an event, which is a courtesy.
     var isHeartbeat: Bool { target.resource == "leases.coordination.k8s.io" }
@@ -205,6 +207,7 @@ struct ObservedServer: HTTPExchange {
             time: world.scheduler.now
         )
         if method == .post { write.precondition = nil }
+        write.isLate = SimLink.lateField.map { request.head.headerFields[$0] != nil } ?? false
         if !write.isHeartbeat { world.trace.note(process, "\(method.rawValue) \(path) -> \(code) \(Self.text(write))") }
         world.observe(write)
         return response

@@ -272,6 +272,26 @@ struct RolloutMachineTests {
         #expect(world.weight == 0)
     }
 
+    @Test("a rollback to a stable track that serves nobody waits, says what ends it, and a person can end it")
+    func returnToNobody() {
+        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]))
+        Self.run(&world)
+        for _ in 0..<4 { world.podDies(1) }
+        world.workloads[1]?.isBroken = true
+        world.ask(.abort)
+        Self.run(&world)
+        #expect(world.state?.phase == .rollingBack && world.weight > 0)
+        #expect(world.state?.message.contains("promote --full") == false, "it may still get ready")
+        world.pass(.seconds(601))
+        Self.run(&world)
+        #expect(world.state?.phase == .rollingBack && world.weight > 0)
+        #expect(world.state?.message.contains("`modelfleet rollout promote --full` keeps it for good") == true)
+        #expect(world.state?.deadline.map { $0 > world.time } == true)
+        world.ask(.promoteFull)
+        Self.run(&world)
+        #expect(world.state?.phase == .settled && world.root == 2)
+    }
+
     @Test("dynamicStableScale gives replicas up behind the weight, and has them back before it returns")
     func dynamic() {
         var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]) { $0.dynamicStableScale = true })

@@ -67,18 +67,32 @@ struct SLOSizingTests {
         #expect(short.decision().desired > 45, "\(short.decision().desired)")
     }
 
-    @Test("a surplus counts from when it began, so a large one goes as soon as its hold is over")
-    func surplusOfAFall() {
+    /// Ready replicas of four slots, at a request a second each.
+    static func settled(_ replicas: Int, safeRate: Double) -> SLOSizing {
         var sizing = SLOSizing()
-        sizing.current = 40
-        sizing.ready = 40
+        sizing.current = replicas
+        sizing.ready = replicas
         sizing.maxReplicas = 100
-        sizing.safeRate = 40
-        sizing.heldRate = 160
-        sizing.heldReplicas = 40
+        sizing.safeRate = safeRate
         sizing.serviceSeconds = 1
         sizing.concurrency = 4
         sizing.slackSeconds = 2
+        return sizing
+    }
+
+    @Test("what minReplicas keeps is no surplus")
+    func fewest() {
+        var sizing = Self.settled(1, safeRate: 0)
+        sizing.minReplicas = 1
+        let decision = sizing.decision()
+        #expect(decision.desired == 1 && decision.reason.code == "MinReplicas", "\(decision.reason)")
+    }
+
+    @Test("a surplus counts from when it began, so a large one goes as soon as its hold is over")
+    func surplusOfAFall() {
+        var sizing = Self.settled(40, safeRate: 40)
+        sizing.heldRate = 160
+        sizing.heldReplicas = 40
         sizing.holdSeconds = 60
         #expect(sizing.surplus == 30, "what is held is a surplus too")
         #expect(sizing.decision().desired == 40)
@@ -92,14 +106,7 @@ struct SLOSizingTests {
 
     @Test("a small rise has to be needed for a quarter of a cold start, a large one and a queue don't wait")
     func smallRise() {
-        var sizing = SLOSizing()
-        sizing.current = 20
-        sizing.ready = 20
-        sizing.maxReplicas = 100
-        sizing.safeRate = 86
-        sizing.serviceSeconds = 1
-        sizing.concurrency = 4
-        sizing.slackSeconds = 2
+        var sizing = Self.settled(20, safeRate: 86)
         sizing.leastNeed = 20
         #expect(sizing.decision().desired == 20)
         sizing.leastNeed = 21

@@ -162,6 +162,32 @@ struct ScrapeBoardTests {
         #expect(board.signals(of: "m", staleAfter: .seconds(30)).readings.isEmpty)
     }
 
+    @Test("a scrape that the end of the board cuts off says nothing of its replica", .timeLimit(.minutes(5)))
+    func cutOff() async {
+        let time = ManualTime()
+        let begun = Mutex(false)
+        let exchange = ClosureExchange { request in
+            begun.withLock { $0 = true }
+            try await time.sleep(for: .seconds(10_000))
+            return HTTPResponseMessage(status: .ok, text: "")
+        }
+        let board = ScrapeBoard(
+            scraper: Scraper(exchange: exchange, time: time),
+            time: time,
+            random: SeededRandom(seed: 1)
+        )
+        let target = ScrapeTarget(pod: "a", authority: "a:1")
+        board.watch("m", targets: [target], mapping: Self.mapping, interval: .seconds(2))
+        await withTaskGroup { group in
+            group.addTask { await board.run() }
+            await run(time) { begun.withLock { $0 } }
+            group.cancelAll()
+        }
+        #expect(begun.withLock { $0 })
+        #expect(board.parts(of: "m") == ["a": .pending])
+        #expect(board.counts == (0, 0))
+    }
+
     @Test("one host and port always belongs to the same part, and the parts share the load", .timeLimit(.minutes(5)))
     func partitions() async throws {
         let seen = Mutex([String: Set<Int>]())

@@ -33,7 +33,7 @@ final class DroppedStatus: Sendable {
     /// A model is gone.
     func forget(_ key: ObjectKey) { said.withLock { _ = $0.remove(key) } }
 
-    /// The outermost members of `wanted` that `kept` lacks.
+    /// The outermost members of `wanted` that `kept` lacks; lists aren't looked into.
     private static func missing(_ wanted: JSONValue, in kept: JSONValue?, path: String) -> [String] {
         guard let kept else { return [path] }
         guard let members = wanted.object else { return [] }

@@ -23,9 +23,9 @@ struct Rehearsal: Sendable, Hashable {
 
     /// What is learned from and decided for.
     struct Step: Sendable, Hashable {
-        /// The time in seconds, and the seconds since the step before.
+        /// The time, in seconds.
         var now: Double
-        /// See `now`.
+        /// The seconds since the step before.
         var seconds: Double
         /// The requests that arrived in these seconds.
         var arrived: Double
@@ -33,9 +33,9 @@ struct Rehearsal: Sendable, Hashable {
         var replicaRate: Double
         /// The seconds that a request may wait.
         var slack: Double
-        /// The seconds from a decision to a ready replica, and those for which a surplus is kept.
+        /// The seconds from a decision to a ready replica.
         var coldStart: Double
-        /// See `coldStart`.
+        /// The seconds for which a surplus is kept.
         var hold: Double
         /// What a late request costs, as a multiple of what it costs to serve one.
         var price: Double

@@ -105,6 +105,8 @@ struct AnalysisFeedTests {
         #expect(found[1].outputNames == OutputCategories.names(["3", "9", "cat"]))
         #expect(found[1].outputNames[3] == "3" && found[1].outputNames[OutputCategories.number(of: "cat")] == "cat")
         #expect(found[1].remarks.isEmpty)
+        let strange = OutputCategories.names(["a\u{1B}[31m\n" + String(repeating: "b", count: 100)]).joined()
+        #expect(strange.count == 40 && strange.hasPrefix("a [31m b"), "\(strange)")
     }
 
     /// How a restart shows, and what counts then. The server had 1000 requests with 10 errors.

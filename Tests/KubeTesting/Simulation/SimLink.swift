@@ -3,7 +3,7 @@
 
 public import Ambient
 public import HTTPMessages
-import HTTPTypes
+public import HTTPTypes
 import KubeModel
 import Synchronization
 
@@ -24,6 +24,8 @@ public final class SimLink: HTTPExchange {
     /// The longest that a request travels on after its sender gave up. Below the margin that a lease leaves
     /// (15 s of duration, 10 s of renewal), as fencing without the server's help needs a bound.
     public static let longestFlight = Duration.seconds(3)
+    /// The header that a request has which takes effect after its sender gave up.
+    public static let lateField = HTTPField.Name("X-Simulated-Late")
     /// The longest that a sender waits for an answer.
     private static let longestWait = Duration.seconds(60)
 
@@ -190,7 +192,9 @@ public final class SimLink: HTTPExchange {
             let rest = Self.longestFlight.inSeconds * 0.8 * random.unit()
             try await scheduler.sleep(for: .seconds(rest))
             trace.note("network", "late: \(name) of \(process.name)")
-            _ = try await base.exchange(request)
+            var late = request
+            if let field = Self.lateField { late.head.headerFields[field] = "true" }
+            _ = try await base.exchange(late)
         }
         ticket.finish(.failure(ConnectionBroken(description: "connection timed out")))
     }

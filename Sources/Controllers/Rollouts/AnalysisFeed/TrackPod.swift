@@ -49,12 +49,12 @@ enum OutputCategories {
         return Int(hash % UInt64(count))
     }
 
-    /// What the categories of these names are called, by number: where two names meet, both.
+    /// What the categories of these names are called, by number: where names meet, as many as find room.
     static func names(_ outputs: Set<String>) -> [String] {
         var names = [String](repeating: "", count: count)
         for name in outputs.sorted() {
             let number = number(of: name)
-            let text = String(name.prefix(mostCharacters))
+            let text = PrintableText.line(name, limit: mostCharacters)
             let both = names[number].isEmpty ? text : "\(names[number]), \(text)"
             if both.count <= 2 * mostCharacters { names[number] = both }
         }

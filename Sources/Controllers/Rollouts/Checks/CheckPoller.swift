@@ -163,7 +163,7 @@ final class CheckPoller: Service {
                     let answer = try await client.query(query, lookback: .seconds(60))
                     return CheckRule.judge(check.name, answer, min: min, max: max, now: self.time.now())
                 } catch {
-                    return RolloutCheck(check.name, .unknown, CheckRule.clean(error.description))
+                    return RolloutCheck(check.name, .unknown, PrintableText.line(error.description))
                 }
             }
         case .webhook(let address, let timeout):
@@ -176,7 +176,7 @@ final class CheckPoller: Service {
                     let body = (try? await response.body.collect(upTo: Self.answerLimit)) ?? []
                     return CheckRule.judge(check.name, status: response.head.status.code, body: body)
                 } catch {
-                    return RolloutCheck(check.name, .unknown, CheckRule.clean("no answer: \(error)"))
+                    return RolloutCheck(check.name, .unknown, PrintableText.line("no answer: \(error)"))
                 }
             }
         }

@@ -10,8 +10,6 @@ import Telemetry
 enum CheckRule {
     /// How old a sample may be, by the clock of the Prometheus server.
     static let staleAfter = Duration.seconds(60)
-    /// The most characters of a webhook's message that are kept.
-    static let messageLimit = 300
 
     /// What a query's answer means.
     ///
@@ -30,7 +28,7 @@ enum CheckRule {
         now: WallTime
     ) -> RolloutCheck {
         guard !answer.series.isEmpty else {
-            let why = answer.warnings.first.map { ": \(clean($0))" } ?? ""
+            let why = answer.warnings.first.map { ": \(PrintableText.line($0))" } ?? ""
             return RolloutCheck(name, .unknown, "the query has no result\(why)")
         }
         var silent: String?
@@ -53,7 +51,7 @@ enum CheckRule {
         }
         if let silent { return RolloutCheck(name, .unknown, silent) }
         if let warning = answer.warnings.first {
-            return RolloutCheck(name, .unknown, "the answer may be partial: \(clean(warning))")
+            return RolloutCheck(name, .unknown, "the answer may be partial: \(PrintableText.line(warning))")
         }
         let values = answer.series.prefix(3).map { text($0.value) }.joined(separator: ", ")
         let bounds = [min.map { "at least \(text($0))" }, max.map { "at most \(text($0))" }].compactMap(\.self)
@@ -72,7 +70,7 @@ enum CheckRule {
     /// A body that is a JSON object with a `message` is quoted.
     static func judge(_ name: String, status: Int, body: [UInt8]) -> RolloutCheck {
         let json = try? JSONValue(parsing: body)
-        let message = json?["message"]?.string.map { clean($0) } ?? ""
+        let message = json?["message"]?.string.map { PrintableText.line($0) } ?? ""
         let said = "status \(status)" + (message.isEmpty ? "" : ": \(message)")
         switch status {
         case 200..<300: return RolloutCheck(name, .passed, said)
@@ -82,23 +80,10 @@ enum CheckRule {
         }
     }
 
-    /// One line of printable text of bounded length.
-    static func clean(_ text: String) -> String {
-        let scalars = text.unicodeScalars.prefix(messageLimit).map { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse: " " as Unicode.Scalar
-            default: scalar
-            }
-        }
-        var result = ""
-        result.unicodeScalars.append(contentsOf: scalars)
-        return result
-    }
-
     private static func labels(_ series: PrometheusSeries) -> String {
         let shown = series.labels.filter { $0.key != "__name__" }.sorted { $0.key < $1.key }.prefix(3)
         guard !shown.isEmpty else { return "" }
-        return " {" + shown.map { "\($0.key)=\"\(clean($0.value))\"" }.joined(separator: ",") + "}"
+        return " {" + shown.map { "\($0.key)=\"\(PrintableText.line($0.value))\"" }.joined(separator: ",") + "}"
     }
 
     private static func text(_ value: Double) -> String { PrometheusTextWriter.number(value) }
