@@ -5,6 +5,8 @@ SWIFT ?= swift
 # Where a command that takes long puts what it builds; kept between runs.
 BUILD := .build
 RELEASE := $(BUILD)/release/modelfleet
+# As in the images: a program with Swift's libraries in it needs some MiB less than one that loads them.
+STATIC := --static-swift-stdlib
 
 TRACES ?= ../shared/traces
 
@@ -21,8 +23,8 @@ build: setup ## Build everything for debugging
 	$(SWIFT) build
 
 release: setup ## Build the two programs optimised
-	$(SWIFT) build -c release --product modelfleet
-	$(SWIFT) build -c release --product modelfleet-server
+	$(SWIFT) build -c release $(STATIC) --product modelfleet
+	$(SWIFT) build -c release $(STATIC) --product modelfleet-server
 
 # All tests of one run share a few threads: those that calculate for seconds run apart from those that wait for an answer.
 CALCULATING := RolloutsTests|ScalingTests|TraceSimulationTests|TelemetryTests|TemplatesTests|YAMLTests|KubeModelTests
@@ -74,8 +76,8 @@ bench-%: bench-build
 	@$(BUILD)/release/modelfleet-bench --json $(BUILD)/bench/$*.json $* $(BENCH_OPTIONS)
 
 bench-build: setup
-	$(SWIFT) build -c release --product modelfleet
-	$(SWIFT) build -c release --product modelfleet-bench
+	$(SWIFT) build -c release $(STATIC) --product modelfleet
+	$(SWIFT) build -c release $(STATIC) --product modelfleet-bench
 
 benchmarks/kopf/.venv/installed: benchmarks/kopf/requirements.txt
 	python3 -m venv benchmarks/kopf/.venv

@@ -56,6 +56,12 @@ struct DrainRenderingTests {
         #expect(hash(nil) == Fingerprint.of(parts))
     }
 
+    @Test("a fingerprint is what it always was: another one would be applied to every model")
+    func fingerprint() {
+        // FNV-1a of {"a":[1,true,null],"b":"x"}, then of the same bytes from the back, by another program.
+        #expect(Fingerprint.of(["b": "x", "a": [1, true, .null]]) == "cee5eab56a1f1498d545432053997b88")
+    }
+
     @Test("what is no number of seconds is refused", arguments: ["preStopSeconds", "limitSeconds"])
     func refused(field: String) {
         for value in [-1, 100_000] as [JSONValue] {

@@ -3,9 +3,15 @@
 
 import Ambient
 import FleetAPI
+import HTTPMessages
+import HTTPTypes
 import KubeAPI
 import KubeModel
 import KubeRuntime
+import KubeServer
+import KubeTesting
+import Synchronization
+import Templates
 import Testing
 
 @testable import Controllers
@@ -140,6 +146,114 @@ struct OldViewTests {
         try await harness.reconcile()
         #expect(try await harness.find(.services, "m") != nil)
         #expect(try await harness.find(.deployments, "m-r1") != nil)
+    }
+
+    @Test("a number that was given away is not given to another rendering, when nobody knows of the first any more")
+    func number() async throws {
+        let cut = Cut(APIServer())
+        var harness = try await ReconcilerHarness(exchange: cut)
+        // The process ends when the Deployment is made, before it hears of it.
+        cut.arm { $0.head.method == .patch && $0.path.contains("/deployments/") }
+        await #expect(throws: (any Error).self) { try await harness.reconcile() }
+        cut.mend()
+        #expect(try await harness.find(.deployments, "m-r1") != nil)
+        try await harness.client.delete(.deployments, OperatorHarness.key("m-r1"))
+        try await harness.patchModel(["model": ["version": "2"]])
+        harness.restart(templates: .builtIn)
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") == nil)
+        #expect(try await harness.get(.deployments, "m-r2").revisionLabel == "2")
+    }
+
+    @Test("a number is kept for what it was given to, until that is made")
+    func kept() async throws {
+        let cut = Cut(APIServer())
+        var harness = try await ReconcilerHarness(exchange: cut)
+        // The process ends before the Deployment is made, three times.
+        for _ in 0..<3 {
+            cut.arm(before: true) { $0.path.contains("/deployments/") }
+            await #expect(throws: (any Error).self) { try await harness.reconcile() }
+            cut.mend()
+            #expect(try await harness.find(.deployments, "m-r1") == nil)
+            #expect(try await harness.get(.modelDeployments, "m")["status", "latestRevision", "number"] == 1)
+            harness.restart(templates: .builtIn)
+        }
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") != nil)
+    }
+
+    @Test("two that don't see each other's Deployments give one number to one rendering, and never two")
+    func twoLeaders() async throws {
+        let harness = try await ReconcilerHarness()
+        let blind = Self.all.subtracting(["deployments"])
+        try await harness.reconcile()
+        var other = harness
+        other.restart(templates: .builtIn)
+        // The other leader sees no Deployment: it wants the same, under the same number, and looks for it first.
+        try await other.sync(blind)
+        try await other.reconcileStale()
+        #expect(try await harness.find(.deployments, "m-r2") == nil)
+        // What it makes of the next spec, the first one doesn't see.
+        try await harness.patchModel(["model": ["version": "2"]])
+        try await other.sync()
+        try await other.reconcileStale()
+        let second = try await harness.get(.deployments, "m-r2")
+        try await harness.patchModel(["model": ["version": "3"]])
+        try await harness.sync(blind)
+        for _ in 0..<3 { _ = try? await harness.reconcileStale() }
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "template"] == second["spec", "template"])
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r3") != nil)
+    }
+
+    @Test("a number is kept while a spec is wrong and its Deployment is gone")
+    func blocked() async throws {
+        var harness = try await ReconcilerHarness(loosely: true)
+        try await harness.reconcile()
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["uri": 7]])
+        try await harness.client.delete(.deployments, OperatorHarness.key("m-r1"))
+        harness.restart(templates: .builtIn)
+        try await harness.reconcile()
+        #expect(try await harness.condition("Progressing")?.reason == "InvalidSpec")
+        try await harness.patchModel(["model": ["uri": "file:///models/other.onnx"]])
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") == nil)
+        #expect(try await harness.find(.deployments, "m-r2") != nil)
+    }
+}
+
+/// Passes requests on until one is asked for that ends the connection, before or after it takes effect.
+private final class Cut: HTTPExchange {
+    private struct Wire {
+        var isBefore: Bool
+        var match: @Sendable (HTTPRequestMessage) -> Bool
+        var isCut = false
+    }
+
+    private let inner: any HTTPExchange
+    private let wire = Mutex<Wire?>(nil)
+
+    init(_ inner: any HTTPExchange) { self.inner = inner }
+
+    func arm(before isBefore: Bool = false, _ match: @escaping @Sendable (HTTPRequestMessage) -> Bool) {
+        wire.withLock { $0 = Wire(isBefore: isBefore, match: match) }
+    }
+
+    func mend() { wire.withLock { $0 = nil } }
+
+    func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+        let (isBefore, isAfter) = wire.withLock { wire -> (Bool, Bool) in
+            guard let armed = wire else { return (false, false) }
+            if armed.isCut { return (true, true) }
+            guard armed.match(request) else { return (false, false) }
+            wire?.isCut = true
+            return (armed.isBefore, true)
+        }
+        if isBefore { throw SimLink.ConnectionBroken(description: "cut") }
+        let answer = try await inner.exchange(request)
+        if isAfter { throw SimLink.ConnectionBroken(description: "cut") }
+        return answer
     }
 }
 

@@ -56,6 +56,47 @@ struct QuietTests {
         #expect(try await harness.versions() == world)
     }
 
+    @Test("the operator's own status is no news to it; somebody else's change on top of it is")
+    func ownStatus() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        for _ in 0..<4 { try await harness.reconcile() }
+        func isRemembered() throws -> Bool {
+            let settled = harness.reconciler.settled
+            let inputs = settled.inputs(
+                harness.key,
+                stores: harness.stores,
+                scaling: harness.reconciler.scaling,
+                ledger: harness.reconciler.ledger
+            )
+            return settled.outcome(harness.key, try #require(inputs), now: harness.time.now()) != nil
+        }
+        #expect(try isRemembered())
+        // Only the status is to be written.
+        try await harness.setStatus("m-r1", replicas: 1, ready: 0)
+        try await harness.sync()
+        #expect(try !isRemembered())
+        let before = try await harness.get(.modelDeployments, "m").resourceVersion
+        try await harness.reconcileStale()
+        #expect(try await harness.get(.modelDeployments, "m").resourceVersion != before)
+        #expect(try isRemembered(), "the store doesn't show it yet: nothing is decided anew meanwhile")
+        try await harness.sync(["modeldeployments"])
+        #expect(try isRemembered())
+        let told = try await harness.versions()
+        try await harness.reconcile()
+        #expect(try await harness.versions() == told)
+        // The same once more, with another's change after it.
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.reconcile()
+        try await harness.patchModel(["scaling": ["minReplicas": 1, "maxReplicas": 7]])
+        try await harness.sync()
+        #expect(try !isRemembered())
+        try await harness.reconcile()
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "observedGeneration"]?.integer == model.generation)
+    }
+
     @Test("drift of a live object is found although the model was settled")
     func drift() async throws {
         let harness = try await ReconcilerHarness()

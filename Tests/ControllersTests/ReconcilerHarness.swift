@@ -22,7 +22,7 @@ struct ReconcilerHarness {
     let client: KubeClient
     let key = ObjectKey(namespace: "default", name: "m")
     private(set) var stores = FleetStores()
-    private var reconciler: ModelReconciler
+    private(set) var reconciler: ModelReconciler
 
     /// A cluster with the definitions, the built-in runtime and `model`.
     /// - Parameters:

@@ -168,7 +168,7 @@ struct RevisionTests {
         harness.stores.models.put(model)
         #expect(try await harness.reconcileStale() == .requeue(after: ModelReconciler.staleDelay))
         #expect(try await harness.get(.deployments, "m-r1").resourceVersion == first.resourceVersion)
-        try await harness.sync(["services"])
+        try await harness.sync(["modeldeployments", "services"])
         try await harness.reconcileStale()
         #expect(try await harness.get(.deployments, "m-r1")["spec"] == first["spec"])
         #expect(Self.image(try await harness.get(.deployments, "m-r2")) == Self.image(first))

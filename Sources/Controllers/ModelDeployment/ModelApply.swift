@@ -40,8 +40,8 @@ struct ModelApply: Sendable {
 
     /// Sends the requests in order, then the status where it differs, then the events.
     ///
-    /// Where the rollout goes on, the status comes first: what is done follows from what is written, and a process that ends in
-    /// between leaves nothing that the next one doesn't know of.
+    /// Where the rollout goes on or a revision is made, the status comes first: what is done follows from what is written, and a process
+    /// that ends in between leaves nothing that the next one doesn't know of, nor gives a revision's number to another.
     /// - Parameter model: the model as it is stored; then as it was written.
     /// - Throws: `ApplyRefused` where the cluster says no; `KubeError` of the first request that fails otherwise, the
     ///   rest follows at the next reconcile.
@@ -52,7 +52,12 @@ struct ModelApply: Sendable {
             if try await !mayRise(state, demand: demand, for: model) { return .stale }
         }
         let isNews = plan.status["rollout"] != model["status", "rollout"]
-        if isNews, !plan.actions.isEmpty { try await writeStatus(plan.status, for: &model) }
+        if isNews && !plan.actions.isEmpty || plan.makesRevision {
+            do { try await writeStatus(plan.status, for: &model) } catch {
+                if (error as? KubeError)?.isNotFound == true { return .gone }
+                throw error
+            }
+        }
         let state = plan.rollout?.state
         for action in plan.actions {
             let progress = try await send(action, for: model, state: state)

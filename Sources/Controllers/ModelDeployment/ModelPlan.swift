@@ -27,6 +27,12 @@ struct ModelPlan {
         actions.isEmpty && events.isEmpty && status == model["status"] ?? .emptyObject
     }
 
+    /// Whether all that is to be sent is what is true, and the rollout stays where it is.
+    func onlyTells(_ observation: ModelObservation) -> Bool {
+        actions.isEmpty && retiring.isEmpty && observation.memory.retiredSince.isEmpty
+            && status["rollout"] == observation.stored["status", "rollout"]
+    }
+
     /// How long a revision keeps its pods after the Service selected another: its address may still be in use.
     static let retirementDelay = Duration.seconds(5)
 
@@ -97,6 +103,14 @@ struct ModelPlan {
         planRechecks(observation, decision, wanted: wanted)
         finish(StatusBuilder(observation, decision, wanted: wanted, failure: failure, input: input))
         planKeeping(observation, decision, wanted: wanted)
+        numberRevision(observation, wanted, hash: hash)
+    }
+
+    /// Notes a number that is given to a revision for the first time; a number that was given stays given.
+    private mutating func numberRevision(_ observation: ModelObservation, _ wanted: Int, hash: String) {
+        let latest = observation.stored["status", "latestRevision"]
+        let isNew = makesRevision && wanted > latest?["number"]?.int ?? 0
+        status["latestRevision"] = isNew ? ["number": JSONValue(wanted), "hash": .string(hash)] : latest
     }
 
     /// Removes the revisions that are out of use, so that no request meets a pod that is gone: their pods stay for
@@ -185,20 +199,31 @@ struct ModelPlan {
         model.scaling.engine == .direct ? model.scaling.minReplicas : clamped(model.replicas ?? 0, model)
     }
 
-    /// The revision with this hash, or the number after the highest that was ever used.
+    /// Whether a revision's Deployment is made.
+    var makesRevision: Bool {
+        actions.contains { if case .create(.deployments, _) = $0 { true } else { false } }
+    }
+
+    /// The revision with this hash, or the number after the highest that was ever given to one.
     private static func wantedRevision(_ observation: ModelObservation, hash: String) -> Int {
         let match = observation.deployments.last { $0.annotation(FleetAPI.revisionHashAnnotation) == hash }
         if let match { return ModelObservation.revision(of: match) }
-        let written = observation.memory.written
-        if let written, written.hash == hash { return written.number }
-        let status = observation.model.object["status"]
-        let rollout = observation.rollout
-        if let rollout, rollout.canaryHash == hash, let number = rollout.canaryRevision, rollout.phase != .settled {
+        let status = observation.stored["status"]
+        let (written, rollout, latest) = (observation.memory.written, observation.rollout, status?.at("latestRevision"))
+        let given = [
+            written?.hash == hash ? written?.number : nil,
+            rollout?.canaryHash == hash && rollout?.phase != .settled ? rollout?.canaryRevision : nil,
+            latest?["hash"]?.string == hash ? latest?["number"]?.int : nil,
+        ]
+        // What stands under the number was rendered from something else: somebody gave it away who didn't know of it.
+        if let number = given.lazy.compactMap(\.self).first(where: { observation.deployment($0) == nil }) {
             return number
         }
         let recorded =
             ["stable", "canary", "candidate"].compactMap { status?.at($0, "revision")?.int }
-            + [written?.number, rollout?.canaryRevision, rollout?.stableRevision].compactMap(\.self)
+            + [written?.number, rollout?.canaryRevision, rollout?.stableRevision, latest?["number"]?.int].compactMap(
+                \.self
+            )
         return (observation.deployments.map(ModelObservation.revision) + recorded).max().map { $0 + 1 } ?? 1
     }
 }

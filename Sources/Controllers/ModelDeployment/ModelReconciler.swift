@@ -74,10 +74,10 @@ struct ModelReconciler: Reconciler {
         try await observeTraffic(&observation)
         var plan = ModelPlan(observation, renderer: renderer)
         analysis?.note(&plan, observation)
+        let isQuiet = unseen.isEmpty && !observation.isRollingOut && observation.canaryService == nil
         if plan.asksNothing(of: observation.stored), plan.retiring.isEmpty, observation.memory.retiredSince.isEmpty {
             // The inputs were read before the observation: had one moved in between, the next look finds it different.
             // A rollout follows from more than the stores: what routes, what is measured.
-            let isQuiet = unseen.isEmpty && !observation.isRollingOut && observation.canaryService == nil
             if let inputs, isQuiet { settled.note(key, inputs, recheck: plan.recheck, now: now) }
             return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
         }
@@ -85,14 +85,21 @@ struct ModelReconciler: Reconciler {
         var model = observation.stored
         do {
             switch try await apply.run(plan, for: &model) {
-            case .done: metrics?.note(plan, observation)
+            case .done:
+                metrics?.note(plan, observation)
+                // With nothing done but telling of it, the same plan follows from what is told.
+                if let inputs, isQuiet, plan.onlyTells(observation), model["status"] == plan.status {
+                    settled.note(key, inputs, written: model.resourceVersion, recheck: plan.recheck, now: now)
+                }
             case .stale: return .requeue(after: Self.staleDelay)
             case .gone: return .awaitChange
             }
         } catch let refused as ApplyRefused {
             var report = ModelPlan(observation, refused: refused)
             // What was decided about the rollout is written already.
-            for field in ["rollout", "history", "keptRevision"] { report.status[field] = model["status", field] }
+            for field in ["rollout", "history", "keptRevision", "latestRevision"] {
+                report.status[field] = model["status", field]
+            }
             try await apply.report(report, for: &model)
             return .requeue(after: Self.refusedDelay)
         }

@@ -15,6 +15,8 @@ import Synchronization
 final class SettledModels: Sendable {
     /// Everything that an observation of a model is made of, as numbers that change when it does.
     struct Inputs: Sendable, Hashable {
+        /// The resource version of the model, which tells this process's own writes from those of others.
+        var version: String
         /// The model's uid.
         var uid: String
         /// The revisions of the model, its Service and its HPA, 0 where there is none, and that of all runtimes.
@@ -35,6 +37,8 @@ final class SettledModels: Sendable {
         var inputs: Inputs
         /// When time alone may change the plan.
         var until: WallTime?
+        /// The version of the model with the status that was written last, until its store shows it.
+        var written: String?
     }
 
     private let entries = Mutex<[ObjectKey: Entry]>([:])
@@ -51,6 +55,7 @@ final class SettledModels: Sendable {
         }
         guard let uid = known ?? model.value(at: "metadata", "uid")?.string else { return nil }
         return Inputs(
+            version: model.resourceVersion,
             uid: uid,
             single: [
                 model.revision, stores.services.stored(key)?.revision ?? 0,
@@ -66,16 +71,41 @@ final class SettledModels: Sendable {
 
     /// What a reconcile would answer without sending anything; `nil` where it has to look.
     func outcome(_ key: ObjectKey, _ inputs: Inputs, now: WallTime) -> ReconcileOutcome? {
-        guard let entry = entries.withLock({ $0[key] }), entry.inputs == inputs else { return nil }
+        let entry = entries.withLock { entries -> Entry? in
+            guard var entry = entries[key] else { return nil }
+            if let written = entry.written, written == inputs.version {
+                entry.written = nil
+                entry.inputs.follow(inputs)
+                entries[key] = entry
+            }
+            return entry
+        }
+        guard let entry, entry.inputs.isSame(as: inputs) else { return nil }
         guard let until = entry.until else { return .awaitChange }
         return until > now ? .requeue(after: until - now) : nil
     }
 
     /// Notes that a model is as wanted, given these inputs, until `recheck` has passed.
-    func note(_ key: ObjectKey, _ inputs: Inputs, recheck: Duration?, now: WallTime) {
-        entries.withLock { $0[key] = Entry(inputs: inputs, until: recheck.map { now + $0 }) }
+    /// - Parameter written: the version of the model after its status was written; the rest of it is as the inputs say.
+    func note(_ key: ObjectKey, _ inputs: Inputs, written: String? = nil, recheck: Duration?, now: WallTime) {
+        entries.withLock { $0[key] = Entry(inputs: inputs, until: recheck.map { now + $0 }, written: written) }
     }
 
     /// Forgets a model.
     func forget(_ key: ObjectKey) { entries.withLock { $0[key] = nil } }
+}
+
+extension SettledModels.Inputs {
+    /// Whether the same plan follows; a version without another content is none.
+    func isSame(as other: Self) -> Bool {
+        var same = self
+        same.version = other.version
+        return same == other
+    }
+
+    /// Takes over the model of `other`: what was written by this process itself.
+    mutating func follow(_ other: Self) {
+        single[0] = other.single[0]
+        version = other.version
+    }
 }

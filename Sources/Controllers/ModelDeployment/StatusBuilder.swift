@@ -22,7 +22,7 @@ struct StatusBuilder {
         let serving = observation.stableRevision
         fillTracks(serving: serving)
         // The rollout goes on from here once the model can be acted on again.
-        for field in ["rollout", "history", "canary", "keptRevision"] {
+        for field in ["rollout", "history", "canary", "keptRevision", "latestRevision"] {
             status[field] = observation.stored["status", field]
         }
         // What was true of the objects that keep serving stays true; the scale subresource reads the selector.

@@ -131,6 +131,13 @@ extension ModelDeployment {
             "runtime": .string("The ServingRuntime in use."), "stable": track, "canary": track,
             "rollout": rolloutStatus, "history": history, "scaling": scalingStatus,
             "keptRevision": .integer("The newest revision whose spec is kept in a ControllerRevision.", from: 0),
+            "latestRevision": .object(
+                "The highest number that was given to a revision: no other gets it, whatever becomes of its Deployment.",
+                [
+                    "number": .integer("The number.", from: 0),
+                    "hash": .string("What it was given to: the hash of all that the revision is rendered from."),
+                ]
+            ),
             "conditions": SharedSchema.conditions,
         ]
     )

@@ -44,8 +44,7 @@ public struct JSONObject: Sendable, Hashable {
 
     /// An object of names with their values, by position; quicker than `init(pairs:)` where the names are sorted already.
     public init(keys: [String], values: [JSONValue]) {
-        let isSorted = zip(keys, keys.dropFirst()).allSatisfy { Self.precedes($0, $1) }
-        if isSorted, keys.count == values.count {
+        if keys.count == values.count, keys.indices.dropFirst().allSatisfy({ Self.precedes(keys[$0 - 1], keys[$0]) }) {
             self.init()
             self.keys = keys
             self.values = values

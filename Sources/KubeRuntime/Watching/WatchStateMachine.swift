@@ -42,8 +42,8 @@ public struct WatchStateMachine: Sendable {
 
     /// What an event means for the watcher.
     public enum Outcome: Sendable, Hashable {
-        /// Keep the change and go on reading.
-        case change(WatchEvent)
+        /// Keep the event's change and go on reading.
+        case keep
         /// Nothing to keep; go on reading.
         case proceed
         /// All objects were shown: forget those that were not, and go on reading.
@@ -115,7 +115,7 @@ public struct WatchStateMachine: Sendable {
         switch event {
         case .added(let object), .modified(let object), .deleted(let object):
             noteProgress(object.resourceVersion)
-            return .change(event)
+            return .keep
         case .bookmark(let version, let endsInitialList):
             let endsList = isInitial && endsInitialList
             if endsList {

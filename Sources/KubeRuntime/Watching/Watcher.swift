@@ -165,7 +165,7 @@ public final class Watcher: Service {
                 let now = time.now()
                 lastActivity.withLock { $0 = now }
                 switch machine.withLock({ $0.received(event) }) {
-                case .change(let event): keep(event)
+                case .keep: keep(event)
                 case .proceed: break
                 case .listEnds: for change in store.finishList(of: namespace) { onChange(change) }
                 case .leave(let action): return .action(action)

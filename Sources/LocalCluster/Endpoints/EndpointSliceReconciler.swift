@@ -32,6 +32,10 @@ struct EndpointSliceReconciler: Reconciler {
         )
         for slice in wanted {
             guard var existing = present.removeValue(forKey: slice.name) else {
+                // With an old view a slice would be made for a Service that is gone, collected, and made again.
+                guard let live = try await client.find(.services, key), live.uid == uid, !live.isBeingDeleted else {
+                    return .awaitChange
+                }
                 try await client.create(.endpointSlices, slice)
                 continue
             }
