@@ -55,7 +55,8 @@ public struct Autoscaler: Sendable, Hashable {
             maxReplicas: Self.unbounded
         )
         if let seconds = policy.coldStartSeconds { settings.coldStartSeconds = min(3600, max(0.1, seconds)) }
-        var autoscaler = slo ?? SLOAutoscaler(policy: settings)
+        // Taken out: its history is long, and with two that hold it a change would copy all of it.
+        var autoscaler = slo.take() ?? SLOAutoscaler(policy: settings)
         autoscaler.policy = settings
         let (_, sizing) = autoscaler.decide(
             SLOObservation(

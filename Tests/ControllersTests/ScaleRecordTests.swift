@@ -4,6 +4,7 @@
 import Ambient
 import KubeModel
 import Scaling
+import Telemetry
 import Testing
 
 @testable import Controllers
@@ -33,5 +34,37 @@ struct ScaleRecordTests {
         )
         #expect(record.json.at("lastDecision", "inputs") != nil)
         #expect(try JSONValue(parsing: record.json.encoded()) == record.json)
+    }
+    @Test("numbers that move are told of one model every ten seconds, of a large fleet less often; a new count always")
+    func pace() {
+        let policy = ScalingPolicy(
+            minReplicas: 1,
+            maxReplicas: 4,
+            targets: [ScalingTarget(signal: .queueLength, value: 4)]
+        )
+        let state = ScalingState()
+        func store(_ key: ObjectKey, at seconds: Int, queue: Double) -> Bool {
+            var entry = state.take(key, policy: policy, shown: nil)
+            entry.watched = [ScrapeGroup(key, revision: 1): [ScrapeTarget(pod: "p", authority: "a:1", path: "/")]]
+            let time = WallTime(seconds: Double(1_000_000 + seconds))
+            var observation = ScaleObservation(time: time, replicas: 1, readyReplicas: 1)
+            observation.readings[.queueLength] = SignalReading(total: queue, reporting: 1, age: .zero)
+            let decision = entry.autoscaler.decide(observation)
+            let record = ScaleRecord(time: time, decision: decision, revision: 1, queue: queue, p95: nil)
+            return state.store(entry, decided: record, shown: nil, for: key)
+        }
+        let key = ObjectKey(namespace: "default", name: "m0")
+        #expect(store(key, at: 0, queue: 3))
+        #expect(!store(key, at: 9, queue: 2.9))
+        #expect(!store(key, at: 10, queue: 3), "the same numbers")
+        #expect(store(key, at: 10, queue: 2.9))
+        for index in 1..<600 { #expect(store(ObjectKey(namespace: "default", name: "m\(index)"), at: 10, queue: 3)) }
+        #expect(!store(key, at: 39, queue: 3))
+        #expect(store(key, at: 40, queue: 3), "600 models, 20 writes a second")
+        #expect(store(key, at: 41, queue: 9), "another count")
+        // All at one moment: a second's worth is told, the rest in its turn.
+        let keys = (1..<600).map { ObjectKey(namespace: "default", name: "m\($0)") }
+        #expect(keys.filter { store($0, at: 100, queue: 2) }.count == 21)
+        #expect(keys.filter { store($0, at: 101, queue: 1) }.count == 20)
     }
 }

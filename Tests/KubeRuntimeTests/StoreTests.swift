@@ -161,6 +161,7 @@ struct StoreTests {
             var bytes = plain
             bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
             _ = CompactJSON.decode(bytes, version: "")
+            _ = CompactJSON.decode(bytes, version: "", keeping: ObjectProjection.everything.dropping("spec").rule)
             var other = packed
             other[Int(random.next() % UInt64(other.count))] = UInt8(truncatingIfNeeded: random.next())
             _ = dictionary.unpack(other)
@@ -168,7 +169,7 @@ struct StoreTests {
     }
 
     @Test("a projection keeps and drops by path, through arrays")
-    func projection() {
+    func projection() throws {
         let projection = ObjectProjection.withoutManagedFields
             .keepingOnly(["example.com/*", "exact"], at: "metadata", "annotations")
             .keepingOnly(["name"], at: "spec", "containers")
@@ -185,6 +186,17 @@ struct StoreTests {
         let store = ObjectStore(.packed, projection: projection)
         store.put(object)
         #expect(store.object(object.key) == kept)
+        // Reading a part is as reading all and dropping the rest.
+        let part = ObjectProjection.everything.dropping("spec", "containers", "name").dropping("status", "conditions")
+            .keepingOnly(["ownerReferences", "resourceVersion"], at: "metadata")
+        for form in [ObjectStore.Form.whole, .packed] {
+            let store = ObjectStore(form, projection: .everything)
+            store.put(object)
+            #expect(store.stored(object.key)?.object(keeping: part) == part.apply(to: object))
+            #expect(store.stored(object.key)?.object(keeping: .everything) == object)
+            let uid = try #require(object.ownerReferences.first?.uid)
+            #expect(store.owned(byUID: uid, keeping: part) == [part.apply(to: object)])
+        }
         #expect(
             projection.dropping("spec").keepingOnly(["x"], at: "spec", "containers").apply(to: object)["spec"] == nil
         )

@@ -7,6 +7,24 @@ import KubeModel
 import KubeRuntime
 import Rollouts
 
+/// What an observation reads of the objects that its stores keep.
+struct ObservedParts: Sendable {
+    /// Of models.
+    let models: ObjectProjection
+    /// Of the Deployments of revisions.
+    let deployments: ObjectProjection
+
+    /// All.
+    static let everything = ObservedParts(models: .everything, deployments: .everything)
+    /// What a scaling decision looks at: no earlier decision, no pod template.
+    static let scaling = ObservedParts(
+        models: .everything.dropping("status", "scaling", "lastDecision")
+            .dropping("status", "scaling", "recentChanges").dropping("status", "conditions").dropping("status", "history"),
+        deployments: .everything.keepingOnly(["metadata", "spec", "status"]).keepingOnly(["replicas"], at: "spec")
+            .dropping("metadata", "annotations")
+    )
+}
+
 /// Everything that one reconcile of a ModelDeployment looks at.
 struct ModelObservation {
     /// The model as it is stored.
@@ -43,18 +61,22 @@ struct ModelObservation {
     let time: WallTime
 
     /// Reads the stores; `nil` when the model is gone or going.
+    /// - Parameter parts: what is read of the objects.
     init?(
         _ key: ObjectKey,
         stores: FleetStores,
         scaling: ScaleRecord?,
         ledger: RevisionLedger? = nil,
+        keeping parts: ObservedParts = .everything,
         time: WallTime
     ) {
-        guard let object = stores.models.object(key), !object.isBeingDeleted, let uid = object.uid else { return nil }
+        guard let object = stores.models.stored(key)?.object(keeping: parts.models), !object.isBeingDeleted,
+            let uid = object.uid
+        else { return nil }
         stored = object
         model = ModelDeployment(object)
         runtimes = stores.servingRuntimes()
-        deployments = stores.deployments.owned(byUID: uid).filter { !$0.isBeingDeleted }
+        deployments = stores.deployments.owned(byUID: uid, keeping: parts.deployments).filter { !$0.isBeingDeleted }
             .sorted { Self.revision(of: $0) < Self.revision(of: $1) }
         service = stores.services.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
         let preview = ObjectKey(namespace: key.namespace, name: RolloutRouting.canaryService(key.name))

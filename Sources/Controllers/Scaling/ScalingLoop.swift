@@ -83,7 +83,7 @@ struct ScalingLoop: Service {
     /// Observes, decides and acts for one model whose turn has come, and sets its next one.
     func decide(_ key: ObjectKey) async {
         let now = time.now()
-        guard let observation = ModelObservation(key, stores: stores, scaling: nil, time: now),
+        guard let observation = ModelObservation(key, stores: stores, scaling: nil, keeping: .scaling, time: now),
             let revision = observation.stableRevision, let deployment = observation.deployment(revision),
             case .found(let runtime) = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
         else {
@@ -97,8 +97,9 @@ struct ScalingLoop: Service {
             return offer(key, observation, revision: revision, runtime: runtime, now: now)
         case .external: return state.forget(key)
         }
-        let shown = observation.stored["status", "scaling"]
-        var entry = state.entry(key, policy: observation.model.scalingPolicy, shown: shown)
+        // Read where nothing is remembered, since it is long.
+        var shown: JSONValue? { stores.models.stored(key)?.value(at: "status", "scaling") }
+        var entry = state.take(key, policy: observation.model.scalingPolicy, shown: shown)
         let seen = signals.read(observation, serving: revision, runtime: runtime, watched: &entry.watched)
         var input = ScaleObservation(
             observation,
@@ -110,7 +111,8 @@ struct ScalingLoop: Service {
         // While both tracks carry the load in shares, the count is the demand: neither Deployment has it.
         let isShared = observation.rollout?.isSharing == true
         if isShared {
-            share(&input, observation, desired: entry.record?.decision.desired ?? shown?["desiredReplicas"]?.int)
+            let desired = observation.stored["status", "scaling", "desiredReplicas"]?.int
+            share(&input, observation, desired: entry.record?.decision.desired ?? desired)
         }
         input.coldStartSeconds = entry.coldStarts.look(at: observation.pods(of: revision))
         let decision = entry.autoscaler.decide(input)

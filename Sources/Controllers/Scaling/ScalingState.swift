@@ -37,8 +37,10 @@ final class ScalingState: Sendable {
         var isEmpty: Bool { record == nil && readings.isEmpty && watched.values.allSatisfy(\.isEmpty) }
     }
 
-    /// How often status follows numbers that move without moving the count (a write per model each time).
+    /// How often status follows numbers that move without moving the count (a write per model each time), at most.
     static let recordInterval = Duration.seconds(10)
+    /// How many such writes a second the whole fleet makes, at most: the API server keeps every one of them for minutes.
+    static let recordsPerSecond = 20.0
 
     private struct State {
         var entries: [ObjectKey: Entry] = [:]
@@ -50,6 +52,8 @@ final class ScalingState: Sendable {
         var earliest: WallTime?
         /// What else scales a model's target, as a clause.
         var foreign: [ObjectKey: String] = [:]
+        /// When the next write of numbers that move may be made.
+        var nextRecord: WallTime?
         /// Called with what was scraped for a model that is forgotten.
         var onForget: @Sendable (ObjectKey, [ScrapeGroup: [ScrapeTarget]]) -> Void = { _, _ in }
     }
@@ -150,9 +154,16 @@ final class ScalingState: Sendable {
         }
     }
 
-    /// The memory of a model; `shown` is `status.scaling`, from which a fresh one starts.
-    func entry(_ key: ObjectKey, policy: ScalingPolicy, shown: JSONValue?) -> Entry {
-        var entry = state.withLock { $0.entries[key] } ?? Entry(policy: policy, shown: shown)
+    /// The memory of a model, for one decision, after which it is stored; `shown` is `status.scaling`, from which a fresh one starts.
+    ///
+    /// The autoscaler isn't left behind: its history is long, and with two that hold it a decision would copy all of it.
+    func take(_ key: ObjectKey, policy: ScalingPolicy, shown: @autoclosure () -> JSONValue?) -> Entry {
+        let known = state.withLock { state in
+            let entry = state.entries[key]
+            state.entries[key]?.autoscaler = Autoscaler(policy: policy)
+            return entry
+        }
+        var entry = known ?? Entry(policy: policy, shown: shown())
         entry.autoscaler.policy = policy
         entry.autoscaler.policy.coldStartSeconds = entry.coldStarts.meanSeconds
         return entry
@@ -191,8 +202,13 @@ final class ScalingState: Sendable {
     ///
     /// `shown` is `status.scaling` as it is: after a restart it holds the last decision, and the same decision again is
     /// no news. A model of which nothing was ever scraped needs no memory.
-    func store(_ entry: Entry, decided new: ScaleRecord, shown: JSONValue?, for key: ObjectKey) -> Bool {
-        let isNews = Self.isNews(new, after: entry.record, shown: shown)
+    func store(
+        _ entry: Entry,
+        decided new: ScaleRecord,
+        shown: @autoclosure () -> JSONValue?,
+        for key: ObjectKey
+    ) -> Bool {
+        let isNews = Self.isNews(new, after: entry.record, shown: shown()) || isTurn(new, after: entry.record)
         var entry = entry
         if isNews { entry.record = new }
         entry.readings = [:]
@@ -200,9 +216,31 @@ final class ScalingState: Sendable {
         return isNews
     }
 
-    private static func isNews(_ new: ScaleRecord, after old: ScaleRecord?, shown: JSONValue?) -> Bool {
+    /// Whether numbers moved, and status hasn't followed them for so long that it does now.
+    private func isTurn(_ new: ScaleRecord, after old: ScaleRecord?) -> Bool {
+        guard let old, new.time - old.time >= Self.recordInterval else { return false }
+        let now = new.time
+        let isDue = state.withLock { state in
+            // Each in its turn: those that come first in a round must not take the turns of the rest.
+            new.time - old.time >= .seconds(Double(state.entries.count) / Self.recordsPerSecond)
+                && state.nextRecord ?? now <= now
+        }
+        guard isDue, !new.isSame(as: old) else { return false }
+        state.withLock { state in
+            // What wasn't used is lost after a second.
+            let last = max(state.nextRecord ?? now, now - .seconds(1))
+            state.nextRecord = last + .seconds(1 / Self.recordsPerSecond)
+        }
+        return true
+    }
+
+    private static func isNews(
+        _ new: ScaleRecord,
+        after old: ScaleRecord?,
+        shown: @autoclosure () -> JSONValue?
+    ) -> Bool {
         guard let old else {
-            guard let shown else { return true }
+            guard let shown = shown() else { return true }
             if new.decision.isChange { return true }
             // Before the first replica is ready there is no decision to show, only a count.
             let isWaiting = new.decision.reason.code == "NothingReady" && shown["lastDecision"] == nil
@@ -214,6 +252,5 @@ final class ScalingState: Sendable {
             || new.inputs?.observation.missing.isEmpty != old.inputs?.observation.missing.isEmpty
             || new.hindrance != old.hindrance || new.changes.count != old.changes.count
             || new.changes.first != old.changes.first
-            || (new.time - old.time >= recordInterval && !new.isSame(as: old))
     }
 }

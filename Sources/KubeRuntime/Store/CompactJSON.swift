@@ -37,10 +37,14 @@ enum CompactJSON {
         return writer.bytes
     }
 
-    /// The value of `bytes`; `version` stands in for the resource version.
-    static func decode(_ bytes: [UInt8], version: String) -> JSONValue {
+    /// The part of the value of `bytes` that `rule` keeps; `version` stands in for the resource version.
+    static func decode(
+        _ bytes: [UInt8],
+        version: String,
+        keeping rule: ObjectProjection.Rule = .keep
+    ) -> JSONValue {
         var reader = CompactReader(bytes: bytes, version: version)
-        return reader.value()
+        return reader.value(keeping: rule)
     }
 
     /// The value at a path of member names, without reading the rest; `nil` where one is missing.
@@ -144,6 +148,34 @@ struct CompactReader {
             return .object(JSONObject(keys: names, values: values))
         case CompactJSON.Mark.version: return .string(version)
         default: return .null
+        }
+    }
+
+    /// The part of the next value that `rule` keeps; what it drops is passed over unread.
+    mutating func value(keeping rule: ObjectProjection.Rule) -> JSONValue {
+        guard case .members(let rules) = rule, position < bytes.count else { return value() }
+        switch bytes[position] {
+        case CompactJSON.Mark.array:
+            position += 1
+            var elements: [JSONValue] = []
+            for _ in 0..<count() { elements.append(value(keeping: rule)) }
+            return .array(elements)
+        case CompactJSON.Mark.object:
+            position += 1
+            var names: [String] = []
+            var values: [JSONValue] = []
+            for _ in 0..<count() {
+                let name = text()
+                let rule = rules.rule(for: name)
+                guard rule != .drop else {
+                    skip()
+                    continue
+                }
+                names.append(name)
+                values.append(value(keeping: rule))
+            }
+            return .object(JSONObject(keys: names, values: values))
+        default: return value()
         }
     }
 

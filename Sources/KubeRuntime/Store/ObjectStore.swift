@@ -93,9 +93,11 @@ public final class ObjectStore: Sendable {
         return found(.namespace(namespace)) { $0.key.namespace == namespace }
     }
 
-    /// The objects with an owner reference to `uid`, in the order of their keys.
-    public func owned(byUID uid: String) -> [KubeObject] {
-        found(.owner(uid: uid)).map(\.object).filter { $0.ownerReferences.contains { $0.uid == uid } }
+    /// The objects with an owner reference to `uid`, in the order of their keys; of each what `projection` keeps, the owner references
+    /// among it.
+    public func owned(byUID uid: String, keeping projection: ObjectProjection = .everything) -> [KubeObject] {
+        found(.owner(uid: uid)).map { $0.object(keeping: projection) }
+            .filter { $0.ownerReferences.contains { $0.uid == uid } }
     }
 
     /// The objects with an owner reference to `uid`, in the store's form and in the order of their keys.
@@ -105,24 +107,33 @@ public final class ObjectStore: Sendable {
 
     /// The objects that `selector` means, in the order of their keys; quick where it asks for a value of an indexed label.
     public func matching(_ selector: LabelSelector, namespace: String? = nil) -> [KubeObject] {
-        storedMatching(selector, namespace: namespace).map(\.object)
+        guard let exact = indexedRequirement(of: selector) else { return storedMatching(selector, namespace: namespace).map(\.object) }
+        // Nearly all that an index finds is meant: it is read once, not first for its labels.
+        return indexHits(exact, namespace: namespace).map(\.object).filter { selector.matches($0.labels) }
     }
 
     /// The objects that `selector` means, in the store's form and in the order of their keys.
     public func storedMatching(_ selector: LabelSelector, namespace: String? = nil) -> [StoredObject] {
         guard !selector.matchesNothing else { return [] }
-        let exact = selector.requirements.first { requirement in
-            requirement.comparison == .isIn && indexedLabels.contains(requirement.key)
-        }
-        let candidates: [StoredObject]
-        if let exact {
-            candidates = exact.values.flatMap { value in
+        let candidates =
+            indexedRequirement(of: selector).map { indexHits($0, namespace: namespace) }
+            ?? storedAll(namespace: namespace)
+        return candidates.filter { selector.matches($0.labels) }
+    }
+
+    /// The requirement of `selector` that an index answers; `nil` where there is none, or nothing can match.
+    private func indexedRequirement(of selector: LabelSelector) -> LabelSelector.Requirement? {
+        guard !selector.matchesNothing else { return nil }
+        return selector.requirements.first { $0.comparison == .isIn && indexedLabels.contains($0.key) }
+    }
+
+    /// What the index finds for a requirement, in the order of the keys; some of it may not be meant.
+    private func indexHits(_ exact: LabelSelector.Requirement, namespace: String?) -> [StoredObject] {
+        sorted(
+            exact.values.flatMap { value in
                 found(.label(exact.key, value)) { namespace == nil || $0.key.namespace == namespace }
             }
-        } else {
-            candidates = storedAll(namespace: namespace)
-        }
-        return sorted(candidates.filter { selector.matches($0.labels) })
+        )
     }
 
     /// The revisions of the objects that may have an owner reference to `uid`, in no order that means anything; the same

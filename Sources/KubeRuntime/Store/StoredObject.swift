@@ -48,6 +48,17 @@ public final class StoredObject: Sendable {
         }
     }
 
+    /// The part of the object that `projection` keeps, without reading the rest.
+    public func object(keeping projection: ObjectProjection) -> KubeObject {
+        switch content {
+        case .whole(let object): projection.apply(to: object)
+        case .packed(let bytes, let dictionary):
+            KubeObject(
+                CompactJSON.decode(dictionary.unpack(bytes), version: resourceVersion, keeping: projection.rule)
+            )
+        }
+    }
+
     /// The value at a path of member names, without reading the rest.
     public func value(at path: String...) -> JSONValue? {
         switch content {
