@@ -111,7 +111,7 @@ final class ScalingState: Sendable {
     /// A page of a model came in: its turn comes at once, or half an interval after the last one.
     func pageCame(_ key: ObjectKey, now: WallTime) {
         state.withLock { state in
-            guard let entry = state.entries[key], let decided = entry.decided, let due = state.due[key] else { return }
+            guard let due = state.due[key], let decided = state.entries[key]?.decided else { return }
             // `due` is one interval after `decided`.
             let half = decided + (due - decided) / 2
             let time = max(now, min(half, due))

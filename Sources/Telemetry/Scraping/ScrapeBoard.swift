@@ -76,6 +76,8 @@ public final class ScrapeBoard: Sendable {
     public func watch(_ group: String, targets: [ScrapeTarget], mapping: MetricsMapping, interval: Duration) {
         let now = time.now()
         state.withLock { state in
+            // Asked at every decision, and nearly always for the same.
+            if state.mappings[group] == mapping, state.schedule.has(group, targets, interval: interval) { return }
             if state.mappings[group] != mapping {
                 state.mappings[group] = mapping
                 state.notices[group] = nil
@@ -148,33 +150,35 @@ public final class ScrapeBoard: Sendable {
 
     private func scrape(_ job: ScrapeSchedule.Job, mapping: MetricsMapping, isFailing: Bool) async {
         let result = await scraper.fetch(job.target, mapping: mapping)
-        let now = time.now()
         // A scrape that the end of the board cut off says nothing of its replica.
         let wasCutOff = Task.isCancelled
+        // A replica is scraped once at a time: nobody else changes what is known of it meanwhile.
+        let notice = wasCutOff ? nil : notice(of: result, job, mapping: mapping)
+        let failed = wasCutOff ? isFailing : result.isFailure
+        let now = time.now()
         let isNews = state.withLock { state in
-            if wasCutOff {
-                _ = state.schedule.finish(job, wasFailing: isFailing, failed: isFailing, now: now)
-                return false
-            }
-            var failed = false
-            if case .failed = result { failed = true }
             let isWanted = state.schedule.finish(job, wasFailing: isFailing, failed: failed, now: now)
+            guard let notice else { return false }
             if failed { state.failed += 1 } else { state.scraped += 1 }
             guard isWanted, state.mappings[job.group] == mapping else { return false }
-            let pod = job.target.pod
-            let known = state.notices[job.group]?[pod]
-            let before = known?.generation == job.generation ? known?.scrape : nil
-            let notice: Notice
-            switch result {
-            case .failed(let reason):
-                notice = Notice(generation: job.generation, scrape: before, part: .missing(reason))
-            case .scraped(let scrape):
-                let signals = ReplicaSignals(scrape, since: before)
-                notice = Notice(generation: job.generation, scrape: scrape, part: .reported(signals))
-            }
-            state.notices[job.group, default: [:]][pod] = notice
+            state.notices[job.group, default: [:]][job.target.pod] = notice
             return true
         }
         if isNews { onPage(job.group) }
+    }
+
+    /// What a scrape tells of its replica, with what was known before; read outside of the lock, which all others wait for.
+    private func notice(of result: ScrapeResult, _ job: ScrapeSchedule.Job, mapping: MetricsMapping) -> Notice {
+        let known = state.withLock { state in
+            state.mappings[job.group] == mapping ? state.notices[job.group]?[job.target.pod] : nil
+        }
+        let before = known?.generation == job.generation ? known?.scrape : nil
+        switch result {
+        case .failed(let reason):
+            return Notice(generation: job.generation, scrape: before, part: .missing(reason))
+        case .scraped(let scrape):
+            let signals = ReplicaSignals(scrape, since: before)
+            return Notice(generation: job.generation, scrape: scrape, part: .reported(signals))
+        }
     }
 }

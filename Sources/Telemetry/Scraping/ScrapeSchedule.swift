@@ -66,6 +66,17 @@ struct ScrapeSchedule {
     /// When the next turn comes; `nil` when nothing waits for one.
     var nextDue: WallTime? { turns.min?.due }
 
+    /// Whether a group has exactly these replicas, scraped at this interval.
+    func has(_ group: String, _ targets: [ScrapeTarget], interval: Duration) -> Bool {
+        let interval = max(interval, Self.shortestInterval)
+        let entries = groups[group]
+        return entries?.count ?? 0 == targets.count
+            && targets.allSatisfy { target in
+                guard let entry = entries?[target.pod] else { return false }
+                return entry.job.target == target && entry.interval == interval
+            }
+    }
+
     /// Sets the replicas of a group; those that stay keep their turns.
     mutating func replace(
         _ group: String,

@@ -28,6 +28,9 @@ public enum ScrapeResult: Sendable, Hashable {
     case scraped(ReplicaScrape)
     /// Why there are none, as a clause.
     case failed(String)
+
+    /// Whether there are none.
+    var isFailure: Bool { if case .failed = self { true } else { false } }
 }
 
 /// Reads the metrics pages of replicas, several at a time.
