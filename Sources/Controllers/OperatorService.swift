@@ -75,11 +75,12 @@ public struct OperatorService: Service {
             time: time,
             random: random,
             concurrency: configuration.scrapeConcurrency
-        ) { name in
-            if let group = ScrapeGroup(named: name) { state.pageCame(group.model, now: time.now()) }
+        ) { [weak state] name in
+            // The state holds the board, to tell it what is forgotten.
+            if let group = ScrapeGroup(named: name) { state?.pageCame(group.model, now: time.now()) }
         }
-        let poller = PrometheusPoller(exchange: scrapeExchange, time: time) { group in
-            state.pageCame(group.model, now: time.now())
+        let poller = PrometheusPoller(exchange: scrapeExchange, time: time) { [weak state] group in
+            state?.pageCame(group.model, now: time.now())
         }
         let signals = ModelSignals(board: board, poller: poller)
         let numbers = ScalingMetrics(registry: metrics)
@@ -212,7 +213,8 @@ public struct OperatorService: Service {
             logger: logger
         )
         work.began(with: controller.queue)
-        wake.set { [controller] key in controller.enqueue(key) }
+        // The controller's reconciler holds what wakes it.
+        wake.set { [weak controller] key in controller?.enqueue(key) }
         let loop = ScalingLoop(
             stores: stores,
             state: state,

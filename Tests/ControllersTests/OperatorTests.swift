@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import FleetAPI
+import HTTPMessages
+import HTTPTypes
 import KubeAPI
 import KubeModel
 import Synchronization
@@ -232,6 +234,30 @@ struct OperatorTests {
             while desired.value(labels: labels) != nil { try await Task.sleep(for: .milliseconds(20)) }
         }
         #expect(!harness.metrics.render().contains(#"model="m""#))
+    }
+
+    @Test("an operator that has ended is let go, with all that it held")
+    func letGo() async throws {
+        final class Pages: HTTPExchange {
+            func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+                HTTPResponseMessage(status: .notFound, text: "")
+            }
+        }
+        let harness = try await OperatorHarness()
+        try await harness.client.create(.modelDeployments, OperatorHarness.model())
+        weak var pages: Pages?
+        func work() async throws {
+            let exchange = Pages()
+            pages = exchange
+            let service = OperatorService(client: harness.client, scrapeExchange: exchange)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await service.run() }
+                try await harness.expect(.services, "m") { _ in true }
+                group.cancelAll()
+            }
+        }
+        try await work()
+        while pages != nil { try await Task.sleep(for: .milliseconds(5)) }
     }
 
     @Test("a second operator changes nothing that runs, and transition times stay")
