@@ -18,8 +18,9 @@ struct ObservedParts: Sendable {
     static let everything = ObservedParts(models: .everything, deployments: .everything)
     /// What a scaling decision looks at: no earlier decision, no pod template.
     static let scaling = ObservedParts(
-        models: .everything.dropping("status", "scaling", "lastDecision")
-            .dropping("status", "scaling", "recentChanges").dropping("status", "conditions").dropping("status", "history"),
+        models: .everything
+            .dropping("status", "scaling", "lastDecision").dropping("status", "scaling", "recentChanges")
+            .dropping("status", "conditions").dropping("status", "history"),
         deployments: .everything.keepingOnly(["metadata", "spec", "status"]).keepingOnly(["replicas"], at: "spec")
             .dropping("metadata", "annotations")
     )

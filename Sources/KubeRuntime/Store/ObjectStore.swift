@@ -107,7 +107,9 @@ public final class ObjectStore: Sendable {
 
     /// The objects that `selector` means, in the order of their keys; quick where it asks for a value of an indexed label.
     public func matching(_ selector: LabelSelector, namespace: String? = nil) -> [KubeObject] {
-        guard let exact = indexedRequirement(of: selector) else { return storedMatching(selector, namespace: namespace).map(\.object) }
+        guard let exact = indexedRequirement(of: selector) else {
+            return storedMatching(selector, namespace: namespace).map(\.object)
+        }
         // Nearly all that an index finds is meant: it is read once, not first for its labels.
         return indexHits(exact, namespace: namespace).map(\.object).filter { selector.matches($0.labels) }
     }
