@@ -103,6 +103,21 @@ struct ScrapeScheduleTests {
         #expect(schedule.take(now: start + .seconds(100)).isEmpty)
         #expect(schedule.pods(of: "g").isEmpty)
     }
+
+    @Test("a group is the same only with the same replicas, where they were, at the same interval")
+    func sameness() {
+        var schedule = ScrapeSchedule(concurrency: 8)
+        #expect(schedule.has("g", [], interval: .seconds(5)) && !schedule.has("g", targets(2), interval: .seconds(5)))
+        schedule.replace("g", targets: targets(2), interval: .seconds(5), now: start) { 0 }
+        #expect(schedule.has("g", targets(2), interval: .seconds(5)))
+        #expect(!schedule.has("g", targets(2), interval: .seconds(6)))
+        #expect(!schedule.has("g", targets(1), interval: .seconds(5)))
+        #expect(!schedule.has("g", targets(3), interval: .seconds(5)))
+        #expect(!schedule.has("other", targets(2), interval: .seconds(5)))
+        var moved = targets(2)
+        moved[1].authority = "elsewhere:1"
+        #expect(!schedule.has("g", moved, interval: .seconds(5)))
+    }
 }
 
 @Suite("Scrape board")

@@ -7,25 +7,6 @@ import KubeModel
 import KubeRuntime
 import Rollouts
 
-/// What an observation reads of the objects that its stores keep.
-struct ObservedParts: Sendable {
-    /// Of models.
-    let models: ObjectProjection
-    /// Of the Deployments of revisions.
-    let deployments: ObjectProjection
-
-    /// All.
-    static let everything = ObservedParts(models: .everything, deployments: .everything)
-    /// What a scaling decision looks at: no earlier decision, no pod template.
-    static let scaling = ObservedParts(
-        models: .everything
-            .dropping("status", "scaling", "lastDecision").dropping("status", "scaling", "recentChanges")
-            .dropping("status", "conditions").dropping("status", "history"),
-        deployments: .everything.keepingOnly(["metadata", "spec", "status"]).keepingOnly(["replicas"], at: "spec")
-            .dropping("metadata", "annotations")
-    )
-}
-
 /// Everything that one reconcile of a ModelDeployment looks at.
 struct ModelObservation {
     /// The model as it is stored.

@@ -226,14 +226,17 @@ final class ScalingState: Sendable {
                 && state.nextRecord ?? now <= now
         }
         guard isDue, !new.isSame(as: old) else { return false }
-        state.withLock { state in
+        return state.withLock { state in
+            // Another lane may have taken it meanwhile.
+            guard state.nextRecord ?? now <= now else { return false }
             // What wasn't used is lost after a second.
             let last = max(state.nextRecord ?? now, now - .seconds(1))
             state.nextRecord = last + .seconds(1 / Self.recordsPerSecond)
+            return true
         }
-        return true
     }
 
+    /// Whether there is something else to tell than numbers that moved.
     private static func isNews(
         _ new: ScaleRecord,
         after old: ScaleRecord?,
