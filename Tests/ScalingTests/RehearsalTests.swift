@@ -27,7 +27,12 @@ struct RehearsalTests {
                 price: price,
                 minReplicas: 1
             )
-            let forecasts = DemandForecast.rates(history, burstRate: history.burstRate(slack: 2), horizon: 62)
+            let forecasts = DemandForecast.rates(
+                history,
+                burstRate: history.burstRate(slack: 2),
+                dispersion: history.dispersion(),
+                horizon: 62
+            )
             answer = rehearsal.step(step, rates: forecasts)
         }
         return answer

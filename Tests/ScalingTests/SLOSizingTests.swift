@@ -9,10 +9,10 @@ import Testing
 @Suite("The sizing of the SLO policy")
 struct SLOSizingTests {
     /// What `rates` looks like one cold start of 60 s later, if a rise goes on; one rate every 2 s.
-    static func rising(_ rates: [Double]) -> Double {
+    static func rising(_ rates: [Double], dispersion: Double = 1) -> Double {
         var history = ArrivalHistory()
         for (index, rate) in rates.enumerated() { history.add(rate * 2, seconds: 2, end: Double(index + 1) * 2) }
-        return DemandForecast.rising(history, horizon: 60)
+        return DemandForecast.rising(history, dispersion: dispersion, horizon: 60)
     }
 
     @Test("a ramp is a rise that goes on; a step, a fall and a single peak are none")
@@ -38,7 +38,7 @@ struct SLOSizingTests {
         sizing.ready = ready
         sizing.maxReplicas = 1000
         sizing.expectedRate = 30
-        sizing.burstRate = 60
+        sizing.provenRate = 60
         sizing.risingRate = risingRate
         sizing.waiting = 200
         sizing.serviceSeconds = 1
@@ -101,7 +101,117 @@ struct SLOSizingTests {
         sizing.surplusSeconds = 30 * 60
         #expect(sizing.decision().desired == 10)
         sizing.surplusSeconds = 30 * 20
+        sizing.largestNeed = 40
         #expect(sizing.decision().desired == 40)
+    }
+
+    @Test("what was asked for to drain a backlog goes with it, at once; what the flow needed is kept")
+    func surplusOfABacklog() {
+        var sizing = Self.settled(100, safeRate: 80)
+        sizing.heldReplicas = 20
+        sizing.largestNeed = 30
+        let decision = sizing.decision()
+        #expect(decision.desired == 30 && decision.reason.code == "Together", "\(decision.reason)")
+    }
+
+    @Test("a queue is drained until those that stay can serve the rest of it on time")
+    func drained() {
+        // Twenty replicas do 80 requests a second: 160 may wait for them, and 800 for a hundred.
+        var sizing = Self.settled(100, safeRate: 80)
+        sizing.heldReplicas = 20
+        for (waiting, desired) in [(700.0, 100), (200, 100), (30, 20), (0, 20)] {
+            sizing.waiting = waiting
+            let decision = sizing.decision()
+            #expect(decision.desired == desired, "\(waiting): \(decision.reason)")
+        }
+    }
+
+    @Test("nothing goes that is needed for what arrives now, whatever a slow forecast expects")
+    func arriving() {
+        var sizing = Self.settled(100, safeRate: 60)
+        sizing.heldReplicas = 15
+        #expect(sizing.decision().desired == 15)
+        sizing.recentRate = 170
+        let decision = sizing.decision()
+        // 170 a second keep 43 replicas busy.
+        #expect((43...46).contains(decision.desired) && decision.reason.code == "Arriving", "\(decision)")
+        sizing.burstRate = 240
+        #expect(sizing.decision().desired == 60)
+        sizing.recentRate = 1000
+        #expect(sizing.decision().desired == 100, "it keeps, and doesn't raise")
+    }
+
+    @Test("a queue that grows is answered while all in it are on time, by the mean of 16 s and not by a burst")
+    func growingQueue() {
+        // 47 replicas do 188 requests a second, 376 may wait.
+        var sizing = Self.settled(47, safeRate: 180)
+        sizing.maxReplicas = 1000
+        sizing.horizonSeconds = 60
+        sizing.latePrice = 40
+        sizing.recentRate = 200
+        sizing.provenRate = 300
+        sizing.risingRate = 600
+        sizing.waiting = 90
+        #expect(sizing.decision().desired == 47, "noise")
+        sizing.waiting = 110
+        // 110 + 60 * 12 - 376 would be late when a new replica is ready.
+        #expect(abs(sizing.backlog - 454) < 1e-6, "\(sizing.backlog)")
+        let early = sizing.decision()
+        #expect(early.desired > 55 && early.reason.code == "Backlog", "\(early.reason)")
+        sizing.waiting = 380
+        #expect(sizing.backlog > 10_000, "who is late already asks for what has come for sure, and for the rise")
+    }
+
+    @Test("a few clumps prove no higher rate, a step of a smooth load does")
+    func proven() {
+        var smooth = ArrivalHistory()
+        var clumpy = ArrivalHistory()
+        for index in 1...200 {
+            let end = Double(index) * 2
+            smooth.add(index > 198 ? 120 : 40, seconds: 2, end: end)
+            // The same mean and the same last four seconds.
+            clumpy.add(index > 198 ? 120 : index % 4 == 0 ? 120 : 40.0 / 3, seconds: 2, end: end)
+        }
+        #expect((45...60).contains(smooth.provenRate(dispersion: smooth.dispersion())))
+        #expect(clumpy.dispersion() > 20)
+        #expect(clumpy.provenRate(dispersion: clumpy.dispersion()) < 25)
+        #expect(ArrivalHistory().provenRate(dispersion: 1) == 0)
+        // A rise that clumps may make by chance isn't one.
+        let ramp = (0..<60).map { 20 + Double($0) * 2 }
+        #expect(Self.rising(ramp, dispersion: 1) > 190)
+        #expect(Self.rising(ramp, dispersion: 40) < 140)
+    }
+
+    @Test("replicas that stand when an operator starts are a surplus of the flow, not of a backlog")
+    func restart() {
+        var autoscaler = SLOAutoscaler(
+            policy: SLOPolicy(
+                objective: LatencyObjective(percentile: 95, milliseconds: 3000),
+                maxReplicas: 100,
+                concurrency: 4,
+                coldStartSeconds: 60
+            )
+        )
+        let traffic = SLOTraffic(
+            intervalSeconds: 2,
+            arrived: 80,
+            completed: 80,
+            running: 40,
+            waiting: 0,
+            serviceSeconds: 1,
+            serviceVariation: 0
+        )
+        for second in stride(from: 2, through: 20, by: 2) {
+            let observation = SLOObservation(
+                time: AutoscalerTests.start + .seconds(second),
+                replicas: 30,
+                readyReplicas: 30,
+                reporting: 30,
+                traffic: traffic
+            )
+            let decision = autoscaler.decide(observation).decision
+            #expect(decision.desired == 30, "\(second) s: \(decision.reason)")
+        }
     }
 
     @Test("a small rise has to be needed for a quarter of a cold start, a large one and a queue don't wait")

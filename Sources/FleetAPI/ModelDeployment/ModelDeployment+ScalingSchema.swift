@@ -65,7 +65,7 @@ extension ModelDeployment {
                     "milliseconds": .integer("The latency in milliseconds.", from: 1, to: 3_600_000),
                     "latePrice": .number(
                         "The knob of policy SLO between cost and safety: what a late request costs, as a multiple of what it costs "
-                            + "to serve one. By default 2 over the share that may be late: 40 for the 95th percentile. "
+                            + "to serve one. By default 2.5 over the share that may be late: 50 for the 95th percentile. "
                             + "modelfleet simulate --tune finds one for a recorded load.",
                         from: 0.1,
                         to: 10_000

@@ -6,6 +6,8 @@ struct ArrivalHistory: Sendable, Hashable {
     /// The longest look back in seconds.
     static let spanSeconds = 600.0
     private static let limit = 1200
+    /// The spans in which a burst is looked for, in seconds.
+    private static let windows = [2.0, 4, 8, 16]
     private var ends: [Double] = []
     private var totals: [Double] = []
     private var head = 0
@@ -54,9 +56,23 @@ struct ArrivalHistory: Sendable, Hashable {
     /// what arrived in the window, to be served within the window and the slack.
     func burstRate(slack: Double) -> Double {
         var rate = 0.0
-        for window in [2.0, 4, 8, 16] {
+        for window in Self.windows {
             let (count, length) = recent(window)
             if length > 0 { rate = max(rate, count / (length + slack)) }
+        }
+        return rate
+    }
+
+    /// The rate that the load has reached for sure: over windows of up to 16 s, the largest that is left when two standard
+    /// deviations of a count with this index of dispersion are taken off.
+    ///
+    /// Two seconds of a clumpy load say little about the next minute; the same two seconds of a smooth one say much.
+    func provenRate(dispersion: Double) -> Double {
+        var rate = 0.0
+        for window in Self.windows {
+            let (count, length) = recent(window)
+            guard length > 0 else { continue }
+            rate = max(rate, (count - 2 * (max(1, dispersion) * count).squareRoot()) / length)
         }
         return rate
     }

@@ -20,8 +20,11 @@ public struct SLOAutoscaler: Sendable, Hashable {
     private var last = SLOSizing()
     private var surplusSeconds = 0.0
     private var leastNeeds = SlidingExtreme(isLargest: false)
+    private var largestNeeds = SlidingExtreme(isLargest: true)
     /// For which share of a cold start a small rise has to be needed.
     private static let lookShare = 0.25
+    /// For how many holds it is remembered what the flow needed: a surplus of a tenth is kept as long.
+    private static let surplusHolds = 4.0
 
     /// An autoscaler without a memory.
     public init(policy: SLOPolicy) {
@@ -45,6 +48,8 @@ public struct SLOAutoscaler: Sendable, Hashable {
         surplusSeconds = sizing.surplus > 0 && decision.desired <= decision.current ? sizing.surplusSeconds : 0
         let now = observation.time.seconds
         leastNeeds.add(Double(sizing.needed), now: now, span: Self.lookShare * sizing.horizonSeconds)
+        let need = max(sizing.needed, sizing.heldReplicas, largestNeeds.value == nil ? sizing.current : 0)
+        largestNeeds.add(Double(need), now: now, span: Self.surplusHolds * sizing.holdSeconds)
         orders.asked(for: decision.desired, at: now)
         return (decision, sizing)
     }
@@ -57,6 +62,8 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.maxReplicas = policy.maxReplicas
         let now = observation.time.seconds
         sizing.leastNeed = Int(leastNeeds.value ?? 0)
+        // What stands before the first decision counts as needed: a restart is no reason to let it go.
+        sizing.largestNeed = largestNeeds.value.map { Int($0) } ?? observation.replicas
         sizing.holdSeconds = policy.holdFactor * profile.plannedColdStart
         sizing.loading = orders.loading(observation, coldStart: profile.coldStartSeconds)
         guard let traffic = observation.traffic, traffic.isUsable, observation.reporting > 0 else {
@@ -88,7 +95,8 @@ public struct SLOAutoscaler: Sendable, Hashable {
         let slack = max(0, policy.objective.milliseconds / 1000 - tail)
         let burst = history.burstRate(slack: slack)
         let horizon = profile.plannedColdStart + seconds
-        let rates = DemandForecast.rates(history, burstRate: burst, horizon: horizon)
+        let dispersion = history.dispersion()
+        let rates = DemandForecast.rates(history, burstRate: burst, dispersion: dispersion, horizon: horizon)
         let answer = rehearsal.step(
             Rehearsal.Step(
                 now: now,
@@ -105,7 +113,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         )
         sizing.serviceSeconds = service
         sizing.concurrency = concurrency
-        sizing.variability = (min(history.dispersion(), 10) + profile.serviceVariation) / 2
+        sizing.variability = (min(dispersion, 10) + profile.serviceVariation) / 2
         sizing.slackSeconds = slack
         sizing.lateShare = policy.lateShare
         sizing.horizonSeconds = horizon
@@ -115,7 +123,9 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.plan = answer.plan.text
         sizing.latePrice = policy.latePrice
         sizing.burstRate = burst
-        sizing.risingRate = DemandForecast.rising(history, horizon: horizon)
+        sizing.recentRate = history.rate(16)
+        sizing.provenRate = history.provenRate(dispersion: dispersion)
+        sizing.risingRate = rates[DemandForecast.rise]
     }
 }
 

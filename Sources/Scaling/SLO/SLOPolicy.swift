@@ -10,7 +10,7 @@ public struct SLOPolicy: Sendable, Hashable {
     /// The most replicas.
     public var maxReplicas: Int
     /// What a late request costs, as a multiple of what it costs to serve one: the knob between cost and safety, 0.1 to
-    /// 10,000. The default is 2 over the share that may be late: 40 for the 95th percentile, 200 for the 99th.
+    /// 10,000. The default is 2.5 over the share that may be late: 50 for the 95th percentile, 250 for the 99th.
     public var latePrice: Double
     /// The requests that a replica works on at the same time, where that is known; learned otherwise.
     public var concurrency: Double?
@@ -33,7 +33,7 @@ public struct SLOPolicy: Sendable, Hashable {
         self.minReplicas = max(0, minReplicas)
         self.maxReplicas = max(self.minReplicas, maxReplicas)
         let share = min(0.99, max(0.001, 1 - objective.percentile / 100))
-        self.latePrice = min(10_000, max(0.1, latePrice ?? objective.latePrice ?? 2 / share))
+        self.latePrice = min(10_000, max(0.1, latePrice ?? objective.latePrice ?? 2.5 / share))
         self.concurrency = concurrency.map { max(1, $0) }
         self.coldStartSeconds = min(3600, max(0.1, coldStartSeconds))
         self.holdFactor = min(20, max(0, holdFactor))

@@ -6,7 +6,8 @@ public import KubeModel
 extension SLOSizing {
     private static let numbers: [(String, any WritableKeyPath<SLOSizing, Double> & Sendable)] = [
         ("expectedRate", \.expectedRate), ("safeRate", \.safeRate), ("heldRate", \.heldRate),
-        ("burstRate", \.burstRate), ("risingRate", \.risingRate), ("waiting", \.waiting),
+        ("burstRate", \.burstRate), ("recentRate", \.recentRate), ("provenRate", \.provenRate),
+        ("risingRate", \.risingRate), ("waiting", \.waiting),
         ("serviceSeconds", \.serviceSeconds), ("concurrency", \.concurrency), ("variability", \.variability),
         ("slackSeconds", \.slackSeconds), ("lateShare", \.lateShare), ("latePrice", \.latePrice),
         ("horizonSeconds", \.horizonSeconds), ("surplusSeconds", \.surplusSeconds),
@@ -15,6 +16,7 @@ extension SLOSizing {
     private static let counts: [(String, any WritableKeyPath<SLOSizing, Int> & Sendable)] = [
         ("current", \.current), ("ready", \.ready), ("minReplicas", \.minReplicas), ("maxReplicas", \.maxReplicas),
         ("heldReplicas", \.heldReplicas), ("leastNeed", \.leastNeed),
+        ("largestNeed", \.largestNeed),
     ]
 
     /// The sizing as JSON: what status keeps of a decision.

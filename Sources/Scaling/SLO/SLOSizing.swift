@@ -26,6 +26,10 @@ public struct SLOSizing: Sendable, Hashable {
     public var heldRate = 0.0
     /// The rate that has to be served now so that nobody waits too long.
     public var burstRate = 0.0
+    /// The rate of the last 16 s, in requests a second.
+    public var recentRate = 0.0
+    /// The rate that the load has reached for sure, noise taken off, in requests a second.
+    public var provenRate = 0.0
     /// The rate one cold start from now if it goes on rising as in the last half minute, in requests a second.
     public var risingRate = 0.0
     /// The requests that wait now.
@@ -48,6 +52,9 @@ public struct SLOSizing: Sendable, Hashable {
     public var heldReplicas = 0
     /// The least that the flow of requests needed at the decisions of the last quarter of a cold start, before this one.
     public var leastNeed = 0
+    /// The most that the flow of requests needed at the decisions of the last four holds, or that was held for it, before
+    /// this one. Replicas beyond were asked for to drain a backlog.
+    public var largestNeed = 0
     /// What the present surplus has cost since it began, in replica-seconds.
     public var surplusSeconds = 0.0
     /// The seconds for which a surplus is kept.
@@ -80,13 +87,13 @@ public struct SLOSizing: Sendable, Hashable {
         Int(min(max(0, rate / max(replicaRate, 1e-9) - 1e-3).rounded(.up), 1e9))
     }
 
-    /// The rate to expect while requests wait: never less than what has to be served right now, since a slow forecast may not
-    /// have seen yet why they wait.
-    private var drainRate: Double { max(expectedRate, burstRate) }
+    /// The rate to expect while requests wait: never less than what arrives right now, since a slow forecast may not have
+    /// seen yet why they wait. A queue that is still on time gives the time to ask for the mean of 16 s.
+    private var drainRate: Double { max(expectedRate, waiting > tolerated ? provenRate : recentRate) }
 
     /// The rate to expect one cold start from now while requests wait. A rise goes on until it is seen to end: who drains a
     /// queue for the load of now while the load rises keeps it, and everybody in it is late.
-    private var surgeRate: Double { max(drainRate, risingRate) }
+    private var surgeRate: Double { waiting > tolerated ? max(drainRate, risingRate) : drainRate }
 
     /// The requests that will wait when a replica that is started now gets ready, if the expected rate comes.
     ///
@@ -110,7 +117,14 @@ public struct SLOSizing: Sendable, Hashable {
     }
 
     /// The requests that may wait and still be on time.
-    private var tolerated: Double { Double(ready) * replicaRate * slackSeconds }
+    private var tolerated: Double { tolerated(by: ready) }
+
+    /// The requests that may wait for `count` replicas and still be on time.
+    private func tolerated(by count: Int) -> Double { Double(count) * replicaRate * slackSeconds }
+
+    /// Whether so many wait for `count` replicas that it isn't just noise: more than a quarter of what may. They show what
+    /// is too little long before anybody is late.
+    private func isNotable(_ waiting: Double, for count: Int) -> Bool { waiting > 0.25 * tolerated(by: count) }
 
     /// How long to take to drain a backlog.
     ///
@@ -123,7 +137,7 @@ public struct SLOSizing: Sendable, Hashable {
 
     /// What each consideration asks for, in the order of the trace.
     var proposals: [ScaleProposal] {
-        let backlog = waiting > tolerated ? backlog : 0
+        let backlog = isNotable(waiting, for: ready) ? backlog : 0
         let drain = drainSeconds(backlog)
         let byBacklog = backlog > 0 ? replicas(for: surgeRate + backlog / drain) : 0
         let text = TargetTracking.text
@@ -166,9 +180,10 @@ public struct SLOSizing: Sendable, Hashable {
     var needed: Int { serviceSeconds > 0 ? max(replicas(for: safeRate), neededByQueue) : current }
 
     /// What the steady noise needs.
-    var neededByQueue: Int {
-        guard serviceSeconds > 0 else { return current }
-        return QueueModel(rate: expectedRate, serviceSeconds: serviceSeconds, variability: variability)
+    var neededByQueue: Int { serviceSeconds > 0 ? neededByQueue(at: expectedRate) : current }
+
+    private func neededByQueue(at rate: Double) -> Int {
+        QueueModel(rate: rate, serviceSeconds: serviceSeconds, variability: variability)
             .replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
     }
 
@@ -197,14 +212,7 @@ public struct SLOSizing: Sendable, Hashable {
             apply("Hold", &decision, held, "keep what was needed within one cold start: starting anew costs as much")
         }
         steady(&decision)
-        if decision.desired < current, waiting > tolerated {
-            apply(
-                "Draining",
-                &decision,
-                current,
-                "keep all until the \(TargetTracking.text(waiting)) waiting requests are done"
-            )
-        }
+        serve(&decision)
         if isIncomplete, decision.desired < current {
             apply("MissingData", &decision, current, "hold: signals are missing, and missing is not zero")
         }
@@ -224,17 +232,32 @@ public struct SLOSizing: Sendable, Hashable {
         return decision
     }
 
+    /// Goes down only as far as is safe for what arrives and waits now, whatever is expected.
+    private func serve(_ decision: inout ScaleDecision) {
+        guard decision.desired < current, serviceSeconds > 0 else { return }
+        if isNotable(waiting, for: decision.desired) {
+            let text = TargetTracking.text(waiting)
+            apply("Draining", &decision, current, "keep all until the \(text) waiting requests are done")
+        }
+        let arriving = min(current, max(replicas(for: burstRate), neededByQueue(at: recentRate)))
+        if arriving > decision.desired {
+            let text = TargetTracking.text(max(burstRate, recentRate))
+            apply("Arriving", &decision, arriving, "keep what the \(text) requests/s of now need")
+        }
+    }
+
     /// Spares changes that are hardly worth one: a small rise has to be needed for a quarter of a cold start, and a surplus
-    /// goes when keeping it has cost as much as a change (break-even, as for a cold start).
+    /// goes when keeping it has cost as much as a change (break-even, as for a cold start). What was asked for to drain a
+    /// backlog goes with the backlog: it isn't needed again before the next one.
     private func steady(_ decision: inout ScaleDecision) {
         if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, leastNeed <= current,
             waiting <= tolerated
         {
             apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
         }
-        let surplus = current - max(minReplicas, decision.desired)
-        if surplus > 0, surplusSeconds < changeSeconds {
-            apply("Together", &decision, current, "a surplus is kept until it has cost as much as a change")
+        let kept = min(current, max(largestNeed, decision.desired))
+        if kept > max(minReplicas, decision.desired), surplusSeconds < changeSeconds {
+            apply("Together", &decision, kept, "a surplus is kept until it has cost as much as a change")
         }
     }
 

@@ -50,7 +50,7 @@ public struct ScalingBenchmark: Sendable {
     public static func grid(_ choice: PolicyChoice) -> [PolicyChoice.Knobs] {
         var grid: [PolicyChoice.Knobs] = []
         if choice == .slo {
-            for price in [2.0, 5, 10, 40, 100, 300] {
+            for price in [2.0, 5, 10, 25, 100, 300] {
                 var knobs = PolicyChoice.Knobs()
                 knobs.latePrice = price
                 grid.append(knobs)
