@@ -4,7 +4,7 @@
 /// One rule's effect on the number on its way to a decision.
 public struct ScaleStep: Sendable, Hashable {
     /// The rule's name: `MissingData`, `Stabilization`, `Policies`, `ScaleToZero`, `Fallback`, `Schedule`, `Bounds`, `Paused`,
-    /// and with the SLO policy `Hold`, `SecondLook`, `Together`, `Draining`.
+    /// and with the SLO policy `Hold`, `SecondLook`, `Together`, `Draining`, `Arriving`.
     public var rule: String
     /// The number before the rule.
     public var before: Int

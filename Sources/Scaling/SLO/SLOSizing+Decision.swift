@@ -1,0 +1,91 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+extension SLOSizing {
+    /// The decision.
+    public func decision() -> ScaleDecision {
+        let proposals = serviceSeconds > 0 ? proposals : []
+        var decision = ScaleDecision(
+            current: current,
+            desired: current,
+            reason: ScaleReason(
+                "MissingData",
+                "hold: no request has been answered yet, so a replica's rate isn't known"
+            ),
+            proposals: proposals,
+            steps: proposals.map {
+                ScaleStep(rule: $0.source, before: current, after: $0.replicas ?? current, note: $0.note)
+            }
+        )
+        if let winner = proposals.max(by: { ($0.replicas ?? 0) < ($1.replicas ?? 0) }), let count = winner.replicas {
+            let code = count == current ? "WithinTolerance" : winner.source
+            decision.desired = count
+            decision.reason = ScaleReason(code, "\(winner.note): needs \(count)")
+        }
+        if decision.desired < current, heldReplicas > decision.desired {
+            let held = min(current, heldReplicas)
+            apply("Hold", &decision, held, "keep what was needed within one cold start: starting anew costs as much")
+        }
+        steady(&decision)
+        serve(&decision)
+        if isIncomplete, decision.desired < current {
+            apply("MissingData", &decision, current, "hold: signals are missing, and missing is not zero")
+        }
+        let bounded = min(maxReplicas, max(minReplicas, decision.desired))
+        if bounded != decision.desired {
+            let isLow = bounded > decision.desired
+            apply(
+                "Bounds",
+                &decision,
+                bounded,
+                isLow
+                    ? "never below minReplicas \(minReplicas)"
+                    : "\(decision.reason.message); limited by maxReplicas \(maxReplicas)"
+            )
+            decision.reason.code = isLow ? "MinReplicas" : "MaxReplicas"
+        }
+        return decision
+    }
+
+    /// Goes down only as far as is safe for what arrives and waits now, whatever is expected.
+    private func serve(_ decision: inout ScaleDecision) {
+        guard decision.desired < current, serviceSeconds > 0 else { return }
+        if isNotable(waiting, for: decision.desired) {
+            let text = TargetTracking.text(waiting)
+            apply("Draining", &decision, current, "keep all until the \(text) waiting requests are done")
+        }
+        let arriving = min(current, max(replicas(for: burstRate), neededByQueue(at: recentRate)))
+        if arriving > decision.desired {
+            let text = TargetTracking.text(max(burstRate, recentRate))
+            apply("Arriving", &decision, arriving, "keep what the \(text) requests/s of now need")
+        }
+    }
+
+    /// Spares changes that are hardly worth one: a small rise has to be needed for a quarter of a cold start, and a surplus
+    /// goes when keeping it has cost as much as a change (break-even, as for a cold start). What was asked for to drain a
+    /// backlog goes with the backlog: it isn't needed again before the next one.
+    private func steady(_ decision: inout ScaleDecision) {
+        if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, leastNeed <= current,
+            waiting <= tolerated
+        {
+            apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
+        }
+        let kept = min(current, max(largestNeed, decision.desired))
+        if kept > max(minReplicas, decision.desired), surplusSeconds < changeSeconds {
+            apply("Together", &decision, kept, "a surplus is kept until it has cost as much as a change")
+        }
+    }
+
+    /// The replicas beyond what is needed now; those that are held count, since they cost as much as the others.
+    var surplus: Int { max(0, current - max(minReplicas, needed)) }
+
+    /// What a change of the count may cost, in replica-seconds: as much as two fifths of all replicas for one hold.
+    private var changeSeconds: Double { 0.4 * Double(current) * holdSeconds }
+
+    private func apply(_ rule: String, _ decision: inout ScaleDecision, _ after: Int, _ note: String) {
+        guard after != decision.desired else { return }
+        decision.steps.append(ScaleStep(rule: rule, before: decision.desired, after: after, note: note))
+        decision.desired = after
+        decision.reason = ScaleReason(rule, note)
+    }
+}
