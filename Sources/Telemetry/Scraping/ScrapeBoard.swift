@@ -44,7 +44,7 @@ public final class ScrapeBoard: Sendable {
     /// How long the board rests at most before it looks again who is due.
     private static let longestRest = Duration.milliseconds(500)
     /// How long it rests at least, so that turns are taken in batches.
-    private static let shortestRest = Duration.milliseconds(5)
+    private static let shortestRest = Duration.milliseconds(20)
 
     private let scraper: Scraper
     private let time: any TimeSource
