@@ -169,7 +169,7 @@ struct SLOSizingTests {
         for index in 1...200 {
             let end = Double(index) * 2
             smooth.add(index > 198 ? 120 : 40, seconds: 2, end: end)
-            // The same mean and the same last four seconds.
+            // The same mean before, and the same last four seconds.
             clumpy.add(index > 198 ? 120 : index % 4 == 0 ? 120 : 40.0 / 3, seconds: 2, end: end)
         }
         #expect((45...60).contains(smooth.provenRate(dispersion: smooth.dispersion())))

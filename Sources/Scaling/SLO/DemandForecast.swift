@@ -7,7 +7,8 @@ enum DemandForecast {
     static let names = ["burst", "16 s mean", "60 s mean", "240 s mean", "slow trend", "quick trend", "rise"]
     /// The position of the one to believe at first.
     static let first = 2
-
+    /// The position of the mean of the last 16 s.
+    static let recent = 1
     /// The position of the one that a rise goes on.
     static let rise = 6
 

@@ -80,7 +80,7 @@ struct Rehearsal: Sendable, Hashable {
     /// Learns from what came, and answers for the forecasts `rates`.
     mutating func step(_ step: Step, rates: [Double]) -> Answer {
         if steps == 0 { believe(step, rate: rates[DemandForecast.first]) }
-        levels.add(rates[1], seconds: step.seconds, halfLife: Self.halfLife)
+        levels.add(rates[DemandForecast.recent], seconds: step.seconds, halfLife: Self.halfLife)
         if steps % 16 == 0 {
             baseRates = levels.quantiles(ScalingPlan.bases)
             baseRates[0] = 0

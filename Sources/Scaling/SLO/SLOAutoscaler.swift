@@ -123,7 +123,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.plan = answer.plan.text
         sizing.latePrice = policy.latePrice
         sizing.burstRate = burst
-        sizing.recentRate = history.rate(16)
+        sizing.recentRate = rates[DemandForecast.recent]
         sizing.provenRate = history.provenRate(dispersion: dispersion)
         sizing.risingRate = rates[DemandForecast.rise]
     }

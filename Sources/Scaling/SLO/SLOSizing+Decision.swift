@@ -50,7 +50,7 @@ extension SLOSizing {
     /// Goes down only as far as is safe for what arrives and waits now, whatever is expected.
     private func serve(_ decision: inout ScaleDecision) {
         guard decision.desired < current, serviceSeconds > 0 else { return }
-        if isNotable(waiting, for: decision.desired) {
+        if isQueueNotable(for: decision.desired) {
             let text = TargetTracking.text(waiting)
             apply("Draining", &decision, current, "keep all until the \(text) waiting requests are done")
         }
@@ -66,7 +66,7 @@ extension SLOSizing {
     /// backlog goes with the backlog: it isn't needed again before the next one.
     private func steady(_ decision: inout ScaleDecision) {
         if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, leastNeed <= current,
-            waiting <= tolerated
+            !isQueueLate
         {
             apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
         }

@@ -12,11 +12,11 @@ extension SLOSizing {
 
     /// The rate to expect while requests wait: never less than what arrives right now, since a slow forecast may not have
     /// seen yet why they wait. A queue that is still on time gives the time to ask for the mean of 16 s.
-    private var drainRate: Double { max(expectedRate, waiting > tolerated ? provenRate : recentRate) }
+    private var drainRate: Double { max(expectedRate, isQueueLate ? provenRate : recentRate) }
 
     /// The rate to expect one cold start from now while requests wait. A rise goes on until it is seen to end: who drains a
     /// queue for the load of now while the load rises keeps it, and everybody in it is late.
-    private var surgeRate: Double { waiting > tolerated ? max(drainRate, risingRate) : drainRate }
+    private var surgeRate: Double { isQueueLate ? max(drainRate, risingRate) : drainRate }
 
     /// The requests that will wait when a replica that is started now gets ready, if the expected rate comes.
     ///
@@ -45,9 +45,14 @@ extension SLOSizing {
     /// The requests that may wait for `count` replicas and still be on time.
     func tolerated(by count: Int) -> Double { Double(count) * replicaRate * slackSeconds }
 
-    /// Whether so many wait for `count` replicas that it isn't just noise: more than a quarter of what may. They show what
-    /// is too little long before anybody is late.
-    func isNotable(_ waiting: Double, for count: Int) -> Bool { waiting > 0.25 * tolerated(by: count) }
+    /// Whether so many wait that those who come now will be late.
+    var isQueueLate: Bool { waiting > tolerated }
+
+    /// Whether more wait than is just noise for `count` replicas. They show what is too little long before anybody is late.
+    func isQueueNotable(for count: Int) -> Bool { waiting > Self.notableShare * tolerated(by: count) }
+
+    /// Which share of what may wait is more than noise.
+    private static let notableShare = 0.25
 
     /// How long to take to drain a backlog.
     ///
@@ -60,7 +65,7 @@ extension SLOSizing {
 
     /// What each consideration asks for, in the order of the trace.
     var proposals: [ScaleProposal] {
-        let backlog = isNotable(waiting, for: ready) ? backlog : 0
+        let backlog = isQueueNotable(for: ready) ? backlog : 0
         let drain = drainSeconds(backlog)
         let byBacklog = backlog > 0 ? replicas(for: surgeRate + backlog / drain) : 0
         let text = TargetTracking.text
@@ -105,6 +110,7 @@ extension SLOSizing {
     /// What the steady noise needs.
     var neededByQueue: Int { serviceSeconds > 0 ? neededByQueue(at: expectedRate) : current }
 
+    /// What the steady noise of a load of `rate` requests a second needs.
     func neededByQueue(at rate: Double) -> Int {
         QueueModel(rate: rate, serviceSeconds: serviceSeconds, variability: variability)
             .replicas(concurrency: concurrency, waitSeconds: slackSeconds, late: lateShare)
