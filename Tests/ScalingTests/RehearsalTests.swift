@@ -61,6 +61,30 @@ struct RehearsalTests {
         #expect(answer.capacity < 50, "\(answer)")
     }
 
+    @Test("plans count by what they cost: equals the same, 2 % dearer 1/e as much, one that is much dearer not at all")
+    func shares() {
+        let shares = Rehearsal.shares(of: [102, 100, 100, 113, 1e300, .infinity])
+        #expect(shares.map(\.index) == [0, 1, 2])
+        #expect(abs(shares.reduce(0) { $0 + $1.weight } - 1) < 1e-12)
+        #expect(shares[1].weight == shares[2].weight)
+        #expect(abs(shares[0].weight / shares[1].weight - exponential(-1)) < 1e-9)
+        #expect(Rehearsal.shares(of: [0, 0, 3]).map(\.weight) == [0.5, 0.5])
+    }
+
+    @Test("the answer is between those of the plans that are followed, and says how many they are")
+    func mean() throws {
+        let rates = (0..<900).map { $0 % 60 < 30 ? 44.0 : 36 }
+        let answer = try #require(Self.play(rates))
+        #expect(answer.others > 0)
+        #expect(answer.text == "\(answer.plan.text), averaged with \(answer.others) plans nearly as cheap")
+        #expect(answer.capacity <= answer.held && answer.held <= 3 * 44)
+        // The burst rate is the lowest forecast: 16 s of 36 a second may take 18 s.
+        #expect(answer.rate >= 32 && answer.rate <= 44)
+        var alone = answer
+        alone.others = 0
+        #expect(alone.text == answer.plan.text)
+    }
+
     @Test("levels: a quantile is what the load stayed below for that share of the time, and old levels fade")
     func levels() {
         var levels = LevelDistribution()

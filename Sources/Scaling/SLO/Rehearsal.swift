@@ -1,24 +1,44 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-/// Plays all plans beside the real one on the load as it comes, and picks the one that would have been cheapest of late.
+/// Plays all plans beside the real one on the load as it comes, and follows those that would have been cheapest of late.
 ///
 /// What arrives doesn't depend on how many replicas there are, so it is known of every plan what it would have cost: its
 /// replica-seconds, those of cold starts included, and the requests that would have been late in a queue played forward in
 /// the flow of a fluid. So a margin, a hold or a base isn't guessed from a distribution of errors but is the one that would have
-/// paid (following the leader with full information, of which regret bounds are known: Cesa-Bianchi and Lugosi, "Prediction,
-/// Learning, and Games"). The memory fades, so that another load gets another plan.
+/// paid. Which of the plans that are nearly as cheap as the cheapest leads is chance; so the answer is the mean of them all,
+/// weighted by the exponential of what they cost (the exponentially weighted average forecaster of Cesa-Bianchi and Lugosi,
+/// "Prediction, Learning, and Games", chapter 2). The memory fades, so that another load gets other plans.
 struct Rehearsal: Sendable, Hashable {
-    /// What the chosen plan asks for.
+    /// What the plans that are followed ask for, on the mean.
     struct Answer: Sendable, Hashable {
-        /// The plan.
+        /// The cheapest plan.
         var plan: ScalingPlan
-        /// What it expects without a margin, in requests a second.
+        /// How many plans are nearly as cheap.
+        var others: Int
+        /// What they expect without a margin, in requests a second.
         var rate: Double
-        /// The capacity that it asks for now, in requests a second.
+        /// The capacity that they ask for now, in requests a second.
         var capacity: Double
-        /// The capacity that it keeps, what it asked for within its hold included.
+        /// The capacity that they keep, what they asked for within their holds included.
         var held: Double
+
+        /// In words: `60 s mean x 1.2, averaged with 17 plans nearly as cheap`.
+        var text: String {
+            switch others {
+            case ...0: plan.text
+            case 1: plan.text + ", averaged with a plan nearly as cheap"
+            default: plan.text + ", averaged with \(others) plans nearly as cheap"
+            }
+        }
+    }
+
+    /// A plan that is followed.
+    struct Share: Sendable, Hashable {
+        /// Its position in `ScalingPlan.all`.
+        var index: Int
+        /// Its weight in the mean, 0 to 1.
+        var weight: Double
     }
 
     /// What is learned from and decided for.
@@ -50,8 +70,10 @@ struct Rehearsal: Sendable, Hashable {
     private static let priorSeconds = 300.0
     /// How much of its replicas a plan may use while it is played: what a fluid doesn't know of queues, delays and rounding.
     private static let usable = 0.95
-    /// Another plan has to be cheaper by this factor.
-    private static let advantage = 0.99
+    /// A plan that is dearer than the cheapest by this share counts 1/e as much.
+    private static let indifference = 0.02
+    /// A plan that counts less than this, as a share of the cheapest, is left out.
+    private static let leastWeight = 0.0025
 
     private var tops: [SlidingExtreme]
     private var lows: [SlidingExtreme]
@@ -62,7 +84,7 @@ struct Rehearsal: Sendable, Hashable {
     private var drains: [Double]
     private var costs: [Double]
     private var lates: [Double]
-    private var best = ScalingPlan.first
+    private var followed = [Share(index: ScalingPlan.first, weight: 1)]
     private var steps = 0
 
     /// Nothing played yet.
@@ -86,18 +108,24 @@ struct Rehearsal: Sendable, Hashable {
             baseRates[0] = 0
         }
         play(step, rates: rates)
-        if steps % 8 == 0 { choose(step) }
+        if steps % 8 == 0 { weigh(step) }
         steps += 1
-        let plan = ScalingPlan.all[best]
-        let margin = ScalingPlan.margins[plan.margin]
-        let top = tops[plan.forecast * ScalingPlan.holds.count + plan.hold].value ?? 0
-        let base = baseRates[plan.base]
-        return Answer(
-            plan: plan,
-            rate: rates[plan.forecast],
-            capacity: max(rates[plan.forecast] * margin, base),
-            held: max(top * margin, base)
-        )
+        return answer(rates)
+    }
+
+    private func answer(_ rates: [Double]) -> Answer {
+        let first = followed.max { $0.weight < $1.weight }?.index ?? ScalingPlan.first
+        var answer = Answer(plan: ScalingPlan.all[first], others: followed.count - 1, rate: 0, capacity: 0, held: 0)
+        for share in followed {
+            let plan = ScalingPlan.all[share.index]
+            let margin = ScalingPlan.margins[plan.margin]
+            let top = tops[plan.forecast * ScalingPlan.holds.count + plan.hold].value ?? 0
+            let base = baseRates[plan.base]
+            answer.rate += share.weight * rates[plan.forecast]
+            answer.capacity += share.weight * max(rates[plan.forecast] * margin, base)
+            answer.held += share.weight * max(top * margin, base)
+        }
+        return answer
     }
 
     /// Opinions to start with: what a margin costs, that few requests are late with a large one, and that the last minute is a
@@ -173,13 +201,23 @@ struct Rehearsal: Sendable, Hashable {
         lates[index] = lates[index] * keep + step.arrived * share
     }
 
-    /// The cheapest plan.
-    private mutating func choose(_ step: Step) {
+    private mutating func weigh(_ step: Step) {
         let price = step.price / step.replicaRate
-        var least = (costs[best] + lates[best] * price) * Self.advantage
-        for index in costs.indices where costs[index] + lates[index] * price < least {
-            least = costs[index] + lates[index] * price
-            best = index
+        followed = Self.shares(of: costs.indices.map { costs[$0] + lates[$0] * price })
+    }
+
+    /// The weights of plans with these costs, the sum of all 1: the cheapest and those that are nearly as cheap.
+    static func shares(of costs: [Double]) -> [Share] {
+        let least = max(costs.min() ?? 0, .leastNormalMagnitude)
+        let limit = least * (1 - indifference * naturalLogarithm(leastWeight))
+        var shares: [Share] = []
+        var sum = 0.0
+        for (index, cost) in costs.enumerated() where cost <= limit {
+            let weight = exponential((1 - cost / least) / indifference)
+            shares.append(Share(index: index, weight: weight))
+            sum += weight
         }
+        for index in shares.indices { shares[index].weight /= sum }
+        return shares
     }
 }

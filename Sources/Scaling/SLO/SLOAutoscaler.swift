@@ -23,8 +23,8 @@ public struct SLOAutoscaler: Sendable, Hashable {
     private var largestNeeds = SlidingExtreme(isLargest: true)
     /// For which share of a cold start a small rise has to be needed.
     private static let lookShare = 0.25
-    /// For how many holds it is remembered what the flow needed: a surplus of a tenth is kept as long.
-    private static let surplusHolds = 4.0
+    /// For how many holds it is remembered what the flow needed: a surplus of a twentieth is kept as long.
+    private static let surplusHolds = 8.0
 
     /// An autoscaler without a memory.
     public init(policy: SLOPolicy) {
@@ -120,7 +120,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.expectedRate = min(answer.rate, history.rate(60))
         sizing.safeRate = answer.capacity
         sizing.heldRate = answer.held
-        sizing.plan = answer.plan.text
+        sizing.plan = answer.text
         sizing.latePrice = policy.latePrice
         sizing.burstRate = burst
         sizing.recentRate = rates[DemandForecast.recent]

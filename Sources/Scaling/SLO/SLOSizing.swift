@@ -19,7 +19,7 @@ public struct SLOSizing: Sendable, Hashable {
     public var expectedRate = 0.0
     /// The capacity that the plan asks for now: what it expects one cold start from now, with its margin.
     public var safeRate = 0.0
-    /// The plan in words; at most `planLimit` characters.
+    /// The plans that are followed, in words; at most `planLimit` characters.
     public var plan = ""
     static let planLimit = 200
     /// The capacity to keep, what was asked for within the hold included.
@@ -52,7 +52,7 @@ public struct SLOSizing: Sendable, Hashable {
     public var heldReplicas = 0
     /// The least that the flow of requests needed at the decisions of the last quarter of a cold start, before this one.
     public var leastNeed = 0
-    /// The most that the flow of requests needed at the decisions of the last four holds, or that was held for it, before
+    /// The most that the flow of requests needed at the decisions of the last eight holds, or that was held for it, before
     /// this one. Replicas beyond were asked for to drain a backlog.
     public var largestNeed = 0
     /// What the present surplus has cost since it began, in replica-seconds.
