@@ -203,6 +203,42 @@ struct ScrapeBoardTests {
         #expect(board.counts == (0, 0))
     }
 
+    /// A time that passes as soon as somebody rests, for 10 s; it keeps how long the rests were.
+    private final class RestingTime: TimeSource {
+        private let passed = Mutex((now: WallTime(seconds: 1000), rests: [Duration]()))
+
+        var rests: [Duration] { passed.withLock(\.rests) }
+
+        func now() -> WallTime { passed.withLock(\.now) }
+
+        func sleep(for duration: Duration) async throws {
+            for _ in 0..<20 { await Task.yield() }
+            let isOver = passed.withLock { passed in
+                passed.now = passed.now + duration
+                passed.rests.append(duration)
+                return passed.now >= WallTime(seconds: 1010)
+            }
+            if isOver { throw CancellationError() }
+        }
+    }
+
+    @Test("a thousand replicas a second are scraped in turns of 20 ms, not one by one", .timeLimit(.minutes(5)))
+    func turns() async {
+        let time = RestingTime()
+        let exchange = ClosureExchange { _ in HTTPResponseMessage(status: .ok, text: "q 3\n") }
+        let board = ScrapeBoard(
+            scraper: Scraper(exchange: exchange, time: ManualTime()),
+            time: time,
+            random: SeededRandom(seed: 1)
+        )
+        let targets = (0..<1000).map { ScrapeTarget(pod: "p\($0)", authority: "p\($0):1") }
+        board.watch("m", targets: targets, mapping: Self.mapping, interval: .seconds(1))
+        await board.run()
+        #expect(time.rests.allSatisfy { $0 >= .milliseconds(20) && $0 <= .milliseconds(500) })
+        #expect(time.rests.count <= 500)
+        #expect(board.counts.scraped >= 1000)
+    }
+
     @Test("one host and port always belongs to the same part, and the parts share the load", .timeLimit(.minutes(5)))
     func partitions() async throws {
         let seen = Mutex([String: Set<Int>]())
