@@ -214,6 +214,43 @@ struct SLOSizingTests {
         }
     }
 
+    @Test("what the flow needed is remembered for eight holds, and then forgotten")
+    func neededBefore() {
+        var autoscaler = SLOAutoscaler(
+            policy: SLOPolicy(
+                objective: LatencyObjective(percentile: 95, milliseconds: 3000),
+                maxReplicas: 100,
+                concurrency: 4,
+                coldStartSeconds: 60
+            )
+        )
+        // The most that was needed, by the seconds since the load fell to a half.
+        var needs: [Int: Int] = [:]
+        for second in stride(from: 2, through: 1400, by: 2) {
+            let rate = second <= 600 ? 80.0 : 40
+            let traffic = SLOTraffic(
+                intervalSeconds: 2,
+                arrived: 2 * rate,
+                completed: 2 * rate,
+                running: rate,
+                waiting: 0,
+                serviceSeconds: 1,
+                serviceVariation: 0
+            )
+            let observation = SLOObservation(
+                time: AutoscalerTests.start + .seconds(second),
+                replicas: 30,
+                readyReplicas: 30,
+                reporting: 30,
+                traffic: traffic
+            )
+            needs[second - 600] = autoscaler.decide(observation).sizing.largestNeed
+        }
+        // 80 requests a second take twenty replicas of four slots; a hold is a cold start of 60 s.
+        #expect((needs[470] ?? 0) >= 20, "\(needs[470] ?? 0)")
+        #expect((10..<20).contains(needs[800] ?? 0), "\(needs[800] ?? 0)")
+    }
+
     @Test("a small rise has to be needed for a quarter of a cold start, a large one and a queue don't wait")
     func smallRise() {
         var sizing = Self.settled(20, safeRate: 86)

@@ -113,6 +113,7 @@ struct Rehearsal: Sendable, Hashable {
         return answer(rates)
     }
 
+    /// The mean of the plans that are followed.
     private func answer(_ rates: [Double]) -> Answer {
         let first = followed.max { $0.weight < $1.weight }?.index ?? ScalingPlan.first
         var answer = Answer(plan: ScalingPlan.all[first], others: followed.count - 1, rate: 0, capacity: 0, held: 0)
@@ -201,6 +202,7 @@ struct Rehearsal: Sendable, Hashable {
         lates[index] = lates[index] * keep + step.arrived * share
     }
 
+    /// Picks the plans to follow.
     private mutating func weigh(_ step: Step) {
         let price = step.price / step.replicaRate
         followed = Self.shares(of: costs.indices.map { costs[$0] + lates[$0] * price })
