@@ -112,6 +112,49 @@ struct SLOSizingTests {
         sizing.largestNeed = 30
         let decision = sizing.decision()
         #expect(decision.desired == 30 && decision.reason.code == "Together", "\(decision.reason)")
+        // Ten of a hundred are few: they wait until they have cost as much as a change.
+        sizing.largestNeed = 90
+        #expect(sizing.decision().desired == 100)
+        sizing.largestNeed = 89
+        #expect(sizing.decision().desired == 89)
+    }
+
+    @Test("a large fleet whose need falls a little goes down in a few steps, not one by one")
+    func slowFall() {
+        var autoscaler = SLOAutoscaler(
+            policy: SLOPolicy(
+                objective: LatencyObjective(percentile: 95, milliseconds: 3000),
+                maxReplicas: 1000,
+                concurrency: 4,
+                coldStartSeconds: 60
+            )
+        )
+        var replicas = 220
+        var falls = 0
+        for second in stride(from: 2, through: 3300, by: 2) {
+            let rate = second <= 600 ? 800.0 : 760
+            let traffic = SLOTraffic(
+                intervalSeconds: 2,
+                arrived: 2 * rate,
+                completed: 2 * rate,
+                running: rate,
+                waiting: 0,
+                serviceSeconds: 1,
+                serviceVariation: 0
+            )
+            let observation = SLOObservation(
+                time: AutoscalerTests.start + .seconds(second),
+                replicas: replicas,
+                readyReplicas: replicas,
+                reporting: replicas,
+                traffic: traffic
+            )
+            let desired = autoscaler.decide(observation).decision.desired
+            if desired < replicas { falls += 1 }
+            replicas = desired
+        }
+        #expect((190..<220).contains(replicas), "\(replicas)")
+        #expect(falls <= 10, "\(falls)")
     }
 
     @Test("a queue is drained until those that stay can serve the rest of it on time")

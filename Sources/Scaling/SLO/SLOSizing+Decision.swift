@@ -63,18 +63,23 @@ extension SLOSizing {
 
     /// Spares changes that are hardly worth one: a small rise has to be needed for a quarter of a cold start, and a surplus
     /// goes when keeping it has cost as much as a change (break-even, as for a cold start). What was asked for to drain a
-    /// backlog goes with the backlog: it isn't needed again before the next one.
+    /// backlog goes with the backlog: it isn't needed again before the next one. A backlog's are many; a few that the flow
+    /// hasn't needed for long are those of a slow fall, and go together.
     private func steady(_ decision: inout ScaleDecision) {
-        if decision.desired > current, Double(decision.desired) < 1.1 * Double(current) + 1, leastNeed <= current,
+        if decision.desired > current, Double(decision.desired) < (1 + Self.fewShare) * Double(current) + 1, leastNeed <= current,
             !isQueueLate
         {
             apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
         }
-        let kept = min(current, max(largestNeed, decision.desired))
+        let known = min(current, max(largestNeed, decision.desired))
+        let kept = Double(current - known) > Self.fewShare * Double(current) ? known : current
         if kept > max(minReplicas, decision.desired), surplusSeconds < changeSeconds {
             apply("Together", &decision, kept, "a surplus is kept until it has cost as much as a change")
         }
     }
+
+    /// Which share of all replicas is few.
+    private static let fewShare = 0.1
 
     /// The replicas beyond what is needed now; those that are held count, since they cost as much as the others.
     var surplus: Int { max(0, current - max(minReplicas, needed)) }
