@@ -220,33 +220,55 @@ struct HandoverTests {
 
     @Test("the cold start is measured from creation to readiness, once a pod, and goes on from status")
     func coldStarts() throws {
-        func pod(_ uid: String, created: String, ready: String?, restarts: Int = 0) -> KubeObject {
-            var json: JSONValue = [
-                "metadata": ["name": .string(uid), "uid": .string(uid), "creationTimestamp": .string(created)],
-                "status": ["containerStatuses": [["name": "server", "restartCount": JSONValue(restarts)]]],
-            ]
-            if let ready {
-                let condition: JSONValue = [
-                    "type": "Ready", "status": "True", "reason": "x", "message": "",
-                    "lastTransitionTime": .string(ready),
-                ]
-                json.set([condition], at: "status", "conditions")
-            }
-            return KubeObject(json)
-        }
-        let old = pod("a", created: "2026-11-28T06:00:00Z", ready: "2026-11-28T06:00:10Z")
+        let old = Self.pod("a", created: 0, ready: 10)
         var starts = ColdStarts(shown: nil)
         #expect(starts.look(at: [old]) == 10)
         #expect(starts.look(at: [old]) == nil)
-        let slow = pod("b", created: "2026-11-28T06:01:00Z", ready: nil)
+        let slow = Self.pod("b", created: 60, ready: nil)
         #expect(starts.look(at: [old, slow]) == nil)
-        let crashed = pod("c", created: "2026-11-28T06:00:00Z", ready: "2026-11-28T06:30:00Z", restarts: 2)
-        let ready = pod("b", created: "2026-11-28T06:01:00Z", ready: "2026-11-28T06:01:20Z")
+        let crashed = Self.pod("c", created: 0, ready: 1800, restarts: 2)
+        let ready = Self.pod("b", created: 60, ready: 80)
         #expect(starts.look(at: [old, ready, crashed]) == 20)
         #expect(starts.meanSeconds == 12)
         var restarted = ColdStarts(shown: ["coldStartSeconds": 12])
         #expect(restarted.look(at: [old, ready]) == nil)
         #expect(restarted.meanSeconds == 12)
+    }
+
+    @Test("a cold start is not what a pod waited for others to leave, nor the age of one that got ready again")
+    func coldStartsThatSayNothing() {
+        var starts = ColdStarts(shown: nil)
+        // A node after four minutes is part of a start; two hours without room count as ten minutes.
+        #expect(starts.look(at: [Self.pod("a", created: 0, ready: 270, scheduled: 240)]) == 270)
+        #expect(starts.look(at: [Self.pod("b", created: 0, ready: 7230, scheduled: 7200)]) == 630)
+        // Not ready when this process came: perhaps for the second time.
+        var restarted = ColdStarts(shown: ["coldStartSeconds": 12])
+        #expect(restarted.look(at: [Self.pod("c", created: 0, ready: nil)]) == nil)
+        #expect(restarted.look(at: [Self.pod("c", created: 0, ready: 36_000)]) == nil)
+        #expect(restarted.look(at: [Self.pod("d", created: 36_000, ready: 36_020)]) == 20)
+    }
+
+    /// A pod with what it says of its start, in seconds after six o'clock.
+    private static func pod(
+        _ uid: String,
+        created: Int,
+        ready: Int?,
+        scheduled: Int? = nil,
+        restarts: Int = 0
+    ) -> KubeObject {
+        let start = WallTime(seconds: 1_795_845_600)
+        func text(_ second: Int) -> JSONValue { .string((start + .seconds(second)).rfc3339) }
+        func condition(_ type: String, _ second: Int) -> JSONValue {
+            ["type": .string(type), "status": "True", "reason": "x", "message": "", "lastTransitionTime": text(second)]
+        }
+        let conditions = [ready.map { condition("Ready", $0) }, scheduled.map { condition("PodScheduled", $0) }]
+        return KubeObject([
+            "metadata": ["name": .string(uid), "uid": .string(uid), "creationTimestamp": text(created)],
+            "status": [
+                "containerStatuses": [["name": "server", "restartCount": JSONValue(restarts)]],
+                "conditions": .array(conditions.compactMap(\.self)),
+            ],
+        ])
     }
 
     @Test("time zones: Berlin is an hour ahead in winter and two in summer, and nobody knows Atlantis")
