@@ -160,6 +160,6 @@ struct MetricsReadings: Sendable {
     /// In thousandths, rounded up.
     private static func quantity(_ value: Double) -> JSONValue {
         let bounded = min(max(value, 0), ExternalReading.largestTotal)
-        return .string("\(Int((bounded * 1000).rounded(.up)))m")
+        return .string(Quantity(milli: Int64((bounded * 1000).rounded(.up))).description)
     }
 }

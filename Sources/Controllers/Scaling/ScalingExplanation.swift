@@ -5,15 +5,22 @@ import FleetAPI
 public import KubeModel
 import Scaling
 
-/// A model's scaling in sentences, from its status alone.
+/// A model's scaling in sentences, from its status alone; where the cluster's HPA decides, from that one's status.
 public struct ScalingExplanation: Sendable {
     private let model: ModelDeployment
     private let status: JSONValue
+    private let autoscaler: KubeObject?
 
-    /// An explanation of `object`.
-    public init(_ object: KubeObject) {
+    /// An explanation of `object`, with the HorizontalPodAutoscaler that the operator keeps for it, if there is one.
+    public init(_ object: KubeObject, autoscaler: KubeObject? = nil) {
         model = ModelDeployment(object)
         status = object["status", "scaling"] ?? .emptyObject
+        self.autoscaler = autoscaler
+    }
+
+    /// Whether the cluster's HPA decides for `object`, so that it belongs in the explanation.
+    public static func needsAutoscaler(_ object: KubeObject) -> Bool {
+        ModelDeployment(object).scaling.engine == .horizontalPodAutoscaler
     }
 
     /// Policy, last decision with its replay, and the changes before it.
@@ -29,6 +36,7 @@ public struct ScalingExplanation: Sendable {
         }
         json["replayedReplicas"] = status["lastDecision"].flatMap(Self.replay).map { JSONValue($0.desired) }
         if let active { json["scalingActive"] = active.json }
+        if let autoscaler { json["horizontalPodAutoscaler"] = autoscaler["status"] ?? .emptyObject }
         return json
     }
 
@@ -52,7 +60,7 @@ public struct ScalingExplanation: Sendable {
             lines.append("A new replica takes \(Self.number(seconds)) s to get ready.")
         }
         guard let decision = status["lastDecision"] else {
-            lines.append("No decision was made yet.")
+            lines += undecided
             return lines.joined(separator: "\n") + "\n"
         }
         lines += ["", "Last decision, \(decision["time"]?.string ?? "at an unknown time"):"]
@@ -65,6 +73,15 @@ public struct ScalingExplanation: Sendable {
             }
         }
         return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// Who decides instead of the operator, and what it says.
+    private var undecided: [String] {
+        switch model.scaling.engine {
+        case .direct: ["No decision was made yet."]
+        case .external: ["The operator leaves the count to somebody else, who sets spec.replicas (or the scale subresource)."]
+        case .horizontalPodAutoscaler: AutoscalerExplanation.lines(autoscaler, name: model.object.key.name)
+        }
     }
 
     private var zero: String { model.scaling.idleSeconds.map { ", and none after \($0) s without a request" } ?? "" }
@@ -107,8 +124,9 @@ public struct ScalingExplanation: Sendable {
         return "from \(from) to \(to) replicas"
     }
 
-    private static func number(_ value: Double) -> String {
-        let rounded = (value * 10).rounded() / 10
+    /// A number for people: two decimals at most.
+    static func number(_ value: Double) -> String {
+        let rounded = (value * 100).rounded() / 100
         return Int(exactly: rounded).map(String.init) ?? "\(rounded)"
     }
 }

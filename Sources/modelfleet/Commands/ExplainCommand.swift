@@ -14,7 +14,8 @@ struct ExplainCommand: AsyncParsableCommand {
         abstract: "Says why a model has as many replicas as it has.",
         discussion: """
             Shows the last scaling decision with each signal, the one that won and every limit in order, replays it from
-            what it was made from, and lists the decisions before it that changed the count.
+            what it was made from, and lists the decisions before it that changed the count. With engine
+            HorizontalPodAutoscaler it shows what the cluster's HPA says.
             """
     )
 
@@ -36,7 +37,12 @@ struct ExplainCommand: AsyncParsableCommand {
         let connection = try cluster.connection()
         let client = try cluster.client(for: connection)
         let key = ObjectKey(namespace: namespace ?? connection.namespace, name: name)
-        let explanation = ScalingExplanation(try await client.get(.modelDeployments, key))
+        let model = try await client.get(.modelDeployments, key)
+        // The operator keeps it under the model's name.
+        let autoscaler =
+            ScalingExplanation.needsAutoscaler(model)
+            ? try await client.find(.horizontalPodAutoscalers, key) : nil
+        let explanation = ScalingExplanation(model, autoscaler: autoscaler)
         switch output {
         case .text: print(explanation.text, terminator: "")
         case .json: print(String(decoding: explanation.json.encodedPretty(), as: UTF8.self))

@@ -1,0 +1,52 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import KubeModel
+
+/// What a HorizontalPodAutoscaler (autoscaling/v2) says of its last decision, in sentences.
+enum AutoscalerExplanation {
+    /// The sentences for `autoscaler`, which has the name `name`; `nil` where there is none.
+    static func lines(_ autoscaler: KubeObject?, name: String) -> [String] {
+        guard let autoscaler else { return ["Its HorizontalPodAutoscaler \(name) decides, and isn't there yet."] }
+        guard let status = autoscaler["status"], status["desiredReplicas"] != nil else {
+            return ["Its HorizontalPodAutoscaler \(name) decides, and hasn't decided yet."]
+        }
+        let desired = status["desiredReplicas"]?.int ?? 0
+        let current = status["currentReplicas"]?.int ?? 0
+        let last = status["lastScaleTime"]?.string.map { "; it last changed the count at \($0)" } ?? ""
+        var lines = ["Its HorizontalPodAutoscaler \(name) asks for \(desired) replicas and has \(current)\(last)."]
+        // The HPA keeps the order of its spec; what it couldn't read is an empty entry.
+        let readings = status["currentMetrics"]?.array ?? []
+        for (index, target) in (autoscaler["spec", "metrics"]?.array ?? []).enumerated() {
+            lines.append("  " + sentence(target, reading: readings.indices.contains(index) ? readings[index] : nil))
+        }
+        for condition in ConditionSet(autoscaler).conditions {
+            lines.append(
+                "  \(condition.type) is \(condition.status.rawValue) (\(condition.reason)): \(condition.message)."
+            )
+        }
+        return lines
+    }
+
+    private static func sentence(_ metric: JSONValue, reading: JSONValue?) -> String {
+        let type = metric["type"]?.string ?? ""
+        // ContainerResource is under containerResource.
+        let member = type.prefix(1).lowercased() + type.dropFirst()
+        let named = metric.value(at: [member, "metric", "name"]) ?? metric.value(at: [member, "name"])
+        let name = named?.string ?? type
+        let target = metric.value(at: [member, "target"])
+        let current = reading?.value(at: [member, "current"])
+        let fields = [("averageValue", " per replica"), ("averageUtilization", " % of the request"), ("value", "")]
+        for (field, unit) in fields where target?[field] != nil {
+            let aim = "target \(text(target?[field]))"
+            guard let value = current?[field] else { return "\(name) wasn't read, \(aim)." }
+            return "\(name) is \(text(value))\(unit), \(aim)."
+        }
+        return "\(name) has no target."
+    }
+
+    /// A quantity as a number: `0.2` of `200m`.
+    private static func text(_ quantity: JSONValue?) -> String {
+        Quantity(quantity).map { ScalingExplanation.number($0.double) } ?? quantity?.string ?? "unknown"
+    }
+}

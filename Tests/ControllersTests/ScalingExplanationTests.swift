@@ -1,0 +1,74 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Controllers
+import KubeModel
+import Testing
+
+@Suite("What explain says when somebody else decides")
+struct ScalingExplanationTests {
+    private static func model(_ engine: String) -> KubeObject {
+        KubeObject([
+            "metadata": ["name": "flower", "namespace": "shop"],
+            "spec": ["scaling": ["engine": .string(engine), "minReplicas": 1, "maxReplicas": 5]],
+        ])
+    }
+
+    /// As a 1.36 control plane leaves it, with a metric that can't be read.
+    private static let autoscaler = KubeObject([
+        "metadata": ["name": "flower", "namespace": "shop"],
+        "spec": [
+            "metrics": [
+                ["type": "External", "external": ["metric": ["name": "queue"], "target": ["averageValue": "1"]]],
+                ["type": "External", "external": ["metric": ["name": "work"], "target": ["averageValue": "2500m"]]],
+                ["type": "Resource", "resource": ["name": "cpu", "target": ["averageUtilization": 70]]],
+                ["type": "External", "external": ["metric": ["name": "lost"], "target": ["value": "3"]]],
+            ]
+        ],
+        "status": [
+            "currentReplicas": 2, "desiredReplicas": 5, "lastScaleTime": "2026-11-29T14:17:36Z",
+            "currentMetrics": [
+                ["type": "External", "external": ["metric": ["name": "queue"], "current": ["averageValue": "200m"]]],
+                ["type": "External", "external": ["metric": ["name": "work"], "current": ["averageValue": "1250m"]]],
+                ["type": "Resource", "resource": ["name": "cpu", "current": ["averageUtilization": 85]]],
+                ["type": ""],
+            ],
+            "conditions": [
+                [
+                    "type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas",
+                    "message": "the desired replica count is more than the maximum replica count",
+                ]
+            ],
+        ],
+    ])
+
+    @Test("an HPA is shown with its readings, their targets, and why")
+    func autoscaled() {
+        #expect(ScalingExplanation.needsAutoscaler(Self.model("HorizontalPodAutoscaler")))
+        let explanation = ScalingExplanation(Self.model("HorizontalPodAutoscaler"), autoscaler: Self.autoscaler)
+        #expect(
+            explanation.text == """
+                shop/flower is scaled by engine HorizontalPodAutoscaler, between 1 and 5 replicas.
+                Its HorizontalPodAutoscaler flower asks for 5 replicas and has 2; it last changed the count at 2026-11-29T14:17:36Z.
+                  queue is 0.2 per replica, target 1.
+                  work is 1.25 per replica, target 2.5.
+                  cpu is 85 % of the request, target 70.
+                  lost wasn't read, target 3.
+                  ScalingLimited is True (TooManyReplicas): the desired replica count is more than the maximum replica count.
+
+                """
+        )
+        #expect(explanation.json["horizontalPodAutoscaler"]?["desiredReplicas"] == 5)
+    }
+
+    @Test("an HPA that isn't there or hasn't decided, and a count that is left to others")
+    func undecided() {
+        let model = Self.model("HorizontalPodAutoscaler")
+        #expect(ScalingExplanation(model).text.contains("HorizontalPodAutoscaler flower decides, and isn't there yet."))
+        let fresh = KubeObject(["metadata": ["name": "flower"], "spec": [:]])
+        #expect(ScalingExplanation(model, autoscaler: fresh).text.contains("decides, and hasn't decided yet."))
+        #expect(!ScalingExplanation.needsAutoscaler(Self.model("External")))
+        #expect(ScalingExplanation(Self.model("External")).text.contains("leaves the count to somebody else"))
+        #expect(ScalingExplanation(Self.model("Direct")).text.contains("No decision was made yet."))
+    }
+}
