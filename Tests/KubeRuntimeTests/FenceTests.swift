@@ -174,7 +174,10 @@ struct FenceTests {
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                await #expect(throws: LeaderElection.Lost.self) { try await election.run() }
+                let lost = await #expect(throws: LeaderElection.Lost.self) { try await election.run() }
+                // Nobody else has it, as far as is known.
+                let text = "lost the leadership: the Lease default/lease couldn't be renewed in time"
+                #expect(lost?.description == text)
             }
             while !leads.load(ordering: .relaxed), !Task.isCancelled { await Task.yield() }
             // The lead, the renewal and the deadline are asleep.

@@ -17,12 +17,16 @@ internal import Synchronization
 public final class LeaderElection: Service {
     /// Leadership was lost.
     public struct Lost: Error, CustomStringConvertible {
-        /// Who leads now, where it is known.
+        /// The Lease.
+        public var key: ObjectKey
+        /// Who else leads now; empty where nobody is known to.
         public var holder: String
 
-        /// Says who leads.
+        /// Says who leads, or that nobody answered.
         public var description: String {
-            "lost the leadership\(holder.isEmpty ? "" : " to \(holder)"): the lease couldn't be renewed in time"
+            holder.isEmpty
+                ? "lost the leadership: the Lease \(key) couldn't be renewed in time"
+                : "lost the leadership to \(holder), which holds the Lease \(key)"
         }
     }
 
@@ -132,8 +136,8 @@ public final class LeaderElection: Service {
 
     private func checkLeadership() throws(Lost) {
         let now = time.now()
-        let (isLeader, holder) = machine.withLock { ($0.isLeader(at: now), $0.holder) }
-        guard isLeader else { throw Lost(holder: holder) }
+        let (isLeader, holder) = machine.withLock { ($0.isLeader(at: now), $0.holder == $0.identity ? "" : $0.holder) }
+        guard isLeader else { throw Lost(key: key, holder: holder) }
     }
 
     /// Reads the lease and does what the machine says; answers whether we lead. Errors are logged: the deadline decides.
