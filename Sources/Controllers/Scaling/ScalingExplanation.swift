@@ -79,7 +79,7 @@ public struct ScalingExplanation: Sendable {
     private var undecided: [String] {
         switch model.scaling.engine {
         case .direct: ["No decision was made yet."]
-        case .external: ["The operator leaves the count to somebody else, who sets spec.replicas (or the scale subresource)."]
+        case .external: ["The operator leaves the count to somebody else, who sets spec.replicas (subresource scale)."]
         case .horizontalPodAutoscaler: AutoscalerExplanation.lines(autoscaler, name: model.object.key.name)
         }
     }

@@ -66,10 +66,9 @@ extension SLOSizing {
     /// backlog goes with the backlog: it isn't needed again before the next one. A backlog's are many; a few that the flow
     /// hasn't needed for long are those of a slow fall, and go together.
     private func steady(_ decision: inout ScaleDecision) {
-        if decision.desired > current, Double(decision.desired) < (1 + Self.fewShare) * Double(current) + 1, leastNeed <= current,
-            !isQueueLate
-        {
-            apply("SecondLook", &decision, current, "a rise of a tenth has to be needed for a quarter of a cold start")
+        let isFew = Double(decision.desired - current) < Self.fewShare * Double(current) + 1
+        if decision.desired > current, isFew, leastNeed <= current, !isQueueLate {
+            apply("SecondLook", &decision, current, "a small rise has to be needed for a quarter of a cold start")
         }
         let known = min(current, max(largestNeed, decision.desired))
         let kept = Double(current - known) > Self.fewShare * Double(current) ? known : current
@@ -79,7 +78,7 @@ extension SLOSizing {
     }
 
     /// Which share of all replicas is few.
-    private static let fewShare = 0.1
+    private static let fewShare = 0.15
 
     /// The replicas beyond what is needed now; those that are held count, since they cost as much as the others.
     var surplus: Int { max(0, current - max(minReplicas, needed)) }
