@@ -17,7 +17,7 @@ struct FleetStores: Sendable {
     /// The Services of models.
     let services = ObjectStore(.packed, projection: .applied.dropping("status"))
     /// The HPAs of models.
-    let autoscalers = ObjectStore(.packed, projection: .applied.dropping("status"))
+    let autoscalers = ObjectStore(.packed, projection: .autoscalers)
     /// The HPAs of others: what they aim at, and what made them.
     let foreignAutoscalers = ObjectStore(.packed, projection: .aims)
     /// The pods of models.
@@ -55,6 +55,10 @@ extension ObjectProjection {
     /// Templates may set any annotation, so only those are dropped that are known to be written by others.
     static let applied = withoutManagedFields.dropping("metadata", "annotations", lastApplied)
         .dropping("metadata", "annotations", "deployment.kubernetes.io/revision").dropping("metadata", "selfLink")
+
+    /// HPAs: as applied, and whether they can do their work. Messages and readings change with every sync.
+    static let autoscalers = applied.keepingOnly(["conditions"], at: "status")
+        .keepingOnly(["type", "status", "reason"], at: "status", "conditions")
 
     /// HPAs that aren't ours: the target, and the owner.
     static let aims = everything.keepingOnly(["apiVersion", "kind", "metadata", "spec"])

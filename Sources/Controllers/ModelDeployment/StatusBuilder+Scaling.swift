@@ -69,7 +69,26 @@ extension StatusBuilder {
                 "\(clause), which the ModelDeployment's \(engine.rawValue) engine scales as well: delete one of them"
             return set(active, false, "ForeignAutoscaler", message)
         }
+        if engine == .horizontalPodAutoscaler, let trouble = autoscalerTrouble {
+            let message =
+                "the HorizontalPodAutoscaler can't scale (\(trouble.type) is False, \(trouble.reason)): "
+                + "`modelfleet explain` and `kubectl describe hpa` show what it says"
+            // Before anything is ready there is nothing to read.
+            return set(active, false, trouble.reason, message, warns: hasReadyReplica)
+        }
         let who = engine == .external ? "whoever writes spec.replicas" : "the HorizontalPodAutoscaler"
         set(active, true, engine.rawValue, "\(who) decides the replica count")
+    }
+
+    /// The condition by which the model's HPA says that it can't do its work.
+    private var autoscalerTrouble: Condition? {
+        guard let autoscaler = observation.autoscaler else { return nil }
+        return ConditionSet(autoscaler).conditions.first {
+            ["AbleToScale", "ScalingActive"].contains($0.type) && $0.status == .isFalse
+        }
+    }
+
+    private var hasReadyReplica: Bool {
+        observation.stableRevision.map { observation.readyReplicas($0) > 0 } ?? false
     }
 }
