@@ -302,6 +302,11 @@ struct SLOSizingTests {
         sizing.leastNeed = 21
         #expect(sizing.decision().desired == 22)
         sizing.leastNeed = 20
+        // Three more of twenty are 15 %; with one more it is no small rise.
+        sizing.safeRate = 92
+        #expect(sizing.decision().desired == 20)
+        sizing.safeRate = 96
+        #expect(sizing.decision().desired == 24)
         sizing.safeRate = 100
         #expect(sizing.decision().desired == 25)
         sizing.safeRate = 86
