@@ -120,7 +120,7 @@ struct OperatorTests {
                 }
                 let active = try #require(ConditionSet(model)["ScalingActive"])
                 #expect(active.reason == (isAble ? "HorizontalPodAutoscaler" : reason))
-                #expect(isAble || active.message.contains("`kubectl describe hpa`"))
+                #expect(isAble || active.message.contains("`kubectl describe hpa m` says why"))
             }
             try await harness.client.patch(.modelDeployments, key, .merge(["spec": ["scaling": ["engine": "Direct"]]]))
             try await harness.expectGone(.horizontalPodAutoscalers, "m")

@@ -65,6 +65,8 @@ struct ScalingExplanationTests {
     func undecided() {
         let model = Self.model("HorizontalPodAutoscaler")
         #expect(ScalingExplanation(model).text.contains("HorizontalPodAutoscaler flower decides, and isn't there yet."))
+        let one = KubeObject(["metadata": ["name": "flower"], "status": ["currentReplicas": 0, "desiredReplicas": 1]])
+        #expect(ScalingExplanation(model, autoscaler: one).text.contains("asks for 1 replica and has 0."))
         let fresh = KubeObject(["metadata": ["name": "flower"], "spec": [:]])
         #expect(ScalingExplanation(model, autoscaler: fresh).text.contains("decides, and hasn't decided yet."))
         #expect(!ScalingExplanation.needsAutoscaler(Self.model("External")))

@@ -80,6 +80,38 @@ struct SLOSizingTests {
         return sizing
     }
 
+    /// An autoscaler for replicas of four slots that take a minute to start.
+    private static func autoscaler(maxReplicas: Int) -> SLOAutoscaler {
+        SLOAutoscaler(
+            policy: SLOPolicy(
+                objective: LatencyObjective(percentile: 95, milliseconds: 3000),
+                maxReplicas: maxReplicas,
+                concurrency: 4,
+                coldStartSeconds: 60
+            )
+        )
+    }
+
+    /// What two seconds of a load of `rate` requests a second look like, a second's work each, that `replicas` serve at once.
+    private static func steady(_ rate: Double, replicas: Int, second: Int) -> SLOObservation {
+        let traffic = SLOTraffic(
+            intervalSeconds: 2,
+            arrived: 2 * rate,
+            completed: 2 * rate,
+            running: rate,
+            waiting: 0,
+            serviceSeconds: 1,
+            serviceVariation: 0
+        )
+        return SLOObservation(
+            time: AutoscalerTests.start + .seconds(second),
+            replicas: replicas,
+            readyReplicas: replicas,
+            reporting: replicas,
+            traffic: traffic
+        )
+    }
+
     @Test("what minReplicas keeps is no surplus")
     func fewest() {
         var sizing = Self.settled(1, safeRate: 0)
@@ -121,34 +153,12 @@ struct SLOSizingTests {
 
     @Test("a large fleet whose need falls a little goes down in a few steps, not one by one")
     func slowFall() {
-        var autoscaler = SLOAutoscaler(
-            policy: SLOPolicy(
-                objective: LatencyObjective(percentile: 95, milliseconds: 3000),
-                maxReplicas: 1000,
-                concurrency: 4,
-                coldStartSeconds: 60
-            )
-        )
+        var autoscaler = Self.autoscaler(maxReplicas: 1000)
         var replicas = 220
         var falls = 0
         for second in stride(from: 2, through: 3300, by: 2) {
             let rate = second <= 600 ? 800.0 : 760
-            let traffic = SLOTraffic(
-                intervalSeconds: 2,
-                arrived: 2 * rate,
-                completed: 2 * rate,
-                running: rate,
-                waiting: 0,
-                serviceSeconds: 1,
-                serviceVariation: 0
-            )
-            let observation = SLOObservation(
-                time: AutoscalerTests.start + .seconds(second),
-                replicas: replicas,
-                readyReplicas: replicas,
-                reporting: replicas,
-                traffic: traffic
-            )
+            let observation = Self.steady(rate, replicas: replicas, second: second)
             let desired = autoscaler.decide(observation).decision.desired
             if desired < replicas { falls += 1 }
             replicas = desired
@@ -227,31 +237,9 @@ struct SLOSizingTests {
 
     @Test("replicas that stand when an operator starts are a surplus of the flow, not of a backlog")
     func restart() {
-        var autoscaler = SLOAutoscaler(
-            policy: SLOPolicy(
-                objective: LatencyObjective(percentile: 95, milliseconds: 3000),
-                maxReplicas: 100,
-                concurrency: 4,
-                coldStartSeconds: 60
-            )
-        )
-        let traffic = SLOTraffic(
-            intervalSeconds: 2,
-            arrived: 80,
-            completed: 80,
-            running: 40,
-            waiting: 0,
-            serviceSeconds: 1,
-            serviceVariation: 0
-        )
+        var autoscaler = Self.autoscaler(maxReplicas: 100)
         for second in stride(from: 2, through: 20, by: 2) {
-            let observation = SLOObservation(
-                time: AutoscalerTests.start + .seconds(second),
-                replicas: 30,
-                readyReplicas: 30,
-                reporting: 30,
-                traffic: traffic
-            )
+            let observation = Self.steady(40, replicas: 30, second: second)
             let decision = autoscaler.decide(observation).decision
             #expect(decision.desired == 30, "\(second) s: \(decision.reason)")
         }
@@ -259,34 +247,12 @@ struct SLOSizingTests {
 
     @Test("what the flow needed is remembered for eight holds, and then forgotten")
     func neededBefore() {
-        var autoscaler = SLOAutoscaler(
-            policy: SLOPolicy(
-                objective: LatencyObjective(percentile: 95, milliseconds: 3000),
-                maxReplicas: 100,
-                concurrency: 4,
-                coldStartSeconds: 60
-            )
-        )
+        var autoscaler = Self.autoscaler(maxReplicas: 100)
         // The most that was needed, by the seconds since the load fell to a half.
         var needs: [Int: Int] = [:]
         for second in stride(from: 2, through: 1400, by: 2) {
             let rate = second <= 600 ? 80.0 : 40
-            let traffic = SLOTraffic(
-                intervalSeconds: 2,
-                arrived: 2 * rate,
-                completed: 2 * rate,
-                running: rate,
-                waiting: 0,
-                serviceSeconds: 1,
-                serviceVariation: 0
-            )
-            let observation = SLOObservation(
-                time: AutoscalerTests.start + .seconds(second),
-                replicas: 30,
-                readyReplicas: 30,
-                reporting: 30,
-                traffic: traffic
-            )
+            let observation = Self.steady(rate, replicas: 30, second: second)
             needs[second - 600] = autoscaler.decide(observation).sizing.largestNeed
         }
         // 80 requests a second take twenty replicas of four slots; a hold is a cold start of 60 s.

@@ -72,7 +72,7 @@ extension StatusBuilder {
         if engine == .horizontalPodAutoscaler, let trouble = autoscalerTrouble {
             let message =
                 "the HorizontalPodAutoscaler can't scale (\(trouble.type) is False, \(trouble.reason)): "
-                + "`modelfleet explain` and `kubectl describe hpa` show what it says"
+                + "`kubectl describe hpa \(observation.stored.key.name)` says why"
             // Before anything is ready there is nothing to read.
             return set(active, false, trouble.reason, message, warns: hasReadyReplica)
         }

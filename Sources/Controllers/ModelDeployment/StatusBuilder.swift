@@ -27,7 +27,7 @@ struct StatusBuilder {
         }
         // What was true of the objects that keep serving stays true; the scale subresource reads the selector.
         for field in ["runtime", "url", "selector"] { status[field] = observation.model.object["status", field] }
-        let ready = serving.map(readyReplicas) ?? 0
+        let ready = serving.map(observation.readyReplicas) ?? 0
         set(
             ModelDeploymentCondition.ready,
             ready > 0,
@@ -60,7 +60,7 @@ struct StatusBuilder {
         fillTracks(serving: serving)
         fillRollout(decision, serving: serving)
         let current = serving == wanted ? failure : observation.failure(of: serving)
-        let ready = readyReplicas(serving)
+        let ready = observation.readyReplicas(serving)
         let replicas = replicas(serving)
         setReady(ready, of: replicas, failure: current)
         if isRolling(decision, wanted: wanted, serving: serving) {
@@ -178,7 +178,7 @@ struct StatusBuilder {
         let ready = all.reduce(0) { $0 + ($1["status", "readyReplicas"]?.int ?? 0) }
         status["replicas"] = JSONValue(total)
         status["readyReplicas"] = JSONValue(ready)
-        status["ready"] = .string("\(serving.map(readyReplicas) ?? 0)/\(serving.map(replicas) ?? 0)")
+        status["ready"] = .string("\(serving.map(observation.readyReplicas) ?? 0)/\(serving.map(replicas) ?? 0)")
         if let serving { status["stable"] = track(serving) }
     }
 
@@ -186,15 +186,11 @@ struct StatusBuilder {
         let version = observation.deployment(revision)?.annotation(FleetAPI.versionAnnotation)
         return [
             "version": .string(version ?? observation.model.versionName), "revision": JSONValue(revision),
-            "replicas": JSONValue(replicas(revision)), "readyReplicas": JSONValue(readyReplicas(revision)),
+            "replicas": JSONValue(replicas(revision)), "readyReplicas": JSONValue(observation.readyReplicas(revision)),
         ]
     }
 
     private func replicas(_ revision: Int) -> Int { observation.deployment(revision)?["spec", "replicas"]?.int ?? 1 }
-
-    private func readyReplicas(_ revision: Int) -> Int {
-        observation.deployment(revision)?["status", "readyReplicas"]?.int ?? 0
-    }
 
     /// Sets a condition; a change of status or reason to the worse makes a warning event, a return a normal one.
     mutating func set(_ type: String, _ isTrue: Bool, _ reason: String, _ message: String, warns: Bool = true) {

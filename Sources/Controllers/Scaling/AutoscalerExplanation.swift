@@ -14,7 +14,8 @@ enum AutoscalerExplanation {
         let desired = status["desiredReplicas"]?.int ?? 0
         let current = status["currentReplicas"]?.int ?? 0
         let last = status["lastScaleTime"]?.string.map { "; it last changed the count at \($0)" } ?? ""
-        var lines = ["Its HorizontalPodAutoscaler \(name) asks for \(desired) replicas and has \(current)\(last)."]
+        let count = desired == 1 ? "1 replica" : "\(desired) replicas"
+        var lines = ["Its HorizontalPodAutoscaler \(name) asks for \(count) and has \(current)\(last)."]
         // The HPA keeps the order of its spec; what it couldn't read is an empty entry.
         let readings = status["currentMetrics"]?.array ?? []
         for (index, target) in (autoscaler["spec", "metrics"]?.array ?? []).enumerated() {
