@@ -152,7 +152,34 @@ struct SignalsTests {
         #expect(scrape.requests.value == [:])
         #expect(scrape.errors.value == [:])
         let other = try self.scrape("q{model=\"b\"} 9\n", at: 1, mapping: mapping)
-        #expect(other.queueLength.missing?.cause == .noSuchLabels(metric: "q", labels: ["model": "a"]))
+        let cause = MissingSignal.Cause.noSuchLabels(metric: "q", labels: ["model": "a"], offered: ["model=\"b\""])
+        #expect(other.queueLength.missing?.cause == cause)
+    }
+
+    @Test("load under labels that nobody chose is missing, not zero, and the message says which labels there are")
+    func wrongLabels() throws {
+        let labels = ["app": "m", "model": "gone"]
+        let mapping = MetricsMapping(
+            requests: [MetricSource(MetricSelector("r", labels: labels))],
+            successes: [MetricSource(MetricSelector("ok", labels: labels))],
+            cpuSeconds: [MetricSource(MetricSelector("cpu", labels: labels))]
+        )
+        let series = (0..<9).map { number in
+            ["r_total", "ok", "cpu"].map { "\($0){model=\"m\(number)\",app=\"m\"} \(number)\n" }.joined()
+        }
+        let scrape = try scrape(series.joined(), at: 1, mapping: mapping)
+        let missing = try #require(scrape.requests.missing)
+        #expect(
+            missing.description == "no request rate: r has no series with {app=\"m\",model=\"gone\"}; the page offers "
+                + (0..<6).map { "{app=\"m\",model=\"m\($0)\"}" }.joined(separator: ", ") + " and 3 more"
+        )
+        #expect(scrape.errors.value == nil)
+        #expect(scrape.cpuSeconds.missing?.description.hasPrefix("no CPU usage: cpu has no series with") == true)
+        let successes = MetricsMapping(successes: mapping.successes, errors: [MetricSource("bad")])
+        let other = try self.scrape(series.joined() + "bad 3\n", at: 1, mapping: successes)
+        #expect(other.requests.missing?.description.hasPrefix("no request rate: ok has no series with") == true)
+        // Declared and not counted yet, it is at zero.
+        #expect(try self.scrape("# TYPE r counter\n", at: 1, mapping: mapping).requests.value == [:])
     }
 
     @Test("the first name on the page counts; one that is there and wrong is not passed over")

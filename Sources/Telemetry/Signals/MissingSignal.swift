@@ -11,8 +11,8 @@ public struct MissingSignal: Error, Sendable, Hashable, CustomStringConvertible 
         case notMapped
         /// No metric of these names is on the page; it has the offered ones.
         case notOnPage(offered: [String])
-        /// The metric is there, but no series has the labels.
-        case noSuchLabels(metric: String, labels: [String: String])
+        /// The metric is there, but no series has the labels; they have the offered ones instead, as `a="x",b="y"`.
+        case noSuchLabels(metric: String, labels: [String: String], offered: [String])
         /// The metric is declared and has no series.
         case noSeries(metric: String)
         /// The metric's value can't be what it should be: NaN, infinite, negative.
@@ -27,7 +27,7 @@ public struct MissingSignal: Error, Sendable, Hashable, CustomStringConvertible 
         case unreadable(String)
     }
 
-    /// The most offered names in the description.
+    /// The most offered names, or labels, in the description.
     static let shownNames = 6
 
     /// The signal.
@@ -57,9 +57,13 @@ public struct MissingSignal: Error, Sendable, Hashable, CustomStringConvertible 
             let rest = offered.count - shown.count
             return "looked for \(names); the page offers \(shown.joined(separator: ", "))"
                 + (rest > 0 ? " and \(rest) more" : "")
-        case .noSuchLabels(let metric, let labels):
+        case .noSuchLabels(let metric, let labels, let offered):
             let text = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }.joined(separator: ",")
-            return "\(metric) has no series with {\(text)}"
+            guard !offered.isEmpty else { return "\(metric) has no series with {\(text)}" }
+            let shown = offered.prefix(Self.shownNames).map { "{\($0)}" }.joined(separator: ", ")
+            let rest = offered.count - Self.shownNames
+            return "\(metric) has no series with {\(text)}; the page offers \(shown)"
+                + (rest > 0 ? " and \(rest) more" : "")
         case .noSeries(let metric): return "\(metric) is declared and has no value"
         case .unusable(let metric, let value): return "\(metric) is \(PrometheusTextWriter.number(value))"
         case .contradictory(let metric, let reason): return "\(metric) contradicts itself: \(reason)"

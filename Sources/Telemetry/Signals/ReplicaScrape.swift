@@ -84,10 +84,10 @@ private struct RequestCounts {
         let successes = reader.counter(.requestRate, mapping.successes)
         requests = reader.counter(.requestRate, mapping.requests)
         errors = reader.counter(.errorRate, mapping.errors)
-        if mapping.requests.isEmpty, let good = successes.value {
+        if mapping.requests.isEmpty {
             // Keys of different metrics must not meet: their labels may be equal.
             let bad = errors.value ?? [:]
-            requests = .value(Self.keyed(good, 0).merging(Self.keyed(bad, 1)) { $0 + $1 })
+            requests = successes.map { good in Self.keyed(good, 0).merging(Self.keyed(bad, 1)) { $0 + $1 } }
         }
         guard mapping.errors.isEmpty else { return }
         if let all = requests.value, let good = successes.value {

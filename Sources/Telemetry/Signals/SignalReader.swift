@@ -41,6 +41,9 @@ struct SignalReader {
     }
 
     /// A counter by series; one that is declared and has no series counts nothing yet.
+    ///
+    /// So does a counter of errors of which no series has the labels: a class of status has no series before it occurs.
+    /// Of any other counter that would be load that is read as none, so it is missing.
     func counter(_ signal: SignalKind, _ sources: [MetricSource]) -> SignalValue<CounterSeries> {
         first(signal, sources) { source throws(MissingSignal) in
             do throws(MissingSignal) {
@@ -48,8 +51,11 @@ struct SignalReader {
                 return try series(signal, name, rows)
             } catch {
                 switch error.cause {
-                case .noSeries, .noSuchLabels: return [:]
-                case .notMapped, .notOnPage, .unusable, .contradictory, .stale, .firstReading, .unreadable: throw error
+                case .noSeries: return [:]
+                case .noSuchLabels where signal == .errorRate: return [:]
+                case .noSuchLabels, .notMapped, .notOnPage, .unusable, .contradictory, .stale, .firstReading,
+                    .unreadable:
+                    throw error
                 }
             }
         }
@@ -69,7 +75,7 @@ struct SignalReader {
             guard found.rows.contains(where: { page.label(mapping.codeLabel, of: $0) != nil }) else {
                 throw MissingSignal(
                     .errorRate,
-                    cause: .noSuchLabels(metric: found.name, labels: [mapping.codeLabel: "…"])
+                    cause: .noSuchLabels(metric: found.name, labels: [mapping.codeLabel: "…"], offered: [])
                 )
             }
             let failed = found.rows.filter { row in
@@ -190,21 +196,39 @@ struct SignalReader {
         _ selector: MetricSelector,
         suffixes: [String]
     ) throws(MissingSignal) -> (name: String, rows: [Int]) {
-        var isThere = false
+        var others: [Int] = []
         for suffix in suffixes {
             let name = selector.name + suffix
             let all = page.indices(named: name)
-            isThere = isThere || !all.isEmpty
             let rows = selector.labels.isEmpty ? all : all.filter { page.sample($0, has: selector.labels) }
             if !rows.isEmpty { return (name, rows) }
+            if others.isEmpty { others = all }
         }
-        if isThere {
-            throw MissingSignal(signal, cause: .noSuchLabels(metric: selector.name, labels: selector.labels))
+        if !others.isEmpty {
+            let offered = offered(selector.labels.keys.sorted(), of: others)
+            throw MissingSignal(
+                signal,
+                cause: .noSuchLabels(metric: selector.name, labels: selector.labels, offered: offered)
+            )
         }
         if page.declares(selector.name) || page.declares(selector.name + "_total") {
             throw MissingSignal(signal, cause: .noSeries(metric: selector.name))
         }
         throw MissingSignal(signal, cause: .notOnPage(offered: page.offeredNames))
+    }
+
+    /// What the samples have as these labels, as texts `a="x",b="y"`: each once, in the page's order, the first 100.
+    private func offered(_ names: [String], of rows: [Int]) -> [String] {
+        var seen: Set<String> = []
+        var offered: [String] = []
+        for row in rows where offered.count < 100 {
+            let labels = names.compactMap { name in
+                page.label(name, of: row).map { "\(name)=\"\($0.prefix(80))\"" }
+            }
+            let text = labels.joined(separator: ",")
+            if seen.insert(text).inserted { offered.append(text) }
+        }
+        return offered
     }
 
     /// The values by series, each checked: finite, not negative, not too old, there once.
