@@ -15,7 +15,7 @@ struct ParseBench: AsyncParsableCommand {
         discussion: "Every line is checked in both cases. The best of five rounds counts."
     )
 
-    @Argument(help: "Pages in the Prometheus text format; a page of our own in vLLM's style is always measured.")
+    @Argument(help: "Pages in the Prometheus text format; two pages of our own are always measured.")
     var pages: [String] = []
 
     @Option(help: "How many megabytes each round reads.")
@@ -27,6 +27,7 @@ struct ParseBench: AsyncParsableCommand {
                 + "+ signals"
         )
         try measure("synthetic (vLLM)", SamplePage.synthetic())
+        try measure("alternating names", SamplePage.alternating())
         for path in pages {
             let bytes = Array(try Data(contentsOf: URL(filePath: path)))
             try measure(URL(filePath: path).lastPathComponent, bytes)

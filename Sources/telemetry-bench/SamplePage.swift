@@ -55,4 +55,15 @@ enum SamplePage {
         }
         return Array(writer.text.utf8)
     }
+
+    /// Two wanted gauges that alternate at every line, 10,000 series each: valid, and as unhandy as a page can be.
+    static func alternating() -> [UInt8] {
+        var writer = PrometheusTextWriter()
+        for number in 0..<10_000 {
+            for name in ["vllm:num_requests_running", "vllm:num_requests_waiting"] {
+                writer.sample(name, [(name: "engine", value: "\(number)")], 1)
+            }
+        }
+        return Array(writer.text.utf8)
+    }
 }

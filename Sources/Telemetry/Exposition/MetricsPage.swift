@@ -139,11 +139,12 @@ public struct MetricsPage: Sendable {
     func declares(_ name: String) -> Bool { familyRows.contains { isText(name, $0.name) } }
 
     /// The indices of the samples with this name.
+    ///
+    /// Looks at each run and at each sample once: a page may alternate between names at every line.
     func indices(named name: String) -> [Int] {
-        let runs = names.indices.filter { isText(name, names[$0]) }
-        guard let first = runs.first else { return [] }
-        if runs.count == 1 { return rows.indices.filter { rows[$0].name == UInt32(first) } }
-        return rows.indices.filter { runs.contains(Int(rows[$0].name)) }
+        let isWanted = names.map { isText(name, $0) }
+        guard isWanted.contains(true) else { return [] }
+        return rows.indices.filter { isWanted[Int(rows[$0].name)] }
     }
 
     /// The value of one label of one sample; `nil` when it hasn't got the label.

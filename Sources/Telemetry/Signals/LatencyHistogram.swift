@@ -88,8 +88,11 @@ public struct LatencyHistogram: Sendable, Hashable {
         if other.bounds.isEmpty { return self }
         var merged = LatencyHistogram(buckets: [])
         merged.sum = sum.flatMap { left in other.sum.map { left + $0 } }
+        // Both ascend: one walk along both finds what they share.
+        var match = 0
         for (index, bound) in bounds.enumerated() {
-            guard let match = other.bounds.firstIndex(of: bound) else { continue }
+            while match < other.bounds.count, other.bounds[match] < bound { match += 1 }
+            guard match < other.bounds.count, other.bounds[match] == bound else { continue }
             merged.bounds.append(bound)
             merged.counts.append(counts[index] + other.counts[match])
         }

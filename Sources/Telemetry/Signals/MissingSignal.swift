@@ -19,6 +19,8 @@ public struct MissingSignal: Error, Sendable, Hashable, CustomStringConvertible 
         case unusable(metric: String, value: Double)
         /// Two things that the page says can't both be true.
         case contradictory(metric: String, String)
+        /// The metric has more of something (`series`, `buckets in a series`) than is read.
+        case tooMany(metric: String, what: String, limit: Int)
         /// The value is too old.
         case stale(metric: String, age: Duration)
         /// A rate needs two scrapes, and this is the first.
@@ -67,6 +69,8 @@ public struct MissingSignal: Error, Sendable, Hashable, CustomStringConvertible 
         case .noSeries(let metric): return "\(metric) is declared and has no value"
         case .unusable(let metric, let value): return "\(metric) is \(PrometheusTextWriter.number(value))"
         case .contradictory(let metric, let reason): return "\(metric) contradicts itself: \(reason)"
+        case .tooMany(let metric, let what, let limit):
+            return "\(metric) has more than \(limit) \(what); choose some by labels, or let the server export fewer"
         case .stale(let metric, let age): return "\(metric) is \(Int(age.inSeconds)) s old"
         case .firstReading: return "it needs two scrapes, and this was the first"
         case .unreadable(let reason): return reason

@@ -5,6 +5,11 @@ import Ambient
 
 /// Reads signals off a page; whatever can't be right is missing, with the reason.
 struct SignalReader {
+    /// The most series of one metric: each is held for as long as its replica is watched.
+    static let mostSeries = 10_000
+    /// The most buckets of one series of a histogram.
+    static let mostBuckets = 1000
+
     /// The page.
     let page: MetricsPage
     /// When it arrived.
@@ -53,7 +58,7 @@ struct SignalReader {
                 switch error.cause {
                 case .noSeries: return [:]
                 case .noSuchLabels where signal == .errorRate: return [:]
-                case .noSuchLabels, .notMapped, .notOnPage, .unusable, .contradictory, .stale, .firstReading,
+                case .noSuchLabels, .notMapped, .notOnPage, .unusable, .contradictory, .tooMany, .stale, .firstReading,
                     .unreadable:
                     throw error
                 }
@@ -146,6 +151,13 @@ struct SignalReader {
             let key = page.labelKey(of: row, without: "le")
             buckets[key, default: []].append((bound * scale, page.rows[row].value))
         }
+        guard buckets.count <= Self.mostSeries else {
+            throw MissingSignal(.latency, cause: .tooMany(metric: name, what: "series", limit: Self.mostSeries))
+        }
+        guard buckets.values.allSatisfy({ $0.count <= Self.mostBuckets }) else {
+            let what = "buckets in a series"
+            throw MissingSignal(.latency, cause: .tooMany(metric: name, what: what, limit: Self.mostBuckets))
+        }
         var histograms: [[UInt8]: LatencyHistogram] = [:]
         let sums = sums(of: name, scale: scale)
         for (key, series) in buckets {
@@ -233,6 +245,9 @@ struct SignalReader {
 
     /// The values by series, each checked: finite, not negative, not too old, there once.
     private func series(_ signal: SignalKind, _ name: String, _ rows: [Int]) throws(MissingSignal) -> CounterSeries {
+        guard rows.count <= Self.mostSeries else {
+            throw MissingSignal(signal, cause: .tooMany(metric: name, what: "series", limit: Self.mostSeries))
+        }
         var series: CounterSeries = [:]
         for index in rows {
             let row = page.rows[index]
@@ -270,7 +285,8 @@ struct SignalReader {
                 case .noSeries, .noSuchLabels:
                     if case .notOnPage = found?.cause { found = missing }
                     found = found ?? missing
-                case .notMapped, .unusable, .contradictory, .stale, .firstReading, .unreadable: return .missing(missing)
+                case .notMapped, .unusable, .contradictory, .tooMany, .stale, .firstReading, .unreadable:
+                    return .missing(missing)
                 }
             }
         }
