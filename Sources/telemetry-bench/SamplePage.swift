@@ -11,8 +11,11 @@ enum SamplePage {
         inFlight: [MetricSource("vllm:num_requests_running")],
         cacheUsage: [MetricSource("vllm:kv_cache_usage_perc"), MetricSource("vllm:gpu_cache_usage_perc")],
         latency: [MetricSource("vllm:e2e_request_latency_seconds")],
-        requests: [MetricSource("vllm:request_success_total")],
-        errors: [MetricSource("http_requests_total")]
+        requests: [
+            MetricSource(MetricSelector("http_requests_total", labels: ["method": "POST"])),
+            MetricSource("vllm:request_success_total"),
+        ],
+        codeLabel: "status"
     )
 
     /// What a ServingRuntime for Triton picks.

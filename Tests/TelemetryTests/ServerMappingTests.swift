@@ -129,7 +129,7 @@ struct ServerMappingTests {
         #expect(isClose(signals.latency.value?.percentile(95), 0.015))
     }
 
-    @Test("Text Generation Inference: errors are what is no success")
+    @Test("Text Generation Inference: requests that ended, not those that arrived")
     func tgi() throws {
         let signals = try signals("tgi", ServerPages.tgi)
         #expect(signals.queueLength.value == 12)
@@ -137,6 +137,10 @@ struct ServerMappingTests {
         #expect(signals.requestRate.value == 10)
         #expect(isClose(signals.errorRate.value, 0.2))
         #expect(signals.latency.value?.percentile(50) == 1)
+        // Before the first failure the failure counter isn't on the page.
+        let fine = try self.signals("tgi", ServerPages.tgi(""))
+        #expect(isClose(fine.requestRate.value, 9.8))
+        #expect(fine.errorRate.value == 0)
     }
 
     @Test(
@@ -150,6 +154,61 @@ struct ServerMappingTests {
         #expect(signals.requestRate.value == 10)
         #expect(signals.errorRate.value == 1)
         #expect(isClose(signals.latency.value?.percentile(50), 0.05))
+    }
+
+    @Test("Ray Serve before its first error, at its first error, and before its first success")
+    func rayWithoutErrors() throws {
+        func without(_ name: String, _ page: String) -> String {
+            page.split(separator: "\n").filter { !$0.contains(name) }.joined(separator: "\n") + "\n"
+        }
+        var fine = ServerPages.ray(counterSuffix: "", failed: (0, 0))
+        fine.before = without("error_counter", fine.before)
+        fine.now = without("error_counter", fine.now)
+        #expect(try signals("ray-serve", fine).errorRate.value == 0)
+        #expect(try signals("ray-serve", fine).requestRate.value == 9)
+        var first = ServerPages.ray(counterSuffix: "")
+        first.before = without("error_counter", first.before)
+        #expect(try signals("ray-serve", first).errorRate.value == 1)
+        // No request has ended well: the histogram counts them all.
+        var bad = ServerPages.ray(counterSuffix: "", ok: (0, 0), failed: (5, 45))
+        bad.before = without("request_counter", bad.before)
+        bad.now = without("request_counter", bad.now)
+        #expect(try signals("ray-serve", bad).requestRate.value == 4)
+        #expect(try signals("ray-serve", bad).errorRate.value == 4)
+    }
+
+    @Test("where every request fails, the error rate is the request rate")
+    func allFail() throws {
+        let pages = [
+            ("ray-serve", ServerPages.ray(counterSuffix: "", ok: (80, 80), failed: (5, 45))),
+            ("vllm", ServerPages.vllm(ok: 0, failed: 40)),
+            (
+                "tgi",
+                ServerPages.tgi("tgi_request_failure{err=\"generation\"} @f\n", successes: (80, 80))
+            ),
+        ]
+        for (runtime, page) in pages {
+            let signals = try signals(runtime, page)
+            #expect(signals.requestRate.value == 4, "\(runtime)")
+            #expect(signals.errorRate.value == 4, "\(runtime)")
+        }
+    }
+
+    @Test("vLLM: requests that failed before the engine count, lists of models don't; without them errors are unknown")
+    func vllmErrors() throws {
+        let moments = ServerPages.vllm(ok: 95, failed: 5)
+        let signals = try signals("vllm", moments)
+        #expect(signals.requestRate.value == 10)
+        #expect(signals.errorRate.value == 0.5)
+        var engine = moments
+        for part in [\ServerPages.Moments.before, \.now] {
+            engine[keyPath: part] =
+                engine[keyPath: part].split(separator: "\n")
+                .filter { !$0.contains("http_requests") }.joined(separator: "\n") + "\n"
+        }
+        let old = try self.signals("vllm", engine)
+        #expect(old.requestRate.value == 9.5)
+        #expect(old.errorRate.missing?.description.contains("status") == true)
     }
 
     @Test("MLServer: its queue histograms are not taken for a queue; no failure yet is zero failures")

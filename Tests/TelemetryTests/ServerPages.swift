@@ -45,30 +45,55 @@ enum ServerPages {
         ["a": (0, 95), "b": (0, 5), "c": (0, 90), "d": (0, 100), "e": (0, 20_000_000), "f": (0, 5_000_000)]
     )
 
-    /// Text Generation Inference: gauges, histograms and counters without `_total`.
-    static let tgi = Moments(
-        """
-        # TYPE tgi_request_count counter
-        tgi_request_count @a
-        # TYPE tgi_request_success counter
-        tgi_request_success{kind="full"} @b
-        # TYPE tgi_queue_size gauge
-        tgi_queue_size 12
-        # TYPE tgi_batch_current_size gauge
-        tgi_batch_current_size 8
-        # TYPE tgi_request_duration histogram
-        tgi_request_duration_bucket{le="1"} @c
-        tgi_request_duration_bucket{le="2"} @b
-        tgi_request_duration_bucket{le="+Inf"} @b
-        tgi_request_duration_sum @c
-        tgi_request_duration_count @b
+    /// Text Generation Inference: gauges, histograms and counters without `_total`; arrivals, which are no requests that ended.
+    static let tgi = tgi("tgi_request_failure{err=\"generation\"} @d\ntgi_request_failure{err=\"overloaded\"} @e\n")
 
-        """,
-        ["a": (0, 100), "b": (0, 98), "c": (0, 49)]
-    )
+    /// The same with these lines of failures.
+    static func tgi(_ failures: String, successes: (Int, Int) = (0, 98)) -> Moments {
+        Moments(
+            """
+            # TYPE tgi_request_count counter
+            tgi_request_count @a
+            # TYPE tgi_request_success counter
+            tgi_request_success{kind="full"} @b
+            # TYPE tgi_queue_size gauge
+            tgi_queue_size 12
+            # TYPE tgi_batch_current_size gauge
+            tgi_batch_current_size 8
+            # TYPE tgi_request_duration histogram
+            tgi_request_duration_bucket{le="1"} @c
+            tgi_request_duration_bucket{le="2"} @b
+            tgi_request_duration_bucket{le="+Inf"} @b
+            tgi_request_duration_sum @c
+            tgi_request_duration_count @b
 
-    /// Ray Serve: many label sets, milliseconds, and counters with or without `_total`.
-    static func ray(counterSuffix: String) -> Moments {
+            """ + failures,
+            [
+                "a": (0, 120), "b": successes, "c": (successes.0 / 2, successes.1 / 2), "d": (0, 1), "e": (0, 1),
+                "f": (5, 45),
+            ]
+        )
+    }
+
+    /// vLLM's HTTP server and engine: requests that failed before the engine are counted by the former alone.
+    static func vllm(ok: Int, failed: Int) -> Moments {
+        Moments(
+            """
+            # TYPE vllm:request_success_total counter
+            vllm:request_success_total{engine="0",finished_reason="stop",model_name="m"} @a
+            vllm:request_success_total{engine="0",finished_reason="abort",model_name="m"} 0
+            # TYPE http_requests_total counter
+            http_requests_total{handler="/v1/models",method="GET",status="2xx"} @g
+            http_requests_total{handler="/v1/completions",method="POST",status="2xx"} @a
+            http_requests_total{handler="/v1/completions",method="POST",status="5xx"} @b
+
+            """,
+            ["a": (40, 40 + ok), "b": (3, 3 + failed), "g": (0, 500)]
+        )
+    }
+
+    /// Ray Serve: many label sets, milliseconds, and counters with or without `_total`. The request counter leaves errors out.
+    static func ray(counterSuffix: String, ok: (Int, Int) = (0, 90), failed: (Int, Int) = (0, 10)) -> Moments {
         Moments(
             """
             # TYPE ray_serve_deployment_queued_queries gauge
@@ -82,12 +107,12 @@ enum ServerPages {
             # TYPE ray_serve_deployment_error_counter\(counterSuffix) counter
             ray_serve_deployment_error_counter\(counterSuffix){deployment="d",route="/"} @b
             # TYPE ray_serve_deployment_processing_latency_ms histogram
-            ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="100.0"} @a
-            ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="200.0"} @a
-            ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="+Inf"} @a
+            ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="100.0"} @c
+            ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="200.0"} @c
+            ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="+Inf"} @c
 
             """,
-            ["a": (0, 100), "b": (0, 10)]
+            ["a": ok, "b": failed, "c": (ok.0 + failed.0, ok.1 + failed.1)]
         )
     }
 
