@@ -139,6 +139,43 @@ struct SignalsTests {
         #expect(missing.description.contains(reason))
     }
 
+    @Test("durations with times of long ago are stale, in whatever shape")
+    func staleDurations() throws {
+        let pages = [
+            "d_bucket{le=\"1\"} 5 1000\nd_bucket{le=\"+Inf\"} 5 1000\n",
+            "d{quantile=\"0.5\"} 1 1000\nd_sum 5\nd_count 5\n",
+        ]
+        for page in pages {
+            #expect(try scrape(page, at: 31).latency.value != nil)
+            let missing = try scrape(page, at: 100).latency.missing
+            #expect(missing?.cause == .stale(metric: "d", age: .seconds(99)), "\(page)")
+        }
+    }
+
+    @Test("where only the counter of what was summed is absent, it is what was looked for")
+    func absentCount() throws {
+        let mapping = MetricsMapping(latency: [MetricSource("new"), MetricSource("busy", count: "answers")])
+        let missing = try #require(try scrape("busy 4\n", at: 1, mapping: mapping).latency.missing)
+        #expect(missing.description == "no latency: looked for new, answers; the page offers busy")
+    }
+
+    @Test("OpenMetrics declares a counter without its ending _total")
+    func declaredByFamily() throws {
+        let mapping = MetricsMapping(requests: [MetricSource("x_total")])
+        func requests(_ text: String) throws -> SignalValue<CounterSeries> {
+            let page = try ExpositionParser.parse(
+                Array(text.utf8),
+                format: .openMetrics,
+                selection: mapping.selection
+            )
+            return ReplicaScrape(page: page, mapping: mapping, time: WallTime(seconds: 1)).requests
+        }
+        #expect(try requests("# TYPE x counter\n# EOF\n").value == [:])
+        #expect(try requests("# TYPE x counter\nx_total 3\n# EOF\n").value == [[]: 3])
+        // A gauge of that name is something else.
+        #expect(try requests("# TYPE x gauge\nx 3\n# EOF\n").missing?.cause == .notOnPage(offered: ["x"]))
+    }
+
     @Test("labels select; a declared counter without a series is at zero, a gauge isn't")
     func labelsAndDeclarations() throws {
         let mapping = MetricsMapping(

@@ -138,6 +138,14 @@ public struct MetricsPage: Sendable {
     /// Whether a comment on the page declares a family of this name.
     func declares(_ name: String) -> Bool { familyRows.contains { isText(name, $0.name) } }
 
+    /// Whether a comment on the page declares a family of this name with this type.
+    func declares(_ name: String, as type: MetricType) -> Bool {
+        familyRows.contains { row in
+            guard case .type(type) = row.fact else { return false }
+            return isText(name, row.name)
+        }
+    }
+
     /// The indices of the samples with this name.
     ///
     /// Looks at each run and at each sample once: a page may alternate between names at every line.

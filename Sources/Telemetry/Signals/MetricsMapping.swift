@@ -116,7 +116,15 @@ public struct MetricsMapping: Sendable, Hashable {
     }
 
     /// The names that samples of a metric may have: a counter gets `_total` in OpenMetrics, a histogram has three parts.
+    ///
+    /// Comments are kept under the same names, and OpenMetrics declares `x_total` as `x`.
     private static func samples(of name: String) -> [String] {
         [name, name + "_total", name + "_bucket", name + "_sum", name + "_count"]
+            + (family(of: name).map { [$0] } ?? [])
+    }
+
+    /// The name under which OpenMetrics declares a counter's sample `name`; `nil` where it doesn't end in `_total`.
+    static func family(of name: String) -> String? {
+        name.hasSuffix("_total") && name != "_total" ? String(name.dropLast("_total".count)) : nil
     }
 }

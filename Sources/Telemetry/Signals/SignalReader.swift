@@ -148,6 +148,7 @@ struct SignalReader {
                 let text = page.label("le", of: row) ?? ""
                 throw MissingSignal(.latency, cause: .contradictory(metric: name, "the bound \"\(text)\" is no number"))
             }
+            try checkAge(.latency, name, row)
             let key = page.labelKey(of: row, without: "le")
             buckets[key, default: []].append((bound * scale, page.rows[row].value))
         }
@@ -188,6 +189,7 @@ struct SignalReader {
         for row in page.indices(named: name) where page.sample(row, has: source.selector.labels) {
             let value = page.rows[row].value
             guard let quantile = page.number(ofLabel: "quantile", in: row), !value.isNaN else { continue }
+            try checkAge(.latency, name, row)
             guard (0...1).contains(quantile), value.isFinite, value >= 0 else {
                 throw MissingSignal(.latency, cause: .unusable(metric: name, value: value))
             }
@@ -223,10 +225,15 @@ struct SignalReader {
                 cause: .noSuchLabels(metric: selector.name, labels: selector.labels, offered: offered)
             )
         }
-        if page.declares(selector.name) || page.declares(selector.name + "_total") {
+        if page.declares(selector.name) || page.declares(selector.name + "_total") || isCounter(selector.name) {
             throw MissingSignal(signal, cause: .noSeries(metric: selector.name))
         }
-        throw MissingSignal(signal, cause: .notOnPage(offered: page.offeredNames))
+        throw MissingSignal(signal, lookedFor: [selector.name], cause: .notOnPage(offered: page.offeredNames))
+    }
+
+    /// Whether the page declares a counter of which `name` is the sample: OpenMetrics declares `x_total` as `x`.
+    private func isCounter(_ name: String) -> Bool {
+        MetricsMapping.family(of: name).map { page.declares($0, as: .counter) } ?? false
     }
 
     /// What the samples have as these labels, as texts `a="x",b="y"`: each once, in the page's order, the first 100.
@@ -254,16 +261,21 @@ struct SignalReader {
             guard row.value.isFinite, row.value >= 0 else {
                 throw MissingSignal(signal, cause: .unusable(metric: name, value: row.value))
             }
-            if row.hasTimestamp {
-                let age = time - WallTime(seconds: Double(row.timestamp) / 1000)
-                guard age <= staleAfter else { throw MissingSignal(signal, cause: .stale(metric: name, age: age)) }
-            }
+            try checkAge(signal, name, index)
             let key = page.labelKey(of: index, without: "")
             guard series.updateValue(row.value, forKey: key) == nil else {
                 throw MissingSignal(signal, cause: .contradictory(metric: name, "a series is there twice"))
             }
         }
         return series
+    }
+
+    /// Throws where a sample has a time of its own, as a gateway's have, and it is too long ago.
+    private func checkAge(_ signal: SignalKind, _ name: String, _ index: Int) throws(MissingSignal) {
+        let row = page.rows[index]
+        guard row.hasTimestamp else { return }
+        let age = time - WallTime(seconds: Double(row.timestamp) / 1000)
+        guard age <= staleAfter else { throw MissingSignal(signal, cause: .stale(metric: name, age: age)) }
     }
 
     /// The first source that is on the page; a source that is there and wrong is not passed over.
@@ -273,12 +285,14 @@ struct SignalReader {
         _ read: (MetricSource) throws(MissingSignal) -> Value
     ) -> SignalValue<Value> {
         guard !sources.isEmpty else { return .missing(MissingSignal(signal, cause: .notMapped)) }
-        let lookedFor = sources.map(\.selector.name)
+        var lookedFor = sources.map(\.selector.name)
         var found: MissingSignal?
-        for source in sources {
+        for (index, source) in sources.enumerated() {
             do throws(MissingSignal) {
                 return .value(try read(source))
             } catch {
+                // A source may need a second metric, and lack only that.
+                if let name = error.lookedFor.first { lookedFor[index] = name }
                 let missing = MissingSignal(signal, lookedFor: lookedFor, cause: error.cause)
                 switch error.cause {
                 case .notOnPage: found = found ?? missing
@@ -290,6 +304,6 @@ struct SignalReader {
                 }
             }
         }
-        return .missing(found ?? MissingSignal(signal, lookedFor: lookedFor, cause: .notMapped))
+        return .missing(MissingSignal(signal, lookedFor: lookedFor, cause: found?.cause ?? .notMapped))
     }
 }
