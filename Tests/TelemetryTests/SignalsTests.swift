@@ -288,18 +288,7 @@ struct SignalsTests {
         #expect(track.latencyReading(percentile: 95) == nil)
         #expect(track.missingSignals[.queueLength]?.cause == .notOnPage(offered: ["x"]))
         let partial = try #require(track.partial[.queueLength])
-        #expect(partial.missing == 3 && partial.lowest == 4)
-        #expect(partial.highest(target: 6) == 22)
-        #expect(partial.highest(target: 2) == 16)
-    }
-
-    @Test("a percentile of a part of the replicas has bounds, and maybe no upper one")
-    func bounds() {
-        let evidence = LatencyEvidence(histogram: LatencyHistogram(buckets: [(0.1, 50), (1, 100), (.infinity, 100)]))
-        let one = evidence.bounds(95, missing: 1, reporting: 99)
-        #expect((one.lowest ?? 9) < 0.95 && (one.highest ?? 0) > 0.9)
-        #expect(evidence.bounds(95, missing: 1, reporting: 4).highest == nil)
-        #expect(evidence.bounds(95, missing: 0, reporting: 4).highest == evidence.percentile(95))
+        #expect(partial.missing == 3 && partial.total == 4 && partial.largest == 4)
     }
 
     @Test("histograms of several replicas merge, and percentiles stay within the bounds")

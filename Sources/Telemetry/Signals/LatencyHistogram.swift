@@ -99,21 +99,6 @@ public struct LatencyHistogram: Sendable, Hashable {
         return merged
     }
 
-    /// The histogram with `count` further observations above every finite bound.
-    func addingSlowest(_ count: Double) -> LatencyHistogram {
-        var more = self
-        guard !more.counts.isEmpty else { return more }
-        more.counts[more.counts.count - 1] += max(0, count)
-        return more
-    }
-
-    /// The histogram with `count` further observations in the lowest bucket.
-    func addingFastest(_ count: Double) -> LatencyHistogram {
-        var more = self
-        for index in more.counts.indices { more.counts[index] += max(0, count) }
-        return more
-    }
-
     /// The value that `percentile` percent of the observations keep below, in seconds; `nil` without an observation.
     ///
     /// The rule is PromQL's `histogram_quantile`: within a bucket the observations are taken as evenly spread, the lowest
@@ -167,11 +152,5 @@ public struct LatencyHistogram: Sendable, Hashable {
             square += share * (low * low + low * high + high * high) / 3
         }
         return (mean, square)
-    }
-
-    /// Whether the percentile is beyond the largest finite bound, so that `percentile(_:)` only says the least.
-    public func isBeyondBounds(_ percentile: Double) -> Bool {
-        guard counts.count > 1 else { return total > 0 }
-        return total * percentile / 100 > counts[counts.count - 2]
     }
 }
