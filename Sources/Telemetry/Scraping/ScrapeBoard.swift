@@ -31,6 +31,8 @@ public final class ScrapeBoard: Sendable {
         var scrape: ReplicaScrape?
         /// What came of the last scrape.
         var part: TrackSignals.Part
+        /// What is known at `scrape` of levels that come from counters of time.
+        var levels: TimedLevels
     }
 
     private struct State {
@@ -172,13 +174,19 @@ public final class ScrapeBoard: Sendable {
         let known = state.withLock { state in
             state.mappings[job.group] == mapping ? state.notices[job.group]?[job.target.pod] : nil
         }
-        let before = known?.generation == job.generation ? known?.scrape : nil
+        let same = known?.generation == job.generation ? known : nil
+        let levels = same?.levels ?? TimedLevels()
         switch result {
         case .failed(let reason):
-            return Notice(generation: job.generation, scrape: before, part: .missing(reason))
+            return Notice(generation: job.generation, scrape: same?.scrape, part: .missing(reason), levels: levels)
         case .scraped(let scrape):
-            let signals = ReplicaSignals(scrape, since: before)
-            return Notice(generation: job.generation, scrape: scrape, part: .reported(signals))
+            let signals = ReplicaSignals(scrape, since: same?.scrape, levels: levels)
+            return Notice(
+                generation: job.generation,
+                scrape: scrape,
+                part: .reported(signals),
+                levels: signals.levels
+            )
         }
     }
 }

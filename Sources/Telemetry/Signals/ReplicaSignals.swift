@@ -25,17 +25,31 @@ public struct ReplicaSignals: Sendable, Hashable {
     public let running: Double?
     /// Requests a second that arrived: those that ended, and by how much those in the replica have become more.
     public let arrivalRate: Double?
+    /// What the next interval has to know of levels that come from counters of time.
+    let levels: TimedLevels
 
-    /// The signals at `scrape`, with rates since `earlier`.
+    /// The signals at `scrape`, with rates since `earlier`, and without knowledge of the time before that.
     ///
     /// A series that fell was reset by a restart, and a series that is new began since: what it counts now happened since.
     public init(_ scrape: ReplicaScrape, since earlier: ReplicaScrape?) {
+        self.init(scrape, since: earlier, levels: TimedLevels())
+    }
+
+    /// The signals at `scrape`, with rates since `earlier`, at which `levels` were known.
+    init(_ scrape: ReplicaScrape, since earlier: ReplicaScrape?, levels known: TimedLevels) {
         time = scrape.time
         let interval = Interval(now: scrape, before: earlier)
-        queueLength = interval.level(.queueLength, \.queueLength)
-        inFlight = interval.level(.inFlight, \.inFlight)
-        cacheUsage = interval.level(.cacheUsage, \.cacheUsage)
+        latency = interval.durations()
         requestRate = interval.rate(.requestRate, \.requests)
+        var levels = known
+        let mean = latency.value?.meanSeconds ?? interval.meanSeconds
+        // Requests that ended without having waited leave the counter of waiting as it is: the queue was empty.
+        let hasEnded = (requestRate.value ?? 0) > 0
+        queueLength = interval.level(.queueLength, \.queueLength, &levels.queueLength, mean: mean, hasEnded: hasEnded)
+        inFlight = interval.level(.inFlight, \.inFlight, &levels.inFlight, mean: mean)
+        self.levels = levels
+        var none: TimedLevel?
+        cacheUsage = interval.level(.cacheUsage, \.cacheUsage, &none)
         let errors = interval.rate(.errorRate, \.errors)
         if let requests = requestRate.value, let failed = errors.value, failed > requests * 1.001 + 1e-9 {
             let reason = "\(failed) errors a second of \(requests) requests a second"
@@ -43,7 +57,6 @@ public struct ReplicaSignals: Sendable, Hashable {
         } else {
             errorRate = errors
         }
-        latency = interval.durations()
         cpu = interval.rate(.cpu, \.cpuSeconds)
         let waiting = queueLength.value ?? 0
         running = inFlight.value.map { scrape.inFlightIsRunning ? $0 : max(0, $0 - waiting) }
@@ -65,17 +78,40 @@ private struct Interval {
         self.before = seconds > 0 ? before : nil
     }
 
+    /// - Parameters:
+    ///   - timed: what is known of the level where it comes from a counter of time.
+    ///   - mean: the seconds that the requests took on average that ended in the interval.
+    ///   - hasEnded: whether requests ended, whatever the counter says.
     func level(
         _ signal: SignalKind,
-        _ part: KeyPath<ReplicaScrape, SignalValue<ReplicaScrape.Level>>
+        _ part: KeyPath<ReplicaScrape, SignalValue<ReplicaScrape.Level>>,
+        _ timed: inout TimedLevel?,
+        mean: Double? = nil,
+        hasEnded: Bool = false
     ) -> SignalValue<Double> {
         switch now[keyPath: part] {
         case .missing(let missing): return .missing(missing)
-        case .value(.now(let value)): return .value(value)
+        case .value(.now(let value)):
+            timed = nil
+            return .value(value)
         case .value(.time(let series)):
-            guard case .value(.time(let earlier))? = before?[keyPath: part] else { return first(signal) }
-            return .value(Self.growth(series, earlier) / seconds)
+            guard let before, case .value(.time(let earlier)) = before[keyPath: part] else { return first(signal) }
+            let growth = Self.growth(series, earlier)
+            var level = timed ?? TimedLevel(first: before.time, mean: before.latency.value.flatMap(Self.meanSeconds))
+            let ended = growth > 0 || hasEnded ? growth : nil
+            let value = level.add(growth: ended, mean: mean, from: before.time, to: now.time)
+            timed = level
+            return value.map { .value($0) } ?? .missing(MissingSignal(signal, cause: .unreadable(level.unknown)))
         }
+    }
+
+    /// The seconds that a request took on average, of those that ended, from the time in flight; `nil` where that isn't known.
+    var meanSeconds: Double? {
+        guard case .value(.time(let time)) = now.inFlight, case .value(.time(let earlier))? = before?.inFlight,
+            let requests = now.requests.value, let requestsBefore = before?.requests.value
+        else { return nil }
+        let ended = Self.growth(requests, requestsBefore)
+        return ended > 0 ? Self.growth(time, earlier) / ended : nil
     }
 
     func rate(
@@ -136,6 +172,17 @@ private struct Interval {
             return LatencyEvidence(mean: ended > 0 ? growth(sum, sumBefore) / ended : nil, observations: ended)
         case (.histograms, _), (.summary, _), (.sums, _): return nil
         }
+    }
+
+    /// The seconds that a request took on average since the server's start; `nil` where that isn't known.
+    private static func meanSeconds(_ durations: ReplicaScrape.Durations) -> Double? {
+        let start: ReplicaScrape.Durations =
+            switch durations {
+            case .histograms: .histograms([:])
+            case .summary: .summary(quantiles: [:], sum: [:], count: [:])
+            case .sums: .sums(sum: [:], count: [:])
+            }
+        return evidence(durations, since: start)?.meanSeconds
     }
 
     /// How much a counter grew, over its series.
