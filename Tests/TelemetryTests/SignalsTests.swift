@@ -271,6 +271,14 @@ struct SignalsTests {
         #expect(wrong.errorRate.value == 0)
     }
 
+    @Test("where the errors are there and can't be right, the sum of successes and errors is unknown")
+    func unusableErrors() throws {
+        let mapping = MetricsMapping(successes: [MetricSource("ok")], errors: [MetricSource("bad")])
+        let missing = try scrape("ok 5\nbad NaN\n", at: 1, mapping: mapping).requests.missing
+        #expect(missing?.description == "no request rate: bad is NaN")
+        #expect(try scrape("ok 5\n", at: 1, mapping: mapping).requests.value?.values.reduce(0, +) == 5)
+    }
+
     @Test("a track sums its replicas, and says which are missing and why")
     func folds() throws {
         let now = WallTime(seconds: 200)

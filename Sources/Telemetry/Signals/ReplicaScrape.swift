@@ -84,11 +84,7 @@ private struct RequestCounts {
         let successes = reader.counter(.requestRate, mapping.successes)
         requests = reader.counter(.requestRate, mapping.requests)
         errors = reader.counter(.errorRate, mapping.errors)
-        if mapping.requests.isEmpty {
-            // Keys of different metrics must not meet: their labels may be equal.
-            let bad = errors.value ?? [:]
-            requests = successes.map { good in Self.keyed(good, 0).merging(Self.keyed(bad, 1)) { $0 + $1 } }
-        }
+        if mapping.requests.isEmpty { requests = Self.sum(successes, errors) }
         guard mapping.errors.isEmpty else { return }
         if let all = requests.value, let good = successes.value {
             let difference = all.values.reduce(0, +) - good.values.reduce(0, +)
@@ -97,6 +93,24 @@ private struct RequestCounts {
             errorsAreDifference = true
         } else if mapping.successes.isEmpty, !mapping.requests.isEmpty {
             errors = requests.value.map { _ in reader.errors(mapping) } ?? requests
+        }
+    }
+
+    /// Successes and errors together. Errors that the server doesn't count, or not yet, are none; those that are there and
+    /// can't be right make the sum unknown.
+    private static func sum(
+        _ successes: SignalValue<CounterSeries>,
+        _ errors: SignalValue<CounterSeries>
+    ) -> SignalValue<CounterSeries> {
+        switch errors.missing?.cause {
+        case nil, .notMapped, .notOnPage, .noSuchLabels, .noSeries, .firstReading:
+            // Keys of different metrics must not meet: their labels may be equal.
+            let bad = keyed(errors.value ?? [:], 1)
+            return successes.map { good in keyed(good, 0).merging(bad) { $0 + $1 } }
+        case .unusable, .contradictory, .tooMany, .stale, .unreadable:
+            guard var missing = errors.missing, successes.value != nil else { return successes }
+            missing.signal = .requestRate
+            return .missing(missing)
         }
     }
 
