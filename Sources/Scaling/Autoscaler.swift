@@ -101,6 +101,12 @@ public struct Autoscaler: Sendable, Hashable {
         let raw = inputs.raw().desired
         let stabilized = stabilization.stabilized(raw, current: current, now: now, policy: policy)
         inputs.memory.stabilized = stabilized
-        inputs.memory.limited = rateLimit.limited(stabilized, current: current, now: now, policy: policy)
+        inputs.memory.limited = rateLimit.limited(
+            stabilized,
+            current: current,
+            now: now,
+            up: policy.up,
+            down: policy.down
+        )
     }
 }

@@ -67,22 +67,23 @@ struct RateLimit: Sendable, Hashable {
         if changes.count > Self.limit { changes.removeFirst(changes.count - Self.limit) }
     }
 
-    /// `wanted` moved towards `current` as far as the limits of its direction say.
-    func limited(_ wanted: Int, current: Int, now: WallTime, policy: ScalingPolicy) -> Int {
+    /// `wanted` moved towards `current` as far as the limits of its direction say: from what stood when the period began,
+    /// changes in both directions counted (`calculateScaleUpLimitWithScalingRules` and its sibling, `horizontal.go`,
+    /// Kubernetes 1.36, its arithmetic included).
+    func limited(_ wanted: Int, current: Int, now: WallTime, up: ScalingRules, down: ScalingRules) -> Int {
         guard wanted != current else { return wanted }
         let isUp = wanted > current
-        let rules = isUp ? policy.up : policy.down
+        let rules = isUp ? up : down
         guard rules.select != .disabled else { return current }
         guard !rules.limits.isEmpty else { return wanted }
         let reach = rules.limits.map { limit -> Int in
-            let moved = moved(within: limit.periodSeconds, now: now, up: isUp)
-            let start = isUp ? current - moved : current + moved
-            let step: Double
+            let start = Double(current - moved(within: limit.periodSeconds, now: now))
+            let value = isUp ? Double(limit.value) : -Double(limit.value)
+            let end: Double
             switch limit.kind {
-            case .pods: step = Double(limit.value)
-            case .percent: step = Double(start) * Double(limit.value) / 100
+            case .pods: end = start + value
+            case .percent: end = (start * (1 + value / 100)).rounded(isUp ? .up : .towardZero)
             }
-            let end = isUp ? (Double(start) + step).rounded(.up) : (Double(start) - step).rounded(.down)
             return Int(min(max(end, 0), 1e9))
         }
         let largest = isUp == (rules.select == .max)
@@ -90,8 +91,9 @@ struct RateLimit: Sendable, Hashable {
         return isUp ? min(wanted, max(current, edge)) : max(wanted, min(current, edge))
     }
 
-    private func moved(within seconds: Int, now: WallTime, up: Bool) -> Int {
+    /// By how much the count has become more within the last `seconds`.
+    private func moved(within seconds: Int, now: WallTime) -> Int {
         let start = now - .seconds(seconds)
-        return changes.filter { $0.time > start && ($0.delta > 0) == up }.reduce(0) { $0 + abs($1.delta) }
+        return changes.filter { $0.time > start }.reduce(0) { $0 + $1.delta }
     }
 }

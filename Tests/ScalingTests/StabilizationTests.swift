@@ -6,6 +6,36 @@ import Testing
 
 @testable import Scaling
 
+@Suite("Rate limits")
+struct RateLimitTests {
+    private static let start = WallTime(seconds: 1_000_000)
+    private static let rules = ScalingRules(
+        stabilizationWindowSeconds: 0,
+        limits: [ScalingLimit(kind: .pods, value: 4, periodSeconds: 60)]
+    )
+
+    @Test("what was taken back within the period may be added again")
+    func bothDirections() {
+        var limit = RateLimit()
+        limit.record(delta: 4, at: Self.start)
+        func most(_ second: Int, _ current: Int) -> Int {
+            limit.limited(100, current: current, now: Self.start + .seconds(second), up: Self.rules, down: Self.rules)
+        }
+        #expect(most(19, 14) == 14)
+        limit.record(delta: -4, at: Self.start + .seconds(20))
+        #expect(most(40, 10) == 14)
+        #expect(most(61, 10) == 18, "only the fall is left in the period")
+    }
+
+    @Test("down: what was added within the period may go beside the step")
+    func down() {
+        var limit = RateLimit()
+        limit.record(delta: 3, at: Self.start)
+        let now = Self.start + .seconds(10)
+        #expect(limit.limited(1, current: 13, now: now, up: Self.rules, down: Self.rules) == 6)
+    }
+}
+
 @Suite("Stabilization")
 struct StabilizationTests {
     private static let policy = ScalingPolicy(

@@ -1,6 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Ambient
+
 /// What the HorizontalPodAutoscaler does with a recommendation before it writes it (`horizontal.go`, Kubernetes 1.36).
 ///
 /// Without `behavior`: the largest recommendation of the last 300 s, then at most max(2 n, 4). With `behavior`: the
@@ -18,7 +20,7 @@ public struct HPABehavior: Sendable, Hashable {
     /// The controller's `--horizontal-pod-autoscaler-downscale-stabilization`, used without `behavior`.
     public let downscaleStabilizationSeconds: Int
     private var recommendations: [Entry] = []
-    private var changes: [Entry] = []
+    private var rateLimit = RateLimit()
 
     /// The behaviour of an object without `behavior`.
     public init(downscaleStabilizationSeconds: Int = 300) {
@@ -48,11 +50,9 @@ public struct HPABehavior: Sendable, Hashable {
         }
         remember(recommendation, seconds: seconds, keep: min(upStart, downStart))
         let stabilized = max(upBound, min(downBound, current))
-        let limited = limit(stabilized, current: current, seconds: seconds, up: up, down: down)
-        if limited != current {
-            changes.append(Entry(seconds: seconds, count: limited - current))
-            changes.removeAll { $0.seconds < seconds - 1800 }
-        }
+        let now = WallTime(seconds: seconds)
+        let limited = rateLimit.limited(stabilized, current: current, now: now, up: up, down: down)
+        if limited != current { rateLimit.record(delta: limited - current, at: now) }
         return limited
     }
 
@@ -67,44 +67,5 @@ public struct HPABehavior: Sendable, Hashable {
     private mutating func remember(_ count: Int, seconds: Double, keep: Double) {
         recommendations.removeAll { $0.seconds < keep }
         recommendations.append(Entry(seconds: seconds, count: count))
-    }
-
-    private func limit(_ wanted: Int, current: Int, seconds: Double, up: ScalingRules, down: ScalingRules) -> Int {
-        if wanted > current {
-            guard up.select != .disabled else { return current }
-            guard !up.limits.isEmpty else { return wanted }
-            let edges = up.limits.map { limit -> Int in
-                let start =
-                    current - moved(limit.periodSeconds, seconds, up: true)
-                    + moved(limit.periodSeconds, seconds, up: false)
-                switch limit.kind {
-                case .pods: return start + limit.value
-                case .percent: return Int((Double(start) * (1 + Double(limit.value) / 100)).rounded(.up))
-                }
-            }
-            let edge = (up.select == .max ? edges.max() : edges.min()) ?? wanted
-            return min(wanted, max(edge, current))
-        }
-        guard wanted < current, down.select != .disabled else { return current }
-        guard !down.limits.isEmpty else { return wanted }
-        let edges = down.limits.map { limit -> Int in
-            let start =
-                current + moved(limit.periodSeconds, seconds, up: false) - moved(limit.periodSeconds, seconds, up: true)
-            switch limit.kind {
-            case .pods: return start - limit.value
-            case .percent: return Int(Double(start) * (1 - Double(limit.value) / 100))
-            }
-        }
-        // The largest change down is the smallest count.
-        let edge = (down.select == .max ? edges.min() : edges.max()) ?? wanted
-        return max(wanted, min(edge, current))
-    }
-
-    private func moved(_ period: Int, _ seconds: Double, up: Bool) -> Int {
-        var sum = 0
-        for change in changes where change.seconds > seconds - Double(period) && (change.count > 0) == up {
-            sum += abs(change.count)
-        }
-        return sum
     }
 }
