@@ -151,14 +151,17 @@ public struct ScaleInputs: Sendable, Hashable {
         return targetProposals.contains { $0.replicas == nil }
     }
 
-    /// Whether every replica was read and none has anything to do.
+    /// Whether every replica was read and none has anything to do. Where targets say what counts as idle, these decide alone:
+    /// two requests in work that do are seen in the rate of requests as well.
     var isQuiet: Bool {
         guard observation.missing.isEmpty, !observation.readings.isEmpty, observation.loadingReplicas == 0,
             observation.unreadReplicas == 0
         else { return false }
+        let hasActivation = policy.targets.contains { $0.activation > 0 }
         return observation.readings.allSatisfy { signal, reading in
-            let idle = policy.targets.first { $0.signal == signal }?.activation ?? 0
-            return reading.reporting >= observation.readyReplicas && reading.total >= 0 && reading.total <= idle
+            let target = policy.targets.first { $0.signal == signal }
+            let isIdle = hasActivation && target == nil || reading.total <= target?.activation ?? 0
+            return reading.reporting >= observation.readyReplicas && reading.total >= 0 && isIdle
         }
     }
 

@@ -147,7 +147,8 @@ struct SafetyTests {
         )
         func decide(_ second: Int, _ load: Double) -> Int {
             var observation = seen(second, replicas: 1, load: load)
-            observation.readings[.queueLength] = nil
+            // Two in work that go on arriving: the other signals are never zero, and have no target.
+            observation.readings[.requestRate] = SignalReading(total: load / 2, reporting: 1)
             return autoscaler.decide(observation).desired
         }
         #expect(decide(0, 2) == 1)
