@@ -86,7 +86,6 @@ struct SLOSizingTests {
             policy: SLOPolicy(
                 objective: LatencyObjective(percentile: 95, milliseconds: 3000),
                 maxReplicas: maxReplicas,
-                concurrency: 4,
                 coldStartSeconds: 60
             )
         )
@@ -158,7 +157,12 @@ struct SLOSizingTests {
         var falls = 0
         for second in stride(from: 2, through: 3300, by: 2) {
             let rate = second <= 600 ? 800.0 : 760
-            let observation = Self.steady(rate, replicas: replicas, second: second)
+            var observation = Self.steady(rate, replicas: replicas, second: second)
+            // Once they are full, so that it is known what they can do.
+            if second == 2 {
+                observation.traffic?.running = 880
+                observation.traffic?.waiting = 220
+            }
             let desired = autoscaler.decide(observation).decision.desired
             if desired < replicas { falls += 1 }
             replicas = desired

@@ -13,17 +13,24 @@ struct SLOPolicyTests {
     static let policy = SLOPolicy(
         objective: LatencyObjective(percentile: 95, milliseconds: 3000),
         minReplicas: 1,
-        maxReplicas: 100,
-        concurrency: 4
+        maxReplicas: 100
     )
 
-    /// An autoscaler that has seen `rate` requests a second on `replicas` for `seconds`, and what it asked for.
+    /// An autoscaler that has seen full replicas once, and then `rate` requests a second on `replicas` for `seconds`; and
+    /// what it asked for.
     static func seasoned(rate: Double, replicas: Int, seconds: Int = 600) -> (SLOAutoscaler, [Int]) {
         var autoscaler = SLOAutoscaler(policy: policy)
         var count = replicas
         var counts: [Int] = []
         for step in 1...seconds / 2 {
-            let observation = observation(second: step * 2, replicas: count, ready: count, rate: rate)
+            let isFull = step == 1
+            let observation = observation(
+                second: step * 2,
+                replicas: count,
+                ready: count,
+                rate: isFull ? Double(4 * count) : rate,
+                waiting: isFull ? Double(count) : 0
+            )
             count = autoscaler.decide(observation).decision.desired
             counts.append(count)
         }

@@ -79,7 +79,8 @@ struct Rehearsal: Sendable, Hashable {
     private var lows: [SlidingExtreme]
     private var levels = LevelDistribution()
     private var baseRates = Array(repeating: 0.0, count: ScalingPlan.bases.count)
-    /// Of each plan: the requests that wait, the replicas that drain them, the replica-seconds, and the requests that were late.
+    /// Of each plan: the requests that wait, the replicas that drain them, the requests that what was paid for could have
+    /// served, and the requests that were late.
     private var queues: [Double]
     private var drains: [Double]
     private var costs: [Double]
@@ -137,7 +138,7 @@ struct Rehearsal: Sendable, Hashable {
             let margin = ScalingPlan.margins[plan.margin]
             let doubt =
                 (plan.forecast == DemandForecast.first ? 0 : 0.1) + 0.1 * Double(plan.base) + 0.1 * Double(plan.hold)
-            costs[index] = load / step.replicaRate * (margin + doubt)
+            costs[index] = load * (margin + doubt)
             lates[index] = min(1, 0.06 * exponential(-6 * (margin - 1))) * load
         }
     }
@@ -198,14 +199,15 @@ struct Rehearsal: Sendable, Hashable {
         }
         queues[index] = after
         drains[index] += (drain - drains[index]) * min(1, step.seconds / max(step.coldStart, 1e-3))
-        costs[index] = costs[index] * keep + (wanted + max(drain, drains[index])) * step.seconds
+        // In requests that could have been served, so that what was paid before a replica's rate was known counts as much.
+        let paid = (wanted + max(drain, drains[index])) * step.replicaRate
+        costs[index] = costs[index] * keep + paid * step.seconds
         lates[index] = lates[index] * keep + step.arrived * share
     }
 
     /// Picks the plans to follow.
     private mutating func weigh(_ step: Step) {
-        let price = step.price / step.replicaRate
-        followed = Self.shares(of: costs.indices.map { costs[$0] + lates[$0] * price })
+        followed = Self.shares(of: costs.indices.map { costs[$0] + lates[$0] * step.price })
     }
 
     /// The weights of plans with these costs, the sum of all 1: the cheapest and those that are nearly as cheap.

@@ -72,8 +72,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
             sizing.heldReplicas = max(needs.largest, observation.replicas)
             return sizing
         }
-        let known = policy.concurrency
-        profile.learn(traffic, reporting: observation.reporting, known: known, lateShare: policy.lateShare)
+        profile.learn(traffic, reporting: observation.reporting, lateShare: policy.lateShare)
         // Ready replicas that are silent count as the mean of the others.
         let silent = max(0, observation.readyReplicas - observation.reporting)
         let scale = 1 + Double(silent) / Double(observation.reporting)
@@ -89,7 +88,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
 
     private mutating func size(_ sizing: inout SLOSizing, now: Double, seconds: Double, arrived: Double) {
         guard let service = profile.serviceSeconds else { return }
-        let concurrency = profile.concurrency(known: policy.concurrency)
+        let concurrency = profile.concurrency
         // The tail of the work itself: a wait may only take what is left of the objective.
         let tail = service * (1 + 1.65 * profile.serviceVariation.squareRoot())
         let slack = max(0, policy.objective.milliseconds / 1000 - tail)

@@ -12,8 +12,6 @@ public struct SLOPolicy: Sendable, Hashable {
     /// What a late request costs, as a multiple of what it costs to serve one: the knob between cost and safety, 0.1 to
     /// 10,000. The default is 2.5 over the share that may be late: 50 for the 95th percentile, 250 for the 99th.
     public var latePrice: Double
-    /// The requests that a replica works on at the same time, where that is known; learned otherwise.
-    public var concurrency: Double?
     /// What is assumed for the cold start until one has been seen, in seconds.
     public var coldStartSeconds: Double
     /// How long a surplus is kept, as a multiple of the cold start: 1 is the break-even of keeping against starting anew.
@@ -25,7 +23,6 @@ public struct SLOPolicy: Sendable, Hashable {
         minReplicas: Int = 1,
         maxReplicas: Int,
         latePrice: Double? = nil,
-        concurrency: Double? = nil,
         coldStartSeconds: Double = 60,
         holdFactor: Double = 1
     ) {
@@ -34,7 +31,6 @@ public struct SLOPolicy: Sendable, Hashable {
         self.maxReplicas = max(self.minReplicas, maxReplicas)
         let share = min(0.99, max(0.001, 1 - objective.percentile / 100))
         self.latePrice = min(10_000, max(0.1, latePrice ?? objective.latePrice ?? 2.5 / share))
-        self.concurrency = concurrency.map { max(1, $0) }
         self.coldStartSeconds = min(3600, max(0.1, coldStartSeconds))
         self.holdFactor = min(20, max(0, holdFactor))
     }

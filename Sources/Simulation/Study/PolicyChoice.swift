@@ -80,9 +80,7 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
                     ),
                     minReplicas: settings.minReplicas,
                     maxReplicas: settings.maxReplicas,
-                    latePrice: knobs.latePrice,
-                    concurrency: Double(settings.concurrency),
-                    coldStartSeconds: settings.coldStartSeconds
+                    latePrice: knobs.latePrice
                 )
             )
         case .oracle: return nil

@@ -1,0 +1,60 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Scaling
+
+@Suite("What a replica can do")
+struct ReplicaProfileTests {
+    /// Ten replicas, of which `running` requests are in work and `waiting` wait; nobody is late.
+    private static func seen(running: Double, waiting: Double = 0) -> SLOTraffic {
+        SLOTraffic(
+            intervalSeconds: 2,
+            arrived: 2 * running,
+            completed: 2 * running,
+            running: running,
+            waiting: waiting,
+            serviceSeconds: 1,
+            serviceVariation: 0
+        )
+    }
+
+    private static func learned(_ traffic: [SLOTraffic]) -> ReplicaProfile {
+        var profile = ReplicaProfile(coldStartSeconds: 60)
+        for one in traffic { profile.learn(one, reporting: 10, lateShare: 0.05) }
+        return profile
+    }
+
+    @Test("what runs while others wait are the slots, and an hour of full replicas without a queue doesn't change that")
+    func full() throws {
+        let queue = Self.seen(running: 40, waiting: 30)
+        let full = Self.seen(running: 40)
+        let profile = Self.learned([Self.seen(running: 25), queue] + Array(repeating: full, count: 1800))
+        #expect(try abs(#require(profile.slots) - 4) < 1e-6)
+    }
+
+    @Test("before the first queue a little more is tried, up to what full replicas show")
+    func untried() throws {
+        let traffic = [Self.seen(running: 20)] + Array(repeating: Self.seen(running: 40), count: 1800)
+        let slots = try #require(Self.learned(traffic).slots)
+        #expect(slots > 4.8 && slots < 5.1, "\(slots)")
+        #expect(Self.learned(traffic + [Self.seen(running: 41, waiting: 3)]).slots ?? 0 <= slots)
+    }
+
+    @Test("what is in work at first isn't taken for all that a replica can do")
+    func firstLook() {
+        #expect(Self.learned([Self.seen(running: 20)]).slots == 3)
+        #expect(Self.learned([Self.seen(running: 0)]).slots == nil)
+        #expect(Self.learned([Self.seen(running: 40, waiting: 30)]).slots == 4)
+    }
+
+    @Test("more in work than there were slots is believed at once, fewer with a queue within half a minute")
+    func changed() throws {
+        var traffic = [Self.seen(running: 40, waiting: 30), Self.seen(running: 80)]
+        #expect(Self.learned(traffic).slots == 8)
+        traffic += Array(repeating: Self.seen(running: 40, waiting: 30), count: 15)
+        let slots = try #require(Self.learned(traffic).slots)
+        #expect(slots > 4 && slots < 5, "\(slots)")
+    }
+}
