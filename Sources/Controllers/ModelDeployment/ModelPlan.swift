@@ -28,9 +28,11 @@ struct ModelPlan {
     }
 
     /// Whether all that is to be sent is what is true, and the rollout stays where it is.
+    ///
+    /// Once the new engine is told, `spec.replicas` is followed again.
     func onlyTells(_ observation: ModelObservation) -> Bool {
         actions.isEmpty && retiring.isEmpty && observation.memory.retiredSince.isEmpty
-            && status["rollout"] == observation.stored["status", "rollout"]
+            && !observation.model.isHandover && status["rollout"] == observation.stored["status", "rollout"]
     }
 
     /// How long a revision keeps its pods after the Service selected another: its address may still be in use.
@@ -150,7 +152,7 @@ struct ModelPlan {
             actions.append(.delete(.horizontalPodAutoscalers, autoscaler.key))
         }
         // Without a count the scale subresource says 0, which an HPA takes for "switched off".
-        if model.scaling.engine != .direct, model.replicas == nil || isHandover(model) {
+        if model.scaling.engine != .direct, model.replicas == nil || model.isHandover {
             let count = handedOver(observation) ?? Self.clamped(current ?? Self.initialReplicas(model), model)
             if count != model.replicas { actions.append(.scale(.modelDeployments, model.object.key, count)) }
         }
@@ -159,19 +161,14 @@ struct ModelPlan {
     /// The count that something outside asks for, within the bounds; `nil` where the operator scales directly, or did so
     /// until now.
     func externalReplicas(_ model: ModelDeployment) -> Int? {
-        model.scaling.engine == .direct || isHandover(model) ? nil : model.replicas.map { Self.clamped($0, model) }
+        model.scaling.engine == .direct || model.isHandover ? nil : model.replicas.map { Self.clamped($0, model) }
     }
 
-    /// Whether the count goes from the operator to an HPA now: what `spec.replicas` says is from another time.
-    private func isHandover(_ model: ModelDeployment) -> Bool {
-        model.scaling.engine == .horizontalPodAutoscaler
-            && model.object["status", "scaling", "engine"]?.string == ModelDeployment.Engine.direct.rawValue
-    }
-
-    /// The running count that an HPA starts from.
+    /// The running count that an HPA starts from, within its bounds: what was at rest gets the fewest, since 0 says
+    /// "switched off".
     private func handedOver(_ observation: ModelObservation) -> Int? {
-        guard isHandover(observation.model), let serving = observation.stableRevision else { return nil }
-        return observation.deployment(serving)?["spec", "replicas"]?.int
+        guard observation.model.isHandover, let serving = observation.stableRevision else { return nil }
+        return observation.deployment(serving)?["spec", "replicas"]?.int.map { Self.clamped($0, observation.model) }
     }
 
     mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {

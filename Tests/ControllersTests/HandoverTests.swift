@@ -1,0 +1,105 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeAPI
+import KubeModel
+import Testing
+
+@testable import Controllers
+
+@Suite("Handing the count over")
+struct HandoverTests {
+    @Test("from the operator to an HPA, which starts from the running count whatever spec.replicas said before")
+    func toAutoscaler() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.patchModel(["replicas": 1, "scaling": ["maxReplicas": 9]])
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.reconcile()
+        try await harness.patchModel(["scaling": ["engine": "HorizontalPodAutoscaler"]])
+        // The write of the count makes the status that was decided with it old: a controller comes back after that.
+        await #expect(throws: KubeError.self) { try await harness.reconcile() }
+        for _ in 0..<3 { try await harness.reconcile() }
+        #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 4)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4)
+    }
+
+    @Test("from no replica to an HPA, which needs one to begin with")
+    func fromZero() async throws {
+        let harness = try await ReconcilerHarness()
+        let scaling: JSONValue = ["minReplicas": 2, "maxReplicas": 9, "scaleToZero": ["idleSeconds": 60]]
+        try await harness.patchModel(["scaling": scaling])
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.client.setReplicas(0, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.reconcile()
+        try await harness.patchModel(["scaling": ["engine": "HorizontalPodAutoscaler", "scaleToZero": .null]])
+        await #expect(throws: KubeError.self) { try await harness.reconcile() }
+        for _ in 0..<3 { try await harness.reconcile() }
+        #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 2)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 2)
+    }
+
+    @Test("the cold start is measured from creation to readiness, once a pod, and goes on from status")
+    func coldStarts() throws {
+        let old = Self.pod("a", created: 0, ready: 10)
+        var starts = ColdStarts(shown: nil)
+        #expect(starts.look(at: [old]) == 10)
+        #expect(starts.look(at: [old]) == nil)
+        let slow = Self.pod("b", created: 60, ready: nil)
+        #expect(starts.look(at: [old, slow]) == nil)
+        let crashed = Self.pod("c", created: 0, ready: 1800, restarts: 2)
+        let ready = Self.pod("b", created: 60, ready: 80)
+        #expect(starts.look(at: [old, ready, crashed]) == 20)
+        #expect(starts.meanSeconds == 12)
+        var restarted = ColdStarts(shown: ["coldStartSeconds": 12])
+        #expect(restarted.look(at: [old, ready]) == nil)
+        #expect(restarted.meanSeconds == 12)
+    }
+
+    @Test("a cold start is not what a pod waited for others to leave, nor the age of one that got ready again")
+    func coldStartsThatSayNothing() {
+        var starts = ColdStarts(shown: nil)
+        // A node after four minutes is part of a start; two hours without room count as ten minutes.
+        #expect(starts.look(at: [Self.pod("a", created: 0, ready: 270, scheduled: 240)]) == 270)
+        #expect(starts.look(at: [Self.pod("b", created: 0, ready: 7230, scheduled: 7200)]) == 630)
+        // Not ready when this process came: perhaps for the second time.
+        var restarted = ColdStarts(shown: ["coldStartSeconds": 12])
+        #expect(restarted.look(at: [Self.pod("c", created: 0, ready: nil)]) == nil)
+        #expect(restarted.look(at: [Self.pod("c", created: 0, ready: 36_000)]) == nil)
+        #expect(restarted.look(at: [Self.pod("d", created: 36_000, ready: 36_020)]) == 20)
+    }
+
+    /// A pod with what it says of its start, in seconds after six o'clock.
+    private static func pod(
+        _ uid: String,
+        created: Int,
+        ready: Int?,
+        scheduled: Int? = nil,
+        restarts: Int = 0
+    ) -> KubeObject {
+        let start = WallTime(seconds: 1_795_845_600)
+        func text(_ second: Int) -> JSONValue { .string((start + .seconds(second)).rfc3339) }
+        func condition(_ type: String, _ second: Int) -> JSONValue {
+            ["type": .string(type), "status": "True", "reason": "x", "message": "", "lastTransitionTime": text(second)]
+        }
+        let conditions = [ready.map { condition("Ready", $0) }, scheduled.map { condition("PodScheduled", $0) }]
+        return KubeObject([
+            "metadata": ["name": .string(uid), "uid": .string(uid), "creationTimestamp": text(created)],
+            "status": [
+                "containerStatuses": [["name": "server", "restartCount": JSONValue(restarts)]],
+                "conditions": .array(conditions.compactMap(\.self)),
+            ],
+        ])
+    }
+
+    @Test("time zones: Berlin is an hour ahead in winter and two in summer, and nobody knows Atlantis")
+    func zones() throws {
+        let winter = try #require(WallTime(rfc3339: "2026-11-28T12:00:00Z"))
+        let summer = try #require(WallTime(rfc3339: "2026-07-28T12:00:00Z"))
+        #expect(ScheduleClock.offset(of: "Europe/Berlin", at: winter) == 3600)
+        #expect(ScheduleClock.offset(of: "Europe/Berlin", at: summer) == 7200)
+        #expect(ScheduleClock.offset(of: "Atlantis/Capital", at: summer) == nil)
+    }
+}
