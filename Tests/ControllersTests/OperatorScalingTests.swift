@@ -87,6 +87,29 @@ struct OperatorScalingTests {
         }
     }
 
+    @Test("an HPA that KEDA keeps is reported at once as its ScaledObject, whether that may be listed or not")
+    func foreignScaledObject() async throws {
+        let harness = try await loaded([:])
+        try await harness.withOperator { harness in try await harness.expect(.deployments, "m-r1") { _ in true } }
+        var autoscaler = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "keda-hpa-so")
+        let owner = OwnerReference(apiVersion: "keda.sh/v1alpha1", kind: "ScaledObject", name: "so", uid: "u-1")
+        autoscaler.json.set([owner.json], at: "metadata", "ownerReferences")
+        autoscaler["spec"] = [
+            "scaleTargetRef": ["apiVersion": "apps/v1", "kind": "Deployment", "name": "m-r1"], "maxReplicas": 3,
+        ]
+        try await harness.client.create(.horizontalPodAutoscalers, autoscaler)
+        try await harness.withOperator { harness in
+            try await bringUp(harness)
+            let model = try await harness.expect(.modelDeployments, "m") {
+                ConditionSet($0)["ScalingActive"]?.reason == "ForeignAutoscaler"
+                    || $0["status", "scaling", "recentChanges"] != nil
+            }
+            let message = ConditionSet(model)["ScalingActive"]?.message ?? ""
+            #expect(message.hasPrefix("ScaledObject so scales Deployment m-r1,"))
+            #expect(try await harness.client.get(.deployments, OperatorHarness.key("m-r1"))["spec", "replicas"] == 1)
+        }
+    }
+
     @Test("a model at rest has no replica and is ready; the annotation on its Service wakes it")
     func wakes() async throws {
         let harness = try await loaded(["scaleToZero": ["idleSeconds": 10]])

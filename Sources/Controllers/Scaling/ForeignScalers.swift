@@ -72,8 +72,7 @@ struct ForeignScalers: Service {
     /// Notes which models are aimed at by the HPAs that are watched and by these ScaledObjects.
     private func note(scaled: [KubeObject]) {
         guard !scaled.isEmpty || stores.foreignAutoscalers.count > 0 || state.hasForeign else { return }
-        // KEDA makes an HPA for each ScaledObject: the ScaledObject is what a person has to change.
-        let made = stores.foreignAutoscalers.all().filter { $0.controller?.kind != "ScaledObject" }
+        let made = stores.foreignAutoscalers.all()
         let found = Self.targets(made + scaled, models: stores.models.keys(), deployments: stores.deployments)
         for key in state.setForeign(found) {
             logger.info("another scaler", metadata: ["model": "\(key)", "found": "\(found[key] ?? "gone")"])
@@ -104,8 +103,8 @@ struct ForeignScalers: Service {
     ) -> [ObjectKey: String] {
         let known = Set(models)
         var found: [ObjectKey: String] = [:]
-        for scaler in scalers.sorted(by: { ($0.kind, $0.key) < ($1.kind, $1.key) }) {
-            let target = scaler["spec", "scaleTargetRef"]
+        let named = scalers.map { (culprit: culprit($0), target: $0["spec", "scaleTargetRef"], key: $0.key) }
+        for (culprit, target, scaler) in named.sorted(by: { ($0.culprit, $0.key) < ($1.culprit, $1.key) }) {
             guard let name = target?["name"]?.string else { continue }
             // KEDA's default kind is Deployment.
             let kind = target?["kind"]?.string ?? "Deployment"
@@ -120,8 +119,14 @@ struct ForeignScalers: Service {
             default: model = nil
             }
             guard let model, known.contains(model), found[model] == nil else { continue }
-            found[model] = "\(scaler.kind) \(scaler.name) scales \(kind) \(name)"
+            found[model] = "\(culprit) scales \(kind) \(name)"
         }
         return found
+    }
+
+    /// What a person has to change: of an HPA that KEDA keeps for a ScaledObject, that one.
+    private static func culprit(_ scaler: KubeObject) -> String {
+        let owner = scaler.controller.flatMap { $0.kind == scaledObjects.kind ? $0.name : nil }
+        return owner.map { "\(scaledObjects.kind) \($0)" } ?? "\(scaler.kind) \(scaler.name)"
     }
 }
