@@ -135,6 +135,11 @@ struct ExternalMetricsTests {
         #expect(item?.at("metric", "name") == "modelfleet_requests_in_flight")
         let other = Self.selector.replacing("%3Dm", with: "%3Dn")
         #expect(try await get(api, "\(root)/pods/*/modelfleet_requests_in_flight?\(other)").code == 404)
+        let queue = "\(root)/pods/*/modelfleet_queue_length?\(Self.selector)&metricLabelSelector="
+        for (labels, code) in [("", 200), ("%21path", 200), ("path%3Dv1", 404), ("path", 404), ("%3D%3D", 400)] {
+            #expect(try await get(api, queue + labels).code == code, "\(labels)")
+        }
+        #expect(try await get(api, queue + "path").json["message"]?.string?.contains("have no labels") == true)
         let one = try await get(api, root.replacing("v1beta2", with: "v1beta1") + "/pods/m-1/modelfleet_queue_length")
         #expect(one.json["items"]?[0]?["metricName"] == "modelfleet_queue_length")
         #expect(one.json["items"]?[0]?["value"] == "11")
@@ -142,6 +147,8 @@ struct ExternalMetricsTests {
         let model = try await get(api, "\(root)/modeldeployments.modelfleet.dev/m/modelfleet_queue_length")
         #expect(model.json["items"]?[0]?["value"] == "11")
         #expect(model.json["items"]?[0]?.at("describedObject", "kind") == "ModelDeployment")
+        let labelled = "\(root)/modeldeployments.modelfleet.dev/m/modelfleet_queue_length?metricLabelSelector=a%3Db"
+        #expect(try await get(api, labelled).code == 404)
         #expect(try await get(api, "\(root)/modeldeployments.modelfleet.dev/n/modelfleet_queue_length").code == 404)
     }
 }

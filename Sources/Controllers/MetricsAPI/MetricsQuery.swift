@@ -82,7 +82,7 @@ enum MetricsQuery: Sendable {
         }
         guard rest.first == "namespaces", rest.count >= 3 else { throw Self.unknownPath }
         let (group, version, namespace) = (parts[1], parts[2], rest[1])
-        let selector = try Self.selector(request.query)
+        let selector = try Self.selector("labelSelector", request.query)
         switch (group, rest.count) {
         case (MetricsDiscovery.external, 3) where version == "v1beta1":
             self = .external(
@@ -92,6 +92,7 @@ enum MetricsQuery: Sendable {
             )
         case (MetricsDiscovery.custom, 5) where MetricsDiscovery.customVersions.contains(version):
             let name = rest[3] == "*" ? nil : rest[3]
+            try Self.checkMetricLabels(request.query)
             switch rest[2] {
             case "pods":
                 let metric = try Self.metric(rest[4], of: ServedMetric.allCases)
@@ -127,17 +128,26 @@ enum MetricsQuery: Sendable {
         return metric
     }
 
-    /// The label selector of a query; everything when there is none.
-    private static func selector(_ query: Substring) throws(APIStatus) -> LabelSelector {
-        guard let text = query.split(separator: "&").first(where: { $0.hasPrefix("labelSelector=") }) else {
+    /// The label selector of this name in a query; everything when there is none.
+    private static func selector(_ name: String, _ query: Substring) throws(APIStatus) -> LabelSelector {
+        guard let text = query.split(separator: "&").first(where: { $0.hasPrefix("\(name)=") }) else {
             return .everything
         }
-        guard let text = PercentText.decoded(text.dropFirst("labelSelector=".utf8.count), plusIsSpace: true) else {
-            throw APIStatus(code: 400, reason: "BadRequest", message: "labelSelector is not percent-encoded UTF-8")
+        guard let text = PercentText.decoded(text.dropFirst(name.utf8.count + 1), plusIsSpace: true) else {
+            throw APIStatus(code: 400, reason: "BadRequest", message: "\(name) is not percent-encoded UTF-8")
         }
         do { return try LabelSelector(parsing: text) } catch {
-            throw APIStatus(code: 400, reason: "BadRequest", message: "labelSelector: \(error)")
+            throw APIStatus(code: 400, reason: "BadRequest", message: "\(name): \(error)")
         }
+    }
+
+    /// Refuses a query for series with certain labels: a value of all of them is no answer to that.
+    private static func checkMetricLabels(_ query: Substring) throws(APIStatus) {
+        guard try !selector("metricLabelSelector", query).matches([:]) else { return }
+        throw notFound(
+            "these metrics have no labels of their own, so that no series matches metricLabelSelector; leave the metric's "
+                + "selector out"
+        )
     }
 
     /// Whether it can be about one model, or one pod, only: who has a value then has all of the answer.
