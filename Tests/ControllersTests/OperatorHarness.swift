@@ -35,9 +35,10 @@ final class OperatorHarness: Sendable {
     /// Runs an operator while `body` runs.
     func withOperator(
         namespaces: [String] = [],
+        configuration: OperatorConfiguration = OperatorConfiguration(),
         _ body: @Sendable @escaping (OperatorHarness) async throws -> Void
     ) async throws {
-        let service = service(namespaces: namespaces)
+        let service = service(namespaces: namespaces, configuration: configuration)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
             group.addTask { try await body(self) }

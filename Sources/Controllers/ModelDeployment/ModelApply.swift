@@ -140,7 +140,8 @@ struct ModelApply: Sendable {
 
     /// The replicas that the whole load needs, by the status; one less while they are replaced.
     private static func demand(_ model: KubeObject, _ state: RolloutState?) -> Int {
-        let demand = model["status", "scaling", "desiredReplicas"]?.int ?? 0
+        let status = model["status"]
+        let demand = ScaleRecord.acted(scaling: status?["scaling"], conditions: status?["conditions"]) ?? 0
         return state?.isReplacing == true ? max(0, demand - 1) : demand
     }
 

@@ -121,6 +121,12 @@ struct ModelObservation {
         deployments.sort { Self.revision(of: $0) < Self.revision(of: $1) }
     }
 
+    /// The count that the last scaling decision acted on: this process's, else the one that status shows.
+    var actedReplicas: Int? {
+        let status = stored["status"]
+        return scaling?.acted ?? ScaleRecord.acted(scaling: status?["scaling"], conditions: status?["conditions"])
+    }
+
     /// Whether a canary is under way.
     var isRollingOut: Bool { rollout?.phase.isActive ?? false }
 

@@ -29,10 +29,10 @@ extension StatusBuilder {
             let message =
                 "\(clause), so the operator leaves the count alone: delete it, or set spec.scaling.engine: External and let it "
                 + "scale the ModelDeployment"
-            return set(active, false, "ForeignAutoscaler", message)
+            return set(active, false, ScaleHindrance.foreign(clause).reason, message)
         case .observing:
             let message = "decisions are reported and not acted on (spec.scaling.mode Observe): \(reason.message)"
-            return set(active, false, "Observing", message, warns: false)
+            return set(active, false, ScaleHindrance.observing.reason, message, warns: false)
         case nil: break
         }
         if record.inputs?.policy.isPaused == true {

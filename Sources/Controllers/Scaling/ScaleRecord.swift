@@ -30,6 +30,20 @@ struct ScaleRecord: Sendable, Hashable {
     /// The decisions before this one, or this one, that changed the count, the newest first.
     var changes: [JSONValue] = []
 
+    /// The count that is acted on: of a decision that is only reported, the one that it was made at.
+    var acted: Int { hindrance == nil ? decision.desired : decision.current }
+
+    /// The same of the last decision that a model's status shows; `nil` without one.
+    /// - Parameters:
+    ///   - scaling: `status.scaling`.
+    ///   - conditions: `status.conditions`, which say whether it is acted on.
+    static func acted(scaling: JSONValue?, conditions: JSONValue?) -> Int? {
+        let active = conditions?.array?.first { $0["type"]?.string == ModelDeploymentCondition.scalingActive }
+        let isReported = active?["reason"]?.string.map(ScaleHindrance.reasons.contains) ?? false
+        let current = isReported ? scaling?.at("lastDecision", "fromReplicas")?.int : nil
+        return current ?? scaling?["desiredReplicas"]?.int
+    }
+
     /// `status.scaling`
     var json: JSONValue {
         var json: JSONValue = [
@@ -104,4 +118,15 @@ enum ScaleHindrance: Sendable, Hashable {
     case observing
     /// Something else scales the same target; a clause says what.
     case foreign(String)
+
+    /// The reason of the condition ScalingActive.
+    var reason: String {
+        switch self {
+        case .observing: "Observing"
+        case .foreign: "ForeignAutoscaler"
+        }
+    }
+
+    /// All reasons.
+    static let reasons: Set<String> = [observing.reason, foreign("").reason]
 }

@@ -108,17 +108,24 @@ struct ScalingLoop: Service {
             sinceLast: entry.decided.map { now - $0 },
             now: now
         )
+        let hindrance = hindrance(observation)
         // While both tracks carry the load in shares, the count is the demand: neither Deployment has it.
         let isShared = observation.rollout?.isSharing == true
-        if isShared {
-            let desired = observation.stored["status", "scaling", "desiredReplicas"]?.int
-            share(&input, observation, desired: entry.record?.decision.desired ?? desired)
+        if isShared || hindrance != nil && observation.isRollingOut {
+            var conditions: JSONValue? { stores.models.stored(key)?.value(at: "status", "conditions") }
+            let acted = entry.record?.acted ?? ScaleRecord.acted(scaling: shown, conditions: conditions)
+            if isShared {
+                share(&input, observation, acted: acted)
+            } else {
+                // The Deployment may be seen to have given replicas up before the status that says so is.
+                input.replicas = max(input.replicas, acted ?? 0)
+            }
         }
         input.coldStartSeconds = entry.coldStarts.look(at: observation.pods(of: revision))
         let decision = entry.autoscaler.decide(input)
         entry.decided = now
         var record = record(decision, entry: entry, signals: seen, revision: revision, now: now)
-        record.hindrance = hindrance(observation)
+        record.hindrance = hindrance
         let acts = decision.isChange && record.hindrance == nil
         if acts, !isShared, decision.desired < decision.current {
             await mark(observation, revision: revision, decision, now: now)
@@ -136,8 +143,8 @@ struct ScalingLoop: Service {
     }
 
     /// Puts the demand in the place of the stable track's count.
-    private func share(_ input: inout ScaleObservation, _ observation: ModelObservation, desired: Int?) {
-        input.replicas = max(0, desired ?? input.replicas)
+    private func share(_ input: inout ScaleObservation, _ observation: ModelObservation, acted: Int?) {
+        input.replicas = max(0, acted ?? input.replicas)
         let tracks = [observation.rollout?.stableRevision, observation.rollout?.canaryRevision].compactMap(\.self)
         let ready = Set(tracks).reduce(0) { $0 + observation.readyReplicas($1) }
         input.readyReplicas = min(input.replicas, max(0, ready - input.unreadReplicas))

@@ -42,7 +42,7 @@ struct RolloutView {
         )
     }
 
-    /// The replicas that the whole load needs: what the stable track has, or while both tracks share them what the scaling decided.
+    /// The replicas that the whole load needs: what the stable track has, or while both tracks share them what the scaling acted on.
     func demand(_ stable: Int?) -> Int? {
         let model = observation.model
         let asked = stable.flatMap { observation.deployment($0)?["spec", "replicas"]?.int }
@@ -50,8 +50,7 @@ struct RolloutView {
         if model.scaling.engine != .direct, let replicas = model.replicas {
             return min(model.scaling.maxReplicas, max(model.scaling.minReplicas, replicas))
         }
-        return observation.scaling?.decision.desired ?? model.object["status", "scaling", "desiredReplicas"]?.int
-            ?? asked
+        return observation.actedReplicas ?? asked
     }
 
     /// Why a revision with this fingerprint was given up by the machine, where that is the last that is known of it.
