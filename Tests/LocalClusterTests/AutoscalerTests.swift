@@ -35,10 +35,29 @@ struct AutoscalerTests {
         }
     }
 
+    /// An API server that may refuse to write the scale of Deployments.
+    private final class Refusing: HTTPExchange {
+        let isOn = Mutex(false)
+        let server: APIServer
+
+        init(_ server: APIServer) { self.server = server }
+
+        func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+            guard isOn.withLock({ $0 }), request.path.hasSuffix("/deployments/model/scale"), request.head.method != .get
+            else { return try await server.exchange(request) }
+            let status: JSONValue = [
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
+                "message": "the scale is locked",
+            ]
+            return HTTPResponseMessage(status: .forbidden, contentType: "application/json", bytes: status.encoded())
+        }
+    }
+
     /// A Deployment of 2 with an autoscaler that wants 5 of a queue for each replica, at most 10.
     private struct World {
         let time = ManualTime()
         let adapter = Adapter()
+        let api: Refusing
         let client: KubeClient
         let reconciler: AutoscalerReconciler
         static let key = ObjectKey(namespace: "default", name: "model")
@@ -49,7 +68,8 @@ struct AutoscalerTests {
                 random: SeededRandom(seed: 3),
                 aggregation: adapter
             )
-            client = KubeClient(exchange: APIServer(configuration: configuration))
+            api = Refusing(APIServer(configuration: configuration))
+            client = KubeClient(exchange: api)
             reconciler = AutoscalerReconciler(
                 client: client,
                 memory: AutoscalerMemory(),
@@ -164,5 +184,22 @@ struct AutoscalerTests {
         #expect(try await world.condition("AbleToScale") == "True ScaleDownStabilized")
         world.time.advance(by: .seconds(20))
         #expect(try await world.look(queue: 5) == 1)
+    }
+
+    @Test("a count that couldn't be written uses up no rate, and its recommendation still keeps the count from falling")
+    func refused() async throws {
+        let slow: JSONValue = ["scaleUp": ["policies": [["type": "Pods", "value": 1, "periodSeconds": 600]]]]
+        let world = try await World(behavior: slow)
+        #expect(try await world.look(queue: 10) == 2)
+        world.time.advance(by: .seconds(290))
+        world.api.isOn.withLock { $0 = true }
+        #expect(try await world.look(queue: 1000) == 2)
+        #expect(try await world.condition("AbleToScale") == "False FailedUpdateScale")
+        world.api.isOn.withLock { $0 = false }
+        world.time.advance(by: .seconds(20))
+        #expect(try await world.look(queue: 5) == 2, "10 were recommended 20 s ago")
+        #expect(try await world.condition("AbleToScale") == "True ScaleDownStabilized")
+        #expect(try await world.look(queue: 1000) == 3)
+        #expect(try await world.look(queue: 1000) == 3, "one in ten minutes")
     }
 }

@@ -36,7 +36,7 @@ struct AutoscalerReconciler: Reconciler {
                 namespace: autoscaler.namespace ?? ""
             )
             let spec = AutoscalerSpec(autoscaler)
-            try await scale(&turn, target, spec, memory.behavior(key, uid: uid, spec: spec))
+            await scale(&turn, target, spec, memory.behavior(key, uid: uid, spec: spec))
         } catch let error where !(error is CancellationError) {
             let message = (error as? KubeError)?.message ?? "\(error)"
             turn.condition("AbleToScale", .isFalse, "FailedGetScale", Self.noScale + message)
@@ -60,7 +60,7 @@ struct AutoscalerReconciler: Reconciler {
         _ target: ScaleTarget,
         _ spec: AutoscalerSpec,
         _ remembered: HPABehavior
-    ) async throws {
+    ) async {
         turn.condition(
             "AbleToScale",
             .isTrue,
@@ -78,25 +78,34 @@ struct AutoscalerReconciler: Reconciler {
             )
             return
         }
-        let wanted: (count: Int, why: String)?
         if target.wanted > spec.maxReplicas {
-            wanted = (spec.maxReplicas, "Current number of replicas above Spec.MaxReplicas")
-        } else if target.wanted < spec.minReplicas {
-            wanted = (spec.minReplicas, "Current number of replicas below Spec.MinReplicas")
-        } else {
-            var behavior = remembered
-            wanted = await byMetrics(&turn, target, spec, &behavior)
-            if let wanted, wanted.count != target.wanted {
-                try await rescale(&turn, target, to: wanted.count, why: wanted.why)
-            }
-            // What a failed write would have changed is not remembered.
-            memory.keep(turn.autoscaler, behavior)
+            let why = "Current number of replicas above Spec.MaxReplicas"
+            _ = await rescale(&turn, target, to: spec.maxReplicas, why: why)
             return
         }
-        if let wanted { try await rescale(&turn, target, to: wanted.count, why: wanted.why) }
+        if target.wanted < spec.minReplicas {
+            let why = "Current number of replicas below Spec.MinReplicas"
+            _ = await rescale(&turn, target, to: spec.minReplicas, why: why)
+            return
+        }
+        var behavior = remembered
+        guard let wanted = await byMetrics(&turn, target, spec, &behavior) else { return }
+        if wanted.count != target.wanted, await !rescale(&turn, target, to: wanted.count, why: wanted.why) {
+            // What wasn't written uses up no rate. The recommendation counts all the same: given at that very count, it is all
+            // that is remembered.
+            behavior = remembered
+            _ = behavior.normalized(wanted.recommended, current: wanted.recommended, seconds: turn.now.seconds)
+        }
+        memory.keep(turn.autoscaler, behavior)
     }
 
-    private func rescale(_ turn: inout AutoscalerTurn, _ target: ScaleTarget, to count: Int, why: String) async throws {
+    /// Writes the count; answers whether it was written.
+    private func rescale(
+        _ turn: inout AutoscalerTurn,
+        _ target: ScaleTarget,
+        to count: Int,
+        why: String
+    ) async -> Bool {
         do {
             try await client.setReplicas(count, of: target.type, target.key)
         } catch {
@@ -108,7 +117,7 @@ struct AutoscalerReconciler: Reconciler {
                 reason: "FailedRescale",
                 message: "New size: \(count); reason: \(why); error: \(error.message)"
             )
-            return
+            return false
         }
         turn.desiredReplicas = count
         turn.rescaled()
@@ -124,15 +133,17 @@ struct AutoscalerReconciler: Reconciler {
             reason: "SuccessfulRescale",
             message: "New size: \(count); reason: \(why)"
         )
+        return true
     }
 
-    /// The count that the metrics ask for, stabilized and within the limits; `nil` where nothing may change.
+    /// The count that the metrics ask for, within the bounds as `recommended`, then stabilized and within the limits as
+    /// `count`; `nil` where nothing may change.
     private func byMetrics(
         _ turn: inout AutoscalerTurn,
         _ target: ScaleTarget,
         _ spec: AutoscalerSpec,
         _ behavior: inout HPABehavior
-    ) async -> (count: Int, why: String)? {
+    ) async -> (recommended: Int, count: Int, why: String)? {
         let reader = AutoscalerMetrics(
             client: client,
             target: target,
@@ -177,6 +188,6 @@ struct AutoscalerReconciler: Reconciler {
         let count = behavior.normalized(bounded, current: target.wanted, seconds: turn.now.seconds)
         turn.limited(recommended: best.replicas, bounded: bounded, count: count, current: target.wanted, spec)
         let why = best.replicas > target.wanted ? "\(best.name) above target" : "All metrics below target"
-        return (count, why)
+        return (bounded, count, why)
     }
 }
