@@ -41,6 +41,70 @@ struct HandoverTests {
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 2)
     }
 
+    @Test(
+        "from the operator to something else, whatever spec.replicas said before, unless it is changed with the engine"
+    )
+    func toOutside() async throws {
+        for (asked, count) in [(nil, 1), (3, 3)] as [(Int?, Int)] {
+            let harness = try await ReconcilerHarness()
+            try await harness.patchModel(["replicas": 4, "scaling": ["maxReplicas": 9]])
+            for _ in 0..<3 { try await harness.reconcile() }
+            #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] ?? 1 == 1)
+            var patch: JSONValue = ["scaling": ["engine": "External"]]
+            if let asked { patch["replicas"] = JSONValue(asked) }
+            try await harness.patchModel(patch)
+            for _ in 0..<4 { _ = try? await harness.reconcile() }
+            #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"]?.int == count)
+            #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] ?? 1 == JSONValue(count))
+            try await harness.patchModel(["replicas": 4])
+            for _ in 0..<2 { try await harness.reconcile() }
+            #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4)
+        }
+    }
+
+    @Test("while the engine can't be changed yet, the count isn't taken for handed over")
+    func blocked() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.patchModel(["replicas": 4, "scaling": ["maxReplicas": 9]])
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.patchModel(["scaling": ["engine": "External"], "runtime": ["name": "nowhere"]])
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await harness.condition("Progressing")?.reason == "NoRuntime")
+        try await harness.patchModel(["runtime": .null])
+        for _ in 0..<4 { _ = try? await harness.reconcile() }
+        #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 1)
+    }
+
+    @Test(
+        "while a rollout shares the load, all that runs is handed over",
+        arguments: ["HorizontalPodAutoscaler", "External"]
+    )
+    func shared(engine: String) async throws {
+        let spec: JSONValue = [
+            "model": ["format": ["name": "onnx"], "uri": "file:///models/m.onnx", "version": "1"], "replicas": 9,
+            "scaling": ["minReplicas": 4, "maxReplicas": 10],
+            "rollout": [
+                "strategy": "Canary", "dynamicStableScale": true, "steps": [["setWeight": 50], ["pause": [:]]],
+            ],
+        ]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        for _ in 0..<4 { try await harness.reconcile() }
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        for _ in 0..<6 { try await harness.reconcile() }
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 2)
+        try await harness.setStatus("m-r1", replicas: 2, ready: 2)
+        try await harness.patchModel(["scaling": ["engine": .string(engine), "minReplicas": 1]])
+        for _ in 0..<6 { _ = try? await harness.reconcile() }
+        #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 4)
+        for name in ["m-r1", "m-r2"] {
+            #expect(try await harness.get(.deployments, name)["spec", "replicas"] == 2)
+        }
+    }
+
     @Test("the cold start is measured from creation to readiness, once a pod, and goes on from status")
     func coldStarts() throws {
         let old = Self.pod("a", created: 0, ready: 10)

@@ -103,11 +103,20 @@ extension ModelPlan {
             }
         }
         planService(observation, bodies, decision, demand: base(seen))
-        let serving = decision.rootRevision ?? decision.stableRevision
-        planAutoscaler(observation, bodies, current: observation.deployment(serving)?["spec", "replicas"]?.int)
+        planAutoscaler(observation, bodies, current: running(observation, decision, seen))
         if decision.canaryServiceRevision == nil, let service = observation.canaryService {
             actions.append(.delete(.services, service.key))
         }
+    }
+
+    /// The count that runs: while both tracks share the load, neither Deployment has it.
+    private func running(_ observation: ModelObservation, _ decision: RolloutDecision, _ seen: RolloutObservation)
+        -> Int?
+    {
+        if observation.rollout?.isSharing == true { return seen.demand }
+        let stable = observation.model.isHandover ? observation.stableRevision : nil
+        let serving = stable ?? decision.rootRevision ?? decision.stableRevision
+        return observation.deployment(serving)?["spec", "replicas"]?.int
     }
 
     private static func isForced(_ decision: RolloutDecision) -> Bool {

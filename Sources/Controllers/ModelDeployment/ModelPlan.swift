@@ -144,6 +144,9 @@ struct ModelPlan {
 
     mutating func look(in rest: Duration) { recheck = min(recheck ?? rest, rest) }
 
+    /// The HPA, and the count that it, or whoever else scales from now on, starts from.
+    ///
+    /// What was at rest starts from the fewest replicas, since 0 says "switched off".
     mutating func planAutoscaler(_ observation: ModelObservation, _ bodies: RenderedBodies, current: Int?) {
         let model = observation.model
         if model.scaling.engine == .horizontalPodAutoscaler, let body = bodies.autoscaler {
@@ -153,7 +156,7 @@ struct ModelPlan {
         }
         // Without a count the scale subresource says 0, which an HPA takes for "switched off".
         if model.scaling.engine != .direct, model.replicas == nil || model.isHandover {
-            let count = handedOver(observation) ?? Self.clamped(current ?? Self.initialReplicas(model), model)
+            let count = Self.clamped(current ?? Self.initialReplicas(model), model)
             if count != model.replicas { actions.append(.scale(.modelDeployments, model.object.key, count)) }
         }
     }
@@ -162,13 +165,6 @@ struct ModelPlan {
     /// until now.
     func externalReplicas(_ model: ModelDeployment) -> Int? {
         model.scaling.engine == .direct || model.isHandover ? nil : model.replicas.map { Self.clamped($0, model) }
-    }
-
-    /// The running count that an HPA starts from, within its bounds: what was at rest gets the fewest, since 0 says
-    /// "switched off".
-    private func handedOver(_ observation: ModelObservation) -> Int? {
-        guard observation.model.isHandover, let serving = observation.stableRevision else { return nil }
-        return observation.deployment(serving)?["spec", "replicas"]?.int.map { Self.clamped($0, observation.model) }
     }
 
     mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {

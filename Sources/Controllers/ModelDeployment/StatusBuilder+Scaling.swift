@@ -10,13 +10,18 @@ extension StatusBuilder {
     mutating func fillScaling() {
         let engine = observation.model.scaling.engine
         guard engine == .direct else { return fillForeignEngine(engine) }
+        fillDirect()
+        status.set(observation.model.replicas.map { JSONValue($0) }, at: "scaling", "unusedReplicas")
+    }
+
+    private mutating func fillDirect() {
         let active = ModelDeploymentCondition.scalingActive
         guard let record = observation.scaling else {
             // After a restart the last decision stays until there is a new one; a new model gets its first count.
             let count = observation.stableRevision.flatMap { observation.deployment($0)?["spec", "replicas"] }
             let first = count ?? JSONValue(observation.model.scaling.minReplicas)
             status["scaling"] = observation.model.object["status", "scaling"] ?? ["desiredReplicas": first]
-            status.set(.string(engine.rawValue), at: "scaling", "engine")
+            status.set(.string(ModelDeployment.Engine.direct.rawValue), at: "scaling", "engine")
             if conditions[active] == nil {
                 set(active, false, "NoDecisionYet", "no metrics were read yet", warns: false)
             }

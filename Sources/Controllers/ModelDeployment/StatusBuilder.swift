@@ -37,6 +37,8 @@ struct StatusBuilder {
         set(ModelDeploymentCondition.progressing, false, blocked.reason, blocked.message)
         set(ModelDeploymentCondition.rolloutHealthy, false, blocked.reason, blocked.message, warns: ready > 0)
         fillScaling()
+        // The count is still to be handed over.
+        if observation.model.isHandover { status["scaling"] = observation.stored["status", "scaling"] }
         status["summary"] = .string(blocked.reason)
         status["conditions"] = conditions.json
     }

@@ -97,6 +97,8 @@ struct ScaleRecord: Sendable, Hashable {
         var json = json
         json.set(nil, at: "lastDecision", "time")
         json.set(nil, at: "lastDecision", "inputs")
+        // No part of a decision.
+        json["unusedReplicas"] = nil
         let signals = json.at("lastDecision", "signals")?.array?.map { signal -> JSONValue in
             var signal = signal
             signal["ageSeconds"] = nil

@@ -115,6 +115,7 @@ extension ModelDeployment {
                 of: decision("A decision that changed the count."),
                 limit: 10
             ),
+            "unusedReplicas": .integer("What spec.replicas says while it has no effect.", from: 0),
         ]
     )
 

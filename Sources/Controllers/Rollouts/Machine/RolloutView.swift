@@ -47,7 +47,7 @@ struct RolloutView {
         let model = observation.model
         let asked = stable.flatMap { observation.deployment($0)?["spec", "replicas"]?.int }
         guard observation.rollout?.isSharing == true else { return asked }
-        if model.scaling.engine != .direct, let replicas = model.replicas {
+        if model.scaling.engine != .direct, !model.isHandover, let replicas = model.replicas {
             return min(model.scaling.maxReplicas, max(model.scaling.minReplicas, replicas))
         }
         return observation.actedReplicas ?? asked
