@@ -21,6 +21,8 @@ public enum FleetAPI {
     public static let revisionHashAnnotation = "modelfleet.dev/revision-hash"
     /// The annotation with the model version that a revision serves.
     public static let versionAnnotation = "modelfleet.dev/version"
+    /// The annotation with the name of the ServingRuntime that a revision was rendered with, whose metrics its pods have.
+    public static let runtimeAnnotation = "modelfleet.dev/runtime"
     /// The annotation with the fingerprint of the body that was applied last: a field that is rendered no longer makes
     /// it differ, and the next apply removes the field.
     public static let appliedHashAnnotation = "modelfleet.dev/applied-hash"

@@ -139,6 +139,15 @@ struct ModelObservation {
     /// The pods of a revision.
     func pods(of revision: Int) -> [KubeObject] { pods.filter { Self.revision(of: $0) == revision } }
 
+    /// The runtime whose metrics a revision's pods have: the one that it was rendered with, or where that isn't noted or is gone, the one
+    /// of the spec; `nil` where that can't be found either.
+    func runtime(of revision: Int) -> ServingRuntime? {
+        let noted = deployment(revision)?.annotation(FleetAPI.runtimeAnnotation)
+        if let noted, let runtime = runtimes.first(where: { $0.object.name == noted }) { return runtime }
+        guard case .found(let runtime) = ServingRuntime.choose(for: model, among: runtimes) else { return nil }
+        return runtime
+    }
+
     /// Why a revision's replicas don't get ready, where that is known.
     func failure(of revision: Int) -> PodFailure? {
         let pods = pods(of: revision)

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import FleetAPI
 import KubeRuntime
 
 /// What an observation reads of the objects that its stores keep.
@@ -12,12 +13,12 @@ struct ObservedParts: Sendable {
 
     /// All.
     static let everything = ObservedParts(models: .everything, deployments: .everything)
-    /// What a scaling decision looks at: no earlier decision, no pod template.
+    /// What a scaling decision looks at: no earlier decision, no pod template, whose rendering an annotation has too.
     static let scaling = ObservedParts(
         models: .everything
             .dropping("status", "scaling", "lastDecision").dropping("status", "scaling", "recentChanges")
             .dropping("status", "conditions").dropping("status", "history"),
         deployments: .everything.keepingOnly(["metadata", "spec", "status"]).keepingOnly(["replicas"], at: "spec")
-            .dropping("metadata", "annotations")
+            .keepingOnly([FleetAPI.runtimeAnnotation], at: "metadata", "annotations")
     )
 }

@@ -40,6 +40,7 @@ struct ModelRenderer: Sendable {
         var deployment = KubeObject(try templates.render("deployment", context: context))
         deployment.setAnnotation(FleetAPI.revisionHashAnnotation, to: hash)
         deployment.setAnnotation(FleetAPI.versionAnnotation, to: input.model.versionName)
+        deployment.setAnnotation(FleetAPI.runtimeAnnotation, to: input.runtime.object.name)
         var canaryService: KubeObject?
         if let canary {
             select(canary, hash: hash, of: input, in: &context)

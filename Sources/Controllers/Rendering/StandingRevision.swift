@@ -30,6 +30,7 @@ enum StandingRevision {
         }
         let version = template.at("metadata", "labels", "app.kubernetes.io/version")?.string
         body.setAnnotation(FleetAPI.versionAnnotation, to: version ?? live.annotation(FleetAPI.versionAnnotation))
+        body.setAnnotation(FleetAPI.runtimeAnnotation, to: live.annotation(FleetAPI.runtimeAnnotation))
         return body
     }
 }

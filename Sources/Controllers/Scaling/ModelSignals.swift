@@ -24,11 +24,11 @@ struct ModelSignals: Sendable {
         self.poller = poller
     }
 
-    /// The signals of the serving revision, with the demand that other revisions of the model carry.
+    /// The signals of the serving revision, with the demand that other revisions of the model carry. Each is read by the runtime that it
+    /// was rendered with.
     func read(
         _ observation: ModelObservation,
         serving: Int,
-        runtime: ServingRuntime,
         watched: inout [ScrapeGroup: [ScrapeTarget]]
     ) -> TrackSignals {
         let key = observation.stored.key
@@ -42,14 +42,16 @@ struct ModelSignals: Sendable {
         var groups: [ScrapeGroup: [ScrapeTarget]] = [:]
         for deployment in observation.deployments {
             let revision = ModelObservation.revision(of: deployment)
-            let targets = Self.targets(observation.pods(of: revision), runtime: runtime)
+            let pods = observation.pods(of: revision)
             // Nothing to scrape, nothing to remember: most models of a large fleet may be like that.
-            if !targets.isEmpty { groups[ScrapeGroup(key, revision: revision)] = targets }
-        }
-        for group in watched.keys where groups[group] == nil { board.forget(group.name) }
-        for (group, targets) in groups.sorted(by: { $0.key < $1.key }) {
+            guard !pods.isEmpty, let runtime = observation.runtime(of: revision) else { continue }
+            let targets = Self.targets(pods, runtime: runtime)
+            guard !targets.isEmpty else { continue }
+            let group = ScrapeGroup(key, revision: revision)
+            groups[group] = targets
             board.watch(group.name, targets: targets, mapping: mappings.mapping(of: runtime), interval: interval)
         }
+        for group in watched.keys where groups[group] == nil { board.forget(group.name) }
         watched = groups
         var signals = board.signals(of: ScrapeGroup(key, revision: serving).name, staleAfter: Self.staleAfter)
         for group in groups.keys.sorted() where group.revision != serving {

@@ -9,12 +9,11 @@ import Telemetry
 
 extension ScalingLoop {
     /// Reads the signals of a model that an HPA scales and keeps them for the metrics API, without deciding.
-    func offer(_ key: ObjectKey, _ observation: ModelObservation, revision: Int, runtime: ServingRuntime, now: WallTime)
-    {
+    func offer(_ key: ObjectKey, _ observation: ModelObservation, revision: Int, now: WallTime) {
         // Nothing of an earlier engine stays: the autoscaler and what status shows of it start anew.
         var entry = ScalingState.Entry(policy: observation.model.scalingPolicy, shown: nil)
         entry.watched = state.watched(key)
-        let seen = signals.read(observation, serving: revision, runtime: runtime, watched: &entry.watched)
+        let seen = signals.read(observation, serving: revision, watched: &entry.watched)
         var readings: [Signal: ExternalReading] = [:]
         for signal in Signal.allCases {
             let target = observation.model.scaling.targets.first { $0.signal == signal.rawValue }?.value ?? 0

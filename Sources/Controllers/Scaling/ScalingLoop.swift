@@ -85,7 +85,7 @@ struct ScalingLoop: Service {
         let now = time.now()
         guard let observation = ModelObservation(key, stores: stores, scaling: nil, keeping: .scaling, time: now),
             let revision = observation.stableRevision, let deployment = observation.deployment(revision),
-            case .found(let runtime) = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
+            observation.runtime(of: revision) != nil
         else {
             // A decision that was under way when the model went has left its memory behind.
             if !stores.models.contains(key) { state.forget(key) }
@@ -94,13 +94,13 @@ struct ScalingLoop: Service {
         switch observation.model.scaling.engine {
         case .direct: break
         case .horizontalPodAutoscaler:
-            return offer(key, observation, revision: revision, runtime: runtime, now: now)
+            return offer(key, observation, revision: revision, now: now)
         case .external: return state.forget(key)
         }
         // Read where nothing is remembered, since it is long.
         var shown: JSONValue? { stores.models.stored(key)?.value(at: "status", "scaling") }
         var entry = state.take(key, policy: observation.model.scalingPolicy, shown: shown)
-        let seen = signals.read(observation, serving: revision, runtime: runtime, watched: &entry.watched)
+        let seen = signals.read(observation, serving: revision, watched: &entry.watched)
         var input = ScaleObservation(
             observation,
             deployment: deployment,

@@ -67,6 +67,15 @@ struct AnalysisFeedBoardTests {
         ])
     }
 
+    private func deployment(_ revision: Int, runtime: String) -> KubeObject {
+        var deployment = KubeObject(.deployments, namespace: "default", name: "m-r\(revision)")
+        deployment.labels = [FleetAPI.modelLabel: "m", FleetAPI.revisionLabel: "\(revision)"]
+        deployment.setAnnotation(FleetAPI.runtimeAnnotation, to: runtime)
+        let owner = OwnerReference(apiVersion: "modelfleet.dev/v1alpha1", kind: "ModelDeployment", name: "m", uid: "u")
+        deployment.json.set([owner.json], at: "metadata", "ownerReferences")
+        return deployment
+    }
+
     @Test("scrapes what scaling doesn't, looks at both tracks, and stops when it is told to forget")
     func own() async throws {
         let (time, pages) = (ManualTime(), Pages())
@@ -84,11 +93,17 @@ struct AnalysisFeedBoardTests {
         stores.pods.replaceAll([
             pod("s", revision: 1, address: "10.0.0.1"), pod("c", revision: 2, address: "10.0.0.2"),
         ])
-        let runtime = ServingRuntime(ServingRuntime.builtIn)
+        // The canary's runtime has another port than that of the spec.
+        var runtime = ServingRuntime.builtIn
+        runtime.json.set("other", at: "metadata", "name")
+        runtime.json.set([["name": "onnx", "autoSelect": false]], at: "spec", "supportedModelFormats")
+        runtime.json.set(8081, at: "spec", "port")
+        stores.runtimes.replaceAll([ServingRuntime.builtIn, runtime])
+        stores.deployments.replaceAll([deployment(2, runtime: "other")])
         let key = OperatorHarness.key("m")
         func look() throws -> AnalysisLook {
             let observation = ModelObservation(key, stores: stores, scaling: nil, time: time.now())
-            return feed.look(try #require(observation), canary: 2, stable: 1, runtime: runtime, warmup: .seconds(30))
+            return feed.look(try #require(observation), canary: 2, stable: 1, warmup: .seconds(30))
         }
         func run(until isDone: () -> Bool) async {
             await withTaskGroup { group in
@@ -101,7 +116,7 @@ struct AnalysisFeedBoardTests {
             }
         }
         pages.answer("10.0.0.1:8080", 1000, errors: 100)
-        pages.answer("10.0.0.2:8080", 100, errors: 90)
+        pages.answer("10.0.0.2:8081", 100, errors: 90)
         #expect(try look() == AnalysisLook(canary: TrackIncrement(), stable: TrackIncrement()))
         await run { pages.reads == [1, 1] }
         let first = try look()
@@ -109,7 +124,7 @@ struct AnalysisFeedBoardTests {
         // The runtime has a histogram of durations, and the page hasn't: that is said.
         #expect(first.canary.remarks.contains { $0.hasPrefix("pod c: no latency: looked for") })
         pages.answer("10.0.0.1:8080", 90, errors: 1)
-        pages.answer("10.0.0.2:8080", 45, errors: 5)
+        pages.answer("10.0.0.2:8081", 45, errors: 5)
         let before = pages.reads
         await run { zip(pages.reads, before).allSatisfy { $0 > $1 } }
         // A page that is on its way isn't on the board yet.

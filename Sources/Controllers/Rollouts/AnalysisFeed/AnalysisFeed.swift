@@ -41,7 +41,6 @@ final class AnalysisFeed: Sendable {
         _ observation: ModelObservation,
         canary: Int,
         stable: Int,
-        runtime: ServingRuntime,
         warmup: Duration
     ) -> AnalysisLook {
         let key = observation.stored.key
@@ -49,6 +48,7 @@ final class AnalysisFeed: Sendable {
         if observation.model.scaling.prometheus != nil || observation.model.scaling.engine == .external {
             suffix = "/analysis"
             for revision in [canary, stable] {
+                guard let runtime = observation.runtime(of: revision) else { continue }
                 let group = ScrapeGroup(key, revision: revision).name + suffix
                 board.watch(
                     group,

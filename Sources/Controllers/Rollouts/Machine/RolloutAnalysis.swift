@@ -21,13 +21,12 @@ struct RolloutAnalysis: Sendable {
         guard let state = observation.rollout, state.phase.isActive, state.phase != .rollingBack, plan.judges,
             observation.traffic?.isAttached == true, let canary = state.canaryRevision,
             state.lookedAt.map({ observation.time - $0 >= plan.interval }) ?? true,
-            case .found(let runtime) = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
+            case .found = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
         else { return nil }
         let look = feed.look(
             observation,
             canary: canary,
             stable: state.stableRevision,
-            runtime: runtime,
             warmup: observation.model.analysisWarmup
         )
         let questions = AnalysisCheck.list(observation.model.rolloutSpec.at("analysis", "checks"))
