@@ -52,7 +52,7 @@ struct RevisionSignalsTests {
         try await harness.setReady("m-r\(revision)", 1)
     }
 
-    @Test("each is read by the runtime that it was rendered with")
+    @Test("each is read by the runtime that it was rendered with, and a pod's start counts when it starts")
     func runtimes() async throws {
         let harness = try await Self.harness()
         try await harness.withOperator(configuration: OperatorConfiguration(hasLocalProxy: true)) { harness in
@@ -78,6 +78,8 @@ struct RevisionSignalsTests {
             }
             #expect(ConditionSet(model)["ScalingActive"]?.reason == "FollowingLoad")
             #expect(model["status", "scaling", "desiredReplicas"] == 4, "11 + 4 waiting, 4 a replica")
+            let seconds = model["status", "scaling", "coldStartSeconds"]?.double ?? 0
+            #expect(seconds > 115 && seconds < 125, "100, and a fifth of the way to 200")
             let stable = try await harness.client.get(.deployments, OperatorHarness.key("m-r1"))
             #expect(stable.annotation(FleetAPI.runtimeAnnotation) == "a")
         }

@@ -121,7 +121,8 @@ struct ScalingLoop: Service {
                 input.replicas = max(input.replicas, acted ?? 0)
             }
         }
-        input.coldStartSeconds = entry.coldStarts.look(at: observation.pods(of: revision))
+        // Of all revisions: a pod that is looked at first when its revision is promoted may have got ready again meanwhile.
+        input.coldStartSeconds = entry.coldStarts.look(at: observation.pods)
         let decision = entry.autoscaler.decide(input)
         entry.decided = now
         var record = record(decision, entry: entry, signals: seen, revision: revision, now: now)
