@@ -79,7 +79,7 @@ public struct OperatorService: Service {
             // The state holds the board, to tell it what is forgotten.
             if let group = ScrapeGroup(named: name) { state?.pageCame(group.model, now: time.now()) }
         }
-        let poller = PrometheusPoller(exchange: scrapeExchange, time: time) { [weak state] group in
+        let poller = PrometheusPoller(exchange: scrapeExchange, time: time, random: random) { [weak state] group in
             state?.pageCame(group.model, now: time.now())
         }
         let signals = ModelSignals(board: board, poller: poller)

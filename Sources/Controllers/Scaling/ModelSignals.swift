@@ -35,8 +35,7 @@ struct ModelSignals: Sendable {
         if let prometheus = observation.model.scaling.prometheus {
             for group in watched.keys { board.forget(group.name) }
             watched = [:]
-            let pods = readyPods(observation.pods(of: serving))
-            return poller.signals(prometheus, of: ScrapeGroup(key, revision: serving), model: observation, pods: pods)
+            return read(observation, serving: serving, from: prometheus)
         }
         let interval = Duration.seconds(observation.model.scaling.intervalSeconds)
         var groups: [ScrapeGroup: [ScrapeTarget]] = [:]
@@ -59,6 +58,28 @@ struct ModelSignals: Sendable {
             signals = signals.adding(demandOf: other)
         }
         return signals
+    }
+
+    private func read(
+        _ observation: ModelObservation,
+        serving: Int,
+        from prometheus: ModelDeployment.Prometheus
+    ) -> TrackSignals {
+        func signals(_ revision: Int, _ pods: [String]) -> TrackSignals {
+            poller.signals(
+                prometheus,
+                of: ScrapeGroup(observation.stored.key, revision: revision),
+                isServing: revision == serving,
+                model: observation,
+                pods: pods
+            )
+        }
+        var sum = signals(serving, readyPods(observation.pods(of: serving)))
+        for revision in observation.deployments.map(ModelObservation.revision) where revision != serving {
+            let pods = readyPods(observation.pods(of: revision))
+            if !pods.isEmpty { sum = sum.adding(demandOf: signals(revision, pods)) }
+        }
+        return sum
     }
 
     /// Stops scraping for a model.

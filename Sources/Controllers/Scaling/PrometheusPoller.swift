@@ -10,15 +10,18 @@ import ServiceLifecycle
 import Synchronization
 import Telemetry
 
-/// Asks the Prometheus servers that models name, in the background: a slow server delays only those who asked for it.
+/// Asks the Prometheus servers that models name, in the background: a slow or dead server delays only those who asked for it.
 final class PrometheusPoller: Service {
     /// The most models that are asked for at one time.
     private static let concurrency = 16
     /// How long what nobody reads any more is asked for.
     private static let patience = Duration.seconds(60)
 
+    /// The most of these that ask servers whose last answer didn't come, or that weren't asked yet.
+    private static let trials = concurrency / 4
+
     private struct Job: Sendable {
-        var source: PrometheusSource
+        var address: PrometheusAddress
         var queries: PrometheusQueries
         var pods: [String]
         var interval: Duration
@@ -28,69 +31,70 @@ final class PrometheusPoller: Service {
         var answer: (signals: TrackSignals, time: WallTime)?
     }
 
+    private struct State {
+        var jobs: [ScrapeGroup: Job] = [:]
+        var servers = PrometheusServers()
+    }
+
     private let exchange: any HTTPExchange
     private let time: any TimeSource
+    private let random: any RandomSource
     private let onAnswer: @Sendable (ScrapeGroup) -> Void
-    private let jobs = Mutex<[ScrapeGroup: Job]>([:])
+    private let state = Mutex(State())
 
     /// A poller without a job.
     init(
         exchange: any HTTPExchange,
         time: any TimeSource,
+        random: any RandomSource,
         onAnswer: @escaping @Sendable (ScrapeGroup) -> Void
     ) {
         self.exchange = exchange
         self.time = time
+        self.random = random
         self.onAnswer = onAnswer
     }
 
     /// The last answer for a group, and the wish for the next one.
+    /// - Parameter isServing: whether the group is the one whose count is decided; of another only what is its own counts.
     func signals(
         _ prometheus: ModelDeployment.Prometheus,
         of group: ScrapeGroup,
+        isServing: Bool,
         model: ModelObservation,
         pods: [String]
     ) -> TrackSignals {
         let now = time.now()
-        let queries = Self.queries(prometheus, group: group, percentile: model.model.scaling.latency?.percentile ?? 95)
+        let percentile = model.model.scaling.latency?.percentile ?? 95
+        let queries = Self.queries(prometheus, group: group, isServing: isServing, percentile: percentile)
         guard let address = PrometheusAddress(prometheus.address) else {
             return Self.missing(pods, "\(prometheus.address) is no address of a Prometheus server")
         }
-        let answer = jobs.withLock { jobs in
-            var job =
-                jobs[group]
-                ?? Job(
-                    source: PrometheusSource(
-                        client: PrometheusClient(exchange: exchange, address: address),
-                        time: time
-                    ),
-                    queries: queries,
-                    pods: pods,
-                    interval: .zero,
-                    due: now,
-                    lastRead: now
-                )
-            if job.queries != queries {
-                job.source = PrometheusSource(
-                    client: PrometheusClient(exchange: exchange, address: address),
-                    time: time
-                )
-                job.queries = queries
-                job.due = now
-                job.answer = nil
+        let interval = Duration.seconds(model.model.scaling.intervalSeconds)
+        let (answer, outage) = state.withLock { state in
+            var job = state.jobs[group]
+            if job?.queries != queries || job?.address != address {
+                // Models that came together aren't asked for together.
+                let due = job == nil ? now + interval * random.unit() : now
+                let isRunning = job?.isRunning ?? false
+                job = Job(address: address, queries: queries, pods: [], interval: .zero, due: due, lastRead: now)
+                job?.isRunning = isRunning
             }
-            job.pods = pods
-            job.interval = .seconds(model.model.scaling.intervalSeconds)
-            job.lastRead = now
-            jobs[group] = job
-            return job.answer
+            job?.pods = pods
+            job?.interval = interval
+            job?.lastRead = now
+            state.jobs[group] = job
+            return (job?.answer, state.servers.outage(address))
         }
-        guard let answer else { return TrackSignals(pending: pods, now: now) }
+        guard let answer else {
+            if let outage { return Self.missing(pods, "Prometheus doesn't answer: \(outage)") }
+            return TrackSignals(pending: pods, now: now)
+        }
         let age = now - answer.time
         guard age <= ModelSignals.staleAfter else {
             return Self.missing(pods, "Prometheus has not answered for \(Int(age.inSeconds)) s")
         }
-        return answer.signals
+        return answer.signals.aged(by: age)
     }
 
     /// Asks until cancelled or shut down.
@@ -108,16 +112,29 @@ final class PrometheusPoller: Service {
 
     private func take() -> [(ScrapeGroup, Job)] {
         let now = time.now()
-        return jobs.withLock { jobs in
-            guard !jobs.isEmpty else { return [] }
-            for (key, job) in jobs where !job.isRunning && now - job.lastRead > Self.patience { jobs[key] = nil }
-            var room = Self.concurrency - jobs.values.count(where: \.isRunning)
+        return state.withLock { state in
+            guard !state.jobs.isEmpty else { return [] }
+            for (key, job) in state.jobs where !job.isRunning && now - job.lastRead > Self.patience {
+                state.jobs[key] = nil
+            }
+            state.servers.keep(Set(state.jobs.values.map(\.address)))
+            var running: [PrometheusAddress: Int] = [:]
+            for job in state.jobs.values where job.isRunning { running[job.address, default: 0] += 1 }
+            var room = Self.concurrency - running.values.reduce(0, +)
+            var trials = Self.trials - running.reduce(0) { $0 + (state.servers.answers($1.key) ? 0 : $1.value) }
             var taken: [(ScrapeGroup, Job)] = []
-            let due = jobs.filter { !$0.value.isRunning && $0.value.due <= now }
+            let due = state.jobs.filter { !$0.value.isRunning && $0.value.due <= now }
             for (key, job) in due.sorted(by: { ($0.value.due, $0.key.name) < ($1.value.due, $1.key.name) })
             where room > 0 {
+                let isTrial = !state.servers.answers(job.address)
+                let open = running[job.address] ?? 0
+                guard !isTrial || trials > 0, state.servers.mayAsk(job.address, running: open, now: now) else {
+                    continue
+                }
                 room -= 1
-                jobs[key]?.isRunning = true
+                if isTrial { trials -= 1 }
+                running[job.address] = open + 1
+                state.jobs[key]?.isRunning = true
                 taken.append((key, job))
             }
             return taken
@@ -125,12 +142,18 @@ final class PrometheusPoller: Service {
     }
 
     private func ask(_ group: ScrapeGroup, _ job: Job) async {
-        let signals = await job.source.signals(job.queries, pods: job.pods)
+        let watched = WatchedExchange(exchange)
+        let client = PrometheusClient(exchange: watched, address: job.address)
+        let signals = await PrometheusSource(client: client, time: time).signals(job.queries, pods: job.pods)
         let now = time.now()
-        jobs.withLock { jobs in
-            jobs[group]?.isRunning = false
-            jobs[group]?.due = now + job.interval
-            if jobs[group]?.queries == job.queries { jobs[group]?.answer = (signals, now) }
+        state.withLock { state in
+            state.servers.note(job.address, outage: watched.outage, now: now, spread: random.unit())
+            state.jobs[group]?.isRunning = false
+            guard let current = state.jobs[group], current.queries == job.queries, current.address == job.address else {
+                return
+            }
+            state.jobs[group]?.due = now + job.interval
+            state.jobs[group]?.answer = (signals, now)
         }
         onAnswer(group)
     }
@@ -138,6 +161,7 @@ final class PrometheusPoller: Service {
     private static func queries(
         _ prometheus: ModelDeployment.Prometheus,
         group: ScrapeGroup,
+        isServing: Bool,
         percentile: Double
     ) -> PrometheusQueries {
         let kinds: [String: SignalKind] = [
@@ -149,11 +173,15 @@ final class PrometheusPoller: Service {
         let values = [
             "namespace": group.model.namespace ?? "", "model": group.model.name, "revision": "\(group.revision)",
         ]
-        return PrometheusQueries(
+        // A total that names no revision has the load of all of them: it counts once.
+        let shared = isServing ? [] : Set(queries.keys.filter { queries[$0]?.contains("${revision}") == false })
+        var asked = PrometheusQueries(
             queries,
             latencyPercentile: percentile,
             lookback: .seconds(prometheus.lookbackSeconds)
-        ).filled(with: values)
+        )
+        asked.sharedTotals = shared
+        return asked.filled(with: values)
     }
 
     private static func missing(_ pods: [String], _ reason: String) -> TrackSignals {

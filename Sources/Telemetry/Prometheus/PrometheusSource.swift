@@ -13,6 +13,8 @@ public struct PrometheusQueries: Sendable, Hashable {
     public var latencyPercentile: Double
     /// How old a sample may be that a query reads.
     public var lookback: Duration
+    /// The signals of which a total isn't this track's alone, since their queries name no revision: it is left out.
+    public var sharedTotals: Set<SignalKind> = []
 
     /// Queries.
     public init(_ queries: [SignalKind: String], latencyPercentile: Double = 95, lookback: Duration = .seconds(60)) {
@@ -61,7 +63,12 @@ public struct PrometheusSource: Sendable {
             }
             var answers: [SignalKind: SignalValue<PrometheusFinding>] = [:]
             for await (signal, answer) in group { answers[signal] = answer }
-            return TrackSignals(answers: answers, pods: pods, percentile: queries.latencyPercentile)
+            return TrackSignals(
+                answers: answers,
+                pods: pods,
+                percentile: queries.latencyPercentile,
+                sharedTotals: queries.sharedTotals
+            )
         }
     }
 
@@ -92,6 +99,7 @@ public struct PrometheusSource: Sendable {
             let reason = "\(answer.series.count) series, which don't all have the label pod; sum them, or sum by (pod)"
             return missing(.contradictory(metric: query, reason))
         }
+        var finding = PrometheusFinding(isPartial: !answer.warnings.isEmpty, age: max(.zero, age))
         var pods: [String: Double] = [:]
         for series in answer.series {
             guard series.value.isFinite, series.value >= 0 else {
@@ -100,13 +108,15 @@ public struct PrometheusSource: Sendable {
                 return missing(.unusable(metric: query, value: series.value))
             }
             guard let pod = series.labels["pod"], isPerPod else {
-                return .value(PrometheusFinding(total: series.value, pods: nil, isPartial: !answer.warnings.isEmpty))
+                finding.total = series.value
+                return .value(finding)
             }
             guard pods.updateValue(series.value, forKey: pod) == nil else {
                 return missing(.contradictory(metric: query, "pod \(pod) is there twice; sum by (pod)"))
             }
         }
-        return .value(PrometheusFinding(total: nil, pods: pods, isPartial: !answer.warnings.isEmpty))
+        finding.pods = pods
+        return .value(finding)
     }
 }
 
@@ -118,6 +128,8 @@ struct PrometheusFinding: Sendable, Hashable {
     var pods: [String: Double]?
     /// Whether the server warned that data may be missing.
     var isPartial: Bool
+    /// How old the values are.
+    var age: Duration = .zero
 }
 
 extension TrackSignals {
@@ -125,7 +137,12 @@ extension TrackSignals {
     ///
     /// A total speaks for all ready replicas, or, when the server warned, for all but one: it may then raise the count and
     /// not lower it. A ready replica that is in no answer is missing.
-    init(answers: [SignalKind: SignalValue<PrometheusFinding>], pods: [String], percentile: Double) {
+    init(
+        answers: [SignalKind: SignalValue<PrometheusFinding>],
+        pods: [String],
+        percentile: Double,
+        sharedTotals: Set<SignalKind> = []
+    ) {
         self.init(parts: [:], now: WallTime(nanoseconds: 0), staleAfter: .zero)
         for signal in SignalKind.allCases {
             guard case .value(let finding)? = answers[signal] else {
@@ -134,15 +151,30 @@ extension TrackSignals {
                 continue
             }
             if let total = finding.total {
+                guard !sharedTotals.contains(signal) else { continue }
                 let missing = finding.isPartial ? min(1, pods.count) : 0
-                set(signal, values: [total], reporting: pods.count - missing, missing: missing, percentile: percentile)
+                set(
+                    signal,
+                    values: [total],
+                    reporting: pods.count - missing,
+                    missing: missing,
+                    percentile: percentile,
+                    age: finding.age
+                )
             } else {
                 let values = pods.compactMap { finding.pods?[$0] }
                 let absent = pods.filter { finding.pods?[$0] == nil }
                 let reason = absent.first.map { pod in
                     MissingSignal(signal, cause: .unreadable("the query has no value for pod \(pod)"))
                 }
-                set(signal, values: values, missing: absent.count, reason: reason, percentile: percentile)
+                set(
+                    signal,
+                    values: values,
+                    missing: absent.count,
+                    reason: reason,
+                    percentile: percentile,
+                    age: finding.age
+                )
             }
         }
     }

@@ -105,6 +105,17 @@ public struct TrackSignals: Sendable, Hashable {
         if let theirs = other.latency { latency = latency.map { $0.merging(theirs) } }
     }
 
+    /// The same signals after `time` has passed.
+    public func aged(by time: Duration) -> TrackSignals {
+        var aged = self
+        aged.age += time
+        for signal in readings.keys { aged.readings[signal]?.age += time }
+        aged.cpu?.age += time
+        aged.running?.age += time
+        aged.arrivals?.age += time
+        return aged
+    }
+
     private func sum(_ values: [Double]) -> SignalReading? {
         values.isEmpty ? nil : SignalReading(total: values.reduce(0, +), reporting: values.count, age: age)
     }
@@ -137,8 +148,10 @@ public struct TrackSignals: Sendable, Hashable {
         reporting: Int? = nil,
         missing: Int,
         reason: MissingSignal? = nil,
-        percentile: Double
+        percentile: Double,
+        age: Duration = .zero
     ) {
+        self.age = max(self.age, age)
         var reading = PartialReading(values: values, missing: missing)
         let count = reporting ?? values.count
         reading.reporting = count

@@ -1,0 +1,176 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import HTTPMessages
+import HTTPTypes
+import KubeModel
+import KubeRuntime
+import KubeTesting
+import Scaling
+import Synchronization
+import Telemetry
+import Testing
+
+@testable import Controllers
+
+@Suite("Signals from Prometheus servers", .timeLimit(.minutes(2)))
+struct PrometheusPollerTests {
+    /// Servers in this process, the time, and what was asked.
+    private final class Servers: Sendable {
+        let time = ManualTime()
+        let asked = Mutex<[String: Int]>([:])
+        /// What a server answers to a query; `nil` for nothing, after five seconds.
+        let answer: @Sendable (_ server: String, _ query: String, _ now: WallTime) -> String?
+
+        init(_ answer: @escaping @Sendable (String, String, WallTime) -> String?) { self.answer = answer }
+
+        func count(_ server: String) -> Int { asked.withLock { $0[server] ?? 0 } }
+
+        var exchange: ClosureExchange {
+            ClosureExchange { [self] request in
+                let server = request.head.authority ?? ""
+                asked.withLock { $0[server, default: 0] += 1 }
+                let query = String(decoding: try await request.body.collect(upTo: 1 << 16), as: UTF8.self)
+                guard let text = answer(server, query, time.now()) else {
+                    try await time.sleep(for: .seconds(5))
+                    return HTTPResponseMessage(status: .gatewayTimeout, text: "")
+                }
+                return HTTPResponseMessage(status: .ok, text: text)
+            }
+        }
+
+        var poller: PrometheusPoller {
+            PrometheusPoller(exchange: exchange, time: time, random: SeededRandom(seed: 2)) { _ in }
+        }
+
+        /// Lets a poller work while the time goes on.
+        func run(_ poller: PrometheusPoller, for duration: Duration, each: () throws -> Void = {}) async throws {
+            let end = time.now() + duration
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await poller.run() }
+                while time.now() < end {
+                    try each()
+                    for _ in 0..<20 { await Task.yield() }
+                    time.advance(by: .milliseconds(50))
+                }
+                for _ in 0..<20 { await Task.yield() }
+                group.cancelAll()
+            }
+        }
+
+        static func vector(_ values: [(pod: String?, value: Int)], at time: WallTime) -> String {
+            let series = values.map { pod, value in
+                #"{"metric":{\#(pod.map { #""pod":"\#($0)""# } ?? "")},"value":[\#(time.seconds),"\#(value)"]}"#
+            }
+            return #"{"status":"success","data":{"resultType":"vector","result":["#
+                + series.joined(separator: ",") + "]}}"
+        }
+    }
+
+    /// Stores with a model that asks `server`, and a ready pod of each of two revisions.
+    private static func stores(_ name: String = "m", server: String = "one", query: String) -> FleetStores {
+        let stores = FleetStores()
+        add(name, server: server, query: query, to: stores)
+        return stores
+    }
+
+    private static func add(_ name: String, server: String, query: String, to stores: FleetStores) {
+        let scaling: JSONValue = [
+            "metricsSource": "Prometheus", "intervalSeconds": 2, "targets": [["signal": "QueueLength", "value": 4]],
+            "prometheus": ["address": .string("http://\(server)"), "queries": ["queueLength": .string(query)]],
+        ]
+        var model = OperatorHarness.model(name, spec: ["scaling": scaling])
+        model["metadata", "uid"] = .string("u-\(name)")
+        stores.models.replaceAll(stores.models.all() + [model])
+        let owner = OwnerReference(
+            apiVersion: "modelfleet.dev/v1alpha1",
+            kind: "ModelDeployment",
+            name: name,
+            uid: "u-\(name)"
+        )
+        for revision in 1...2 {
+            var deployment = KubeObject(.deployments, namespace: "default", name: "\(name)-r\(revision)")
+            deployment.labels = [FleetAPI.modelLabel: name, FleetAPI.revisionLabel: "\(revision)"]
+            deployment.json.set([owner.json], at: "metadata", "ownerReferences")
+            stores.deployments.replaceAll(stores.deployments.all() + [deployment])
+            var pod = KubeObject(.pods, namespace: "default", name: "\(name)-\(revision)")
+            pod.labels = [FleetAPI.modelLabel: name, FleetAPI.revisionLabel: "\(revision)"]
+            pod["status"] = OperatorHarness.ready("10.0.0.\(revision)")
+            stores.pods.replaceAll(stores.pods.all() + [pod])
+        }
+    }
+
+    private static func read(
+        _ name: String,
+        _ stores: FleetStores,
+        _ poller: PrometheusPoller,
+        _ time: ManualTime
+    ) throws -> TrackSignals {
+        let board = ScrapeBoard(
+            scraper: Scraper(exchange: ClosureExchange { _ in throw CancellationError() }, time: time),
+            time: time,
+            random: SeededRandom(seed: 1)
+        )
+        let key = OperatorHarness.key(name)
+        let observation = try #require(ModelObservation(key, stores: stores, scaling: nil, time: time.now()))
+        var watched: [ScrapeGroup: [ScrapeTarget]] = [:]
+        return ModelSignals(board: board, poller: poller).read(observation, serving: 1, watched: &watched)
+    }
+
+    @Test(
+        "the demand of all revisions is one sum: by pod, by revision, and once where the query is about the model",
+        arguments: [("queue", true), ("sum(queue{revision=\"${revision}\"})", false), ("sum(queue)", false)]
+    )
+    func tracks(query: String, isByPod: Bool) async throws {
+        let servers = Servers { _, asked, now in
+            if isByPod { return Servers.vector([("m-1", 11), ("m-2", 4)], at: now) }
+            let value = asked.contains("revision%3D%221") ? 11 : asked.contains("revision%3D%222") ? 4 : 15
+            return Servers.vector([(nil, value)], at: now)
+        }
+        let poller = servers.poller
+        let stores = Self.stores(query: query)
+        #expect(try Self.read("m", stores, poller, servers.time).pending == 1)
+        try await servers.run(poller, for: .seconds(3))
+        let reading = try Self.read("m", stores, poller, servers.time).readings[.queueLength]
+        #expect(reading?.total == 15)
+        #expect(reading?.reporting == 1)
+        servers.time.advance(by: .seconds(10))
+        let later = try Self.read("m", stores, poller, servers.time)
+        #expect(later.age >= .seconds(10) && later.age < .seconds(14))
+        #expect(later.readings[.queueLength]?.age == later.age)
+    }
+
+    @Test("a dead server is asked ever more seldom, and who asks another doesn't wait for it")
+    func dead() async throws {
+        let isDead = Mutex(true)
+        let servers = Servers { server, _, now in
+            server == "dead" && isDead.withLock { $0 } ? nil : Servers.vector([("good-1", 3), ("m9-1", 5)], at: now)
+        }
+        let poller = servers.poller
+        let stores = FleetStores()
+        for index in 0..<40 { Self.add("m\(index)", server: "dead", query: "queue", to: stores) }
+        let time = servers.time
+        func readAll() throws { for index in 0..<40 { _ = try Self.read("m\(index)", stores, poller, time) } }
+        try readAll()
+        try await servers.run(poller, for: .seconds(5))
+        #expect(servers.count("dead") == 4, "a quarter of the questions, to a server that nobody knows yet")
+        Self.add("good", server: "good", query: "queue", to: stores)
+        _ = try Self.read("good", stores, poller, time)
+        try await servers.run(poller, for: .seconds(20)) {
+            try readAll()
+            _ = try Self.read("good", stores, poller, time)
+        }
+        #expect(servers.count("dead") <= 8)
+        #expect(servers.count("good") >= 12, "two revisions, every two seconds")
+        let good = try Self.read("good", stores, poller, time)
+        #expect(good.readings[.queueLength]?.total == 3)
+        #expect(good.age < .seconds(4))
+        let other = try Self.read("m9", stores, poller, time)
+        #expect(other.missing.first?.reason.contains("Prometheus doesn't answer: status 504") == true)
+        isDead.withLock { $0 = false }
+        try await servers.run(poller, for: .seconds(30)) { try readAll() }
+        #expect(try Self.read("m9", stores, poller, time).readings[.queueLength]?.total == 5)
+    }
+}
