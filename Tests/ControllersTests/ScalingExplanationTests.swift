@@ -67,6 +67,18 @@ struct ScalingExplanationTests {
         #expect(ScalingExplanation(model).text.contains("HorizontalPodAutoscaler flower decides, and isn't there yet."))
         let one = KubeObject(["metadata": ["name": "flower"], "status": ["currentReplicas": 0, "desiredReplicas": 1]])
         #expect(ScalingExplanation(model, autoscaler: one).text.contains("asks for 1 replica and has 0."))
+        let unread = ScalingExplanation(model, unread: "not for you")
+        #expect(
+            unread.text.hasPrefix(
+                "shop/flower is scaled by engine HorizontalPodAutoscaler, between 1 and 5 replicas.\n"
+            )
+        )
+        #expect(
+            unread.text.contains(
+                "HorizontalPodAutoscaler flower decides, and couldn't be read: not for you; what it says"
+            )
+        )
+        #expect(unread.json["horizontalPodAutoscalerUnread"] == "not for you")
         let fresh = KubeObject(["metadata": ["name": "flower"], "spec": [:]])
         #expect(ScalingExplanation(model, autoscaler: fresh).text.contains("decides, and hasn't decided yet."))
         #expect(!ScalingExplanation.needsAutoscaler(Self.model("External")))

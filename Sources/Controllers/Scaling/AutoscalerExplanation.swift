@@ -6,7 +6,14 @@ import KubeModel
 /// What a HorizontalPodAutoscaler (autoscaling/v2) says of its last decision, in sentences.
 enum AutoscalerExplanation {
     /// The sentences for `autoscaler`, which has the name `name`; `nil` where there is none.
-    static func lines(_ autoscaler: KubeObject?, name: String) -> [String] {
+    /// - Parameter unread: why it couldn't be read; `nil` where it could.
+    static func lines(_ autoscaler: KubeObject?, name: String, unread: String? = nil) -> [String] {
+        if let unread {
+            return [
+                "Its HorizontalPodAutoscaler \(name) decides, and couldn't be read: \(unread); what it says needs the right to get "
+                    + "horizontalpodautoscalers."
+            ]
+        }
         guard let autoscaler else { return ["Its HorizontalPodAutoscaler \(name) decides, and isn't there yet."] }
         guard let status = autoscaler["status"], status["desiredReplicas"] != nil else {
             return ["Its HorizontalPodAutoscaler \(name) decides, and hasn't decided yet."]

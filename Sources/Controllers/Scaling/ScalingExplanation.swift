@@ -10,12 +10,15 @@ public struct ScalingExplanation: Sendable {
     private let model: ModelDeployment
     private let status: JSONValue
     private let autoscaler: KubeObject?
+    private let unread: String?
 
     /// An explanation of `object`, with the HorizontalPodAutoscaler that the operator keeps for it, if there is one.
-    public init(_ object: KubeObject, autoscaler: KubeObject? = nil) {
+    /// - Parameter unread: why that couldn't be read; `nil` where it could.
+    public init(_ object: KubeObject, autoscaler: KubeObject? = nil, unread: String? = nil) {
         model = ModelDeployment(object)
         status = object["status", "scaling"] ?? .emptyObject
         self.autoscaler = autoscaler
+        self.unread = unread
     }
 
     /// Whether the cluster's HPA decides for `object`, so that it belongs in the explanation.
@@ -36,6 +39,7 @@ public struct ScalingExplanation: Sendable {
         }
         json["replayedReplicas"] = status["lastDecision"].flatMap(Self.replay).map { JSONValue($0.desired) }
         if let active { json["scalingActive"] = active.json }
+        json["horizontalPodAutoscalerUnread"] = unread.map { .string($0) }
         if let autoscaler { json["horizontalPodAutoscaler"] = autoscaler["status"] ?? .emptyObject }
         return json
     }
@@ -80,7 +84,8 @@ public struct ScalingExplanation: Sendable {
         switch model.scaling.engine {
         case .direct: ["No decision was made yet."]
         case .external: ["The operator leaves the count to somebody else, who sets spec.replicas (subresource scale)."]
-        case .horizontalPodAutoscaler: AutoscalerExplanation.lines(autoscaler, name: model.object.key.name)
+        case .horizontalPodAutoscaler:
+            AutoscalerExplanation.lines(autoscaler, name: model.object.key.name, unread: unread)
         }
     }
 

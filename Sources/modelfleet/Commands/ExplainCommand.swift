@@ -39,10 +39,16 @@ struct ExplainCommand: AsyncParsableCommand {
         let key = ObjectKey(namespace: namespace ?? connection.namespace, name: name)
         let model = try await client.get(.modelDeployments, key)
         // The operator keeps it under the model's name.
-        let autoscaler =
-            ScalingExplanation.needsAutoscaler(model)
-            ? try await client.find(.horizontalPodAutoscalers, key) : nil
-        let explanation = ScalingExplanation(model, autoscaler: autoscaler)
+        var autoscaler: KubeObject?
+        var unread: String?
+        if ScalingExplanation.needsAutoscaler(model) {
+            do { autoscaler = try await client.find(.horizontalPodAutoscalers, key) } catch {
+                // Who may read models need not be allowed to read HPAs.
+                guard error.isForbidden else { throw error }
+                unread = error.message
+            }
+        }
+        let explanation = ScalingExplanation(model, autoscaler: autoscaler, unread: unread)
         switch output {
         case .text: print(explanation.text, terminator: "")
         case .json: print(String(decoding: explanation.json.encodedPretty(), as: UTF8.self))
