@@ -82,9 +82,9 @@ public struct FastRandom: Sendable, Hashable {
         return 1
     }
 
-    /// A whole number near `value`: its fraction is the chance of the larger neighbour.
+    /// A whole number near `value`, at most 10¹⁵: its fraction is the chance of the larger neighbour.
     public mutating func rounded(_ value: Double) -> Int {
-        let floor = value.rounded(.down)
+        let floor = min(value.rounded(.down), 1e15)
         return Int(floor) + (unit() < value - floor ? 1 : 0)
     }
 

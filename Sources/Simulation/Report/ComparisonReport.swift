@@ -99,7 +99,7 @@ public struct ComparisonReport: Sendable {
             ])
         }
         return .object([
-            "load": .string(load), "seconds": .double(seconds), "seed": JSONValue(Int(settings.seed)),
+            "load": .string(load), "seconds": .double(seconds), "seed": Self.seed(settings.seed),
             "objective": .object([
                 "percentile": .double(settings.objectivePercentile), "seconds": .double(settings.objectiveSeconds),
             ]),
@@ -116,6 +116,11 @@ public struct ComparisonReport: Sendable {
             ]),
             "policies": .array(policies),
         ])
+    }
+
+    /// A number where JSON's readers have one for it, else a string.
+    private static func seed(_ seed: UInt64) -> JSONValue {
+        Int64(exactly: seed).map { .integer($0) } ?? .string(String(seed))
     }
 
     /// A latency for people.

@@ -12,134 +12,96 @@ public struct TraceError: Error, Equatable, CustomStringConvertible {
 extension ArrivalTrace {
     /// Reads a trace in CSV, gzipped or not.
     ///
-    /// | first column | what a row is |
+    /// | columns | what a row is |
     /// | --- | --- |
-    /// | `count`, or a number where `interval` is given | the requests in one interval, from the first on without gaps |
-    /// | `t_s`, `timestamp`, `time` with a second column `rate_rps` | the rate from this time on; all steps equal |
-    /// | anything else that holds seconds or RFC 3339 times | one request |
+    /// | `count`, or a number without a header where `interval` is given | the requests in one interval, from the first on without gaps |
+    /// | `count` and a time | the same; the interval is the step of the times, which is the same in all rows |
+    /// | `rate_rps` and a time | the rate from this time on; all steps equal |
+    /// | `time` (or `t_s`, `timestamp`, `arrival_time`, ...), or no header | one request |
     ///
-    /// The interval of counts is `interval`, or what the name says: `load.count60s.csv` has intervals of 60 s; else 1 s.
-    /// For request times, `interval` is the recording's resolution: requests are spread at random inside it.
+    /// Times are seconds or RFC 3339. The interval of counts without times is `interval`, or what the name says:
+    /// `load.count60s.csv` has intervals of 60 s; else 1 s. For request times, `interval` is the recording's resolution:
+    /// requests are spread at random inside it.
+    /// - Throws: what isn't understood, with its line; a trace without a request or of more than 400 days.
     public init(name: String, csv file: [UInt8], interval: Double? = nil) throws(TraceError) {
         var bytes = file
         if Gunzip.looksPacked(file) {
             do { bytes = try Gunzip.unpack(file) } catch { throw TraceError(description: "\(name): \(error)") }
         }
-        if let interval, !(interval > 0 && interval <= 86_400) {
+        if let interval, !Self.isWidth(interval) {
             throw TraceError(description: "\(name): an interval of \(interval) s isn't between 0 and 86400")
         }
         var table = CSVTable(bytes)
-        let first = table.next() ?? []
-        let header = Self.number(first.first ?? "") == nil ? first : []
-        let kind = header.first?.lowercased() ?? ""
-        var rows = RowReader(name: name, pending: header.isEmpty && !first.isEmpty ? first : nil)
-        if kind == "count" || header.isEmpty && interval != nil {
-            let width = interval ?? Self.binSeconds(in: name) ?? 1
-            self.init(name: name, rows: .counts(try rows.numbers(&table)), binSeconds: width)
-        } else if header.count > 1, header[1].lowercased() == "rate_rps" {
-            self = try Self.rates(&rows, &table, name: name, hasVariation: header.count > 2 && header[2].contains("cv"))
-        } else {
-            var times = try rows.numbers(&table)
-            times.sort()
-            let origin = times.first ?? 0
-            self.init(name: name, rows: .times(times.map { $0 - origin }), binSeconds: interval ?? 0)
+        let first = table.next()
+        let hasHeader = first.map { TraceRows.time($0.fields.first ?? "") == nil } ?? false
+        var columns: TraceColumns = interval == nil ? .times(0) : .counts(0, times: nil)
+        if hasHeader, let first {
+            do { columns = try TraceColumns(header: first.fields) } catch {
+                throw TraceError(description: "\(name), line \(table.line): \(error)")
+            }
         }
+        var rows = TraceRows(name: name, table: table, columns: columns, header: first, isHeader: hasHeader)
+        self = try Self.read(&rows, columns, name: name, interval: interval)
         guard requests > 0 else { throw TraceError(description: "\(name): no request in it") }
         guard seconds <= 400 * 86_400 else {
             throw TraceError(description: "\(name): longer than 400 days; are the times in seconds?")
         }
     }
 
-    private static func rates(
-        _ rows: inout RowReader,
-        _ table: inout CSVTable,
+    private static func read(
+        _ rows: inout TraceRows,
+        _ columns: TraceColumns,
         name: String,
-        hasVariation: Bool
+        interval: Double?
     ) throws(TraceError) -> ArrivalTrace {
-        var times: [Double] = []
-        var rates: [Double] = []
-        var variation = 0.0
-        while let row = rows.next(&table) {
-            times.append(try rows.value(row, 0))
-            rates.append(try rows.value(row, 1))
-            if hasVariation { variation += try rows.value(row, 2) }
-        }
-        guard times.count > 1, times[1] > times[0] else {
-            throw TraceError(description: "\(name): rates need at least two rows with ascending times")
-        }
-        let mean = hasVariation ? variation / Double(times.count) : 1
-        return ArrivalTrace(name: name, rows: .rates(rates, variation: max(0.1, mean)), binSeconds: times[1] - times[0])
-    }
-
-    /// The number in `text`: seconds, or an RFC 3339 time as seconds since 1970.
-    fileprivate static func number(_ text: String) -> Double? {
-        if let number = Double(text) { return number.isFinite ? number : nil }
-        return WallTime(rfc3339: text.split(separator: " ").joined(separator: "T"))?.seconds
-    }
-
-    /// 60 of `x.count60s.csv.gz`.
-    private static func binSeconds(in name: String) -> Double? {
-        for part in name.split(separator: ".") where part.hasPrefix("count") && part.hasSuffix("s") {
-            return Double(part.dropFirst(5).dropLast())
-        }
-        return nil
-    }
-
-    /// The rows after the header, with their line numbers.
-    private struct RowReader {
-        let name: String
-        var pending: [String]?
-        var line = 1
-
-        mutating func next(_ table: inout CSVTable) -> [String]? {
-            if let row = pending {
-                pending = nil
-                return row
+        switch columns {
+        case .times(let column):
+            var times: [Double] = []
+            while let row = try rows.next() { times.append(try rows.time(row, column)) }
+            times.sort()
+            let origin = times.first ?? 0
+            return ArrivalTrace(name: name, rows: .times(times.map { $0 - origin }), binSeconds: interval ?? 0)
+        case .counts(let column, let times):
+            var counts: [Double] = []
+            var steps = TraceSteps(column: times)
+            while let row = try rows.next() {
+                try steps.add(row, rows)
+                counts.append(try rows.number(row, column))
             }
-            line += 1
-            return table.next()
+            var width = interval
+            if times != nil { width = try steps.width(name: name, interval: interval) }
+            if width == nil { width = try binSeconds(in: name) }
+            return ArrivalTrace(name: name, rows: .counts(counts), binSeconds: width ?? 1)
+        case .rates(let column, let times, let variation):
+            var rates: [Double] = []
+            var steps = TraceSteps(column: times)
+            var sum = 0.0
+            while let row = try rows.next() {
+                try steps.add(row, rows)
+                rates.append(try rows.number(row, column))
+                if let variation { sum += try rows.number(row, variation) }
+            }
+            let width = try steps.width(name: name, interval: interval)
+            let mean = variation == nil ? 1 : max(0.1, min(100, sum / Double(max(1, rates.count))))
+            return ArrivalTrace(name: name, rows: .rates(rates, variation: mean), binSeconds: width)
         }
+    }
 
-        func value(_ row: [String], _ column: Int) throws(TraceError) -> Double {
-            guard column < row.count, let number = ArrivalTrace.number(row[column]), number >= 0 else {
-                let text = column < row.count ? "'\(row[column].prefix(40))'" : "nothing"
+    /// 60 of `x.count60s.csv.gz`; `nil` where the name says nothing.
+    private static func binSeconds(in name: String) throws(TraceError) -> Double? {
+        for part in name.split(separator: ".") where part.hasPrefix("count") && part.hasSuffix("s") {
+            guard let width = Double(part.dropFirst(5).dropLast()) else { continue }
+            guard isWidth(width) else {
                 throw TraceError(
-                    description:
-                        "\(name), line \(line), column \(column + 1): \(text) isn't a number of 0 or more, or a time"
+                    description: "\(name): the interval that the name says, \(part), isn't between 0 and 86400 s; "
+                        + "rename the file or say the interval"
                 )
             }
-            return number
-        }
-
-        mutating func numbers(_ table: inout CSVTable) throws(TraceError) -> [Double] {
-            var numbers: [Double] = []
-            while let row = next(&table) { numbers.append(try value(row, 0)) }
-            return numbers
-        }
-    }
-}
-
-/// The rows of a CSV file; of each, the first four columns. Quotes around a field are dropped; empty lines are skipped.
-private struct CSVTable {
-    private let bytes: [UInt8]
-    private var position = 0
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    mutating func next() -> [String]? {
-        while position < bytes.count {
-            var end = position
-            while end < bytes.count, bytes[end] != 10 { end += 1 }
-            let line = bytes[position..<end]
-            position = end + 1
-            let fields = line.split(separator: 44, maxSplits: 4, omittingEmptySubsequences: false).prefix(4).map {
-                field in
-                let kept = field.drop { $0 == 32 || $0 == 34 }
-                let end = kept.lastIndex { $0 != 32 && $0 != 34 && $0 != 13 } ?? kept.startIndex - 1
-                return String(decoding: kept[kept.startIndex..<end + 1], as: UTF8.self)
-            }
-            if fields.count > 1 || fields.first?.isEmpty == false { return fields }
+            return width
         }
         return nil
     }
+
+    /// Whether an interval may have this length in seconds.
+    static func isWidth(_ seconds: Double) -> Bool { seconds > 0 && seconds <= 86_400 }
 }

@@ -95,7 +95,7 @@ public struct ArrivalTrace: Sendable, Hashable {
 
     private static func multiplied(_ counts: [Double], by factor: Double, _ random: inout FastRandom) -> ArrivalPlan {
         if factor < 1 {
-            return .counts(counts.map { UInt32(clamping: random.thinned(Int($0), share: factor)) })
+            return .counts(counts.map { UInt32(clamping: random.thinned(Int(min($0, 1e8)), share: factor)) })
         }
         if factor <= 20 {
             return .counts(counts.map { UInt32(clamping: random.rounded($0 * factor)) })

@@ -1,0 +1,60 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+/// Which columns of a trace hold what, by the names in its header.
+enum TraceColumns: Equatable {
+    /// The requests in one interval; its beginning, where a column says it.
+    case counts(Int, times: Int?)
+    /// Requests a second from a time on, and the coefficient of variation of the gaps where a column says it.
+    case rates(Int, times: Int, variation: Int?)
+    /// The time of one request.
+    case times(Int)
+
+    /// The names of columns with times, in lower case.
+    static let timeNames: Set<String> = [
+        "t", "t_s", "time", "time_s", "times", "timestamp", "timestamp_s", "timestamps", "ts", "seconds", "date",
+        "datetime",
+        "arrival", "arrivals", "arrival_s", "arrival_time", "arrival_time_s", "arrival_timestamp", "arrived_at",
+        "start_time", "request_time", "created_at",
+    ]
+
+    /// Reads a header.
+    /// - Throws: what is unknown or missing, as a clause.
+    init(header: [String]) throws(TraceError) {
+        let names = header.map { $0.lowercased() }
+        let times = names.firstIndex(where: Self.timeNames.contains)
+        let counts = names.firstIndex(of: "count")
+        let rates = names.firstIndex(of: "rate_rps")
+        switch (counts, rates) {
+        case (_?, _?): throw TraceError(description: "both count and rate_rps are columns; take one of them out")
+        case (let counts?, nil): self = .counts(counts, times: times)
+        case (nil, let rates?):
+            guard let times else {
+                throw TraceError(
+                    description: "rate_rps needs a column t_s beside it, with the time that a rate begins at"
+                )
+            }
+            self = .rates(rates, times: times, variation: names.firstIndex { $0.split(separator: "_").contains("cv") })
+        case (nil, nil):
+            guard let times else {
+                let shown = header.first.map(Self.shown) ?? ""
+                throw TraceError(description: "unknown column '\(shown)'; use time, count, or t_s,rate_rps")
+            }
+            self = .times(times)
+        }
+    }
+
+    /// How many of the first columns matter.
+    var wanted: Int {
+        switch self {
+        case .counts(let count, let times): max(count, times ?? 0) + 1
+        case .rates(let rate, let times, let variation): max(rate, times, variation ?? 0) + 1
+        case .times(let times): times + 1
+        }
+    }
+
+    /// A text from a file, fit for a message: short, and without what moves a terminal's cursor.
+    static func shown(_ text: String) -> String {
+        String(text.prefix(40).map { $0.isASCII && !("\u{20}"..."\u{7e}").contains($0) ? "?" : $0 })
+    }
+}

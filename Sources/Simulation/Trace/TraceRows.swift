@@ -1,0 +1,129 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+
+/// The rows of a trace after its header; numbers are read with the line in mind.
+struct TraceRows {
+    /// Seconds since 1970 stay below it until the year 5138; milliseconds since 1970 have been above it since 1973.
+    private static let latest = 1e11
+    private let name: String
+    private var table: CSVTable
+    private var pending: CSVTable.Row?
+    private let wanted: Int
+    /// How many columns the header has; `nil` without a header.
+    private let width: Int?
+
+    /// The rows of `table`, of which `header` was read; it is a row like the others unless `isHeader`.
+    init(name: String, table: CSVTable, columns: TraceColumns, header: CSVTable.Row?, isHeader: Bool) {
+        self.name = name
+        self.table = table
+        wanted = columns.wanted
+        pending = isHeader ? nil : header
+        width = isHeader ? header?.fields.count : nil
+    }
+
+    /// The next row; `nil` at the end.
+    /// - Throws: when it has more columns than the header: `3,000` under `count` isn't 3.
+    mutating func next() throws(TraceError) -> [String]? {
+        if let row = pending {
+            pending = nil
+            return row.fields
+        }
+        guard let row = table.next(wanted: wanted) else { return nil }
+        if let width, row.count > width {
+            throw failure("\(row.count) columns where the header has \(width); is there a comma in a number?")
+        }
+        return row.fields
+    }
+
+    /// A number of 0 or more.
+    func number(_ row: [String], _ column: Int) throws(TraceError) -> Double {
+        guard column < row.count, let number = Double(row[column]), number.isFinite, number >= 0 else {
+            throw failure("\(Self.shown(row, column)) isn't a number of 0 or more", column: column)
+        }
+        return number
+    }
+
+    /// A time in seconds.
+    func time(_ row: [String], _ column: Int) throws(TraceError) -> Double {
+        guard column < row.count, let time = Self.time(row[column]), time >= 0 else {
+            throw failure("\(Self.shown(row, column)) isn't a number of 0 or more, or a time", column: column)
+        }
+        guard time < Self.latest || Double(row[column]) == nil else {
+            throw failure(
+                "\(Self.shown(row, column)) is too large for seconds; are these milliseconds? Divide them by 1000",
+                column: column
+            )
+        }
+        return time
+    }
+
+    /// What is wrong with the present row.
+    func failure(_ reason: String, column: Int? = nil) -> TraceError {
+        let place = column.map { ", column \($0 + 1)" } ?? ""
+        return TraceError(description: "\(name), line \(table.line)\(place): \(reason)")
+    }
+
+    /// The seconds in `text`: a number, or an RFC 3339 time as seconds since 1970.
+    static func time(_ text: String) -> Double? {
+        if let number = Double(text) { return number.isFinite ? number : nil }
+        return WallTime(rfc3339: text.split(separator: " ").joined(separator: "T"))?.seconds
+    }
+
+    private static func shown(_ row: [String], _ column: Int) -> String {
+        column < row.count ? "'\(TraceColumns.shown(row[column]))'" : "nothing"
+    }
+}
+
+/// The times of intervals, each the same step after the one before.
+struct TraceSteps {
+    /// By how much a step may differ from the first one, as a share: recorders round.
+    private static let tolerance = 0.01
+    private let column: Int?
+    private var first = 0.0
+    private var last = 0.0
+    private var step = 0.0
+    private var count = 0
+
+    /// Nothing yet; without a column there are no times to add.
+    init(column: Int?) { self.column = column }
+
+    /// Adds a row's time.
+    mutating func add(_ row: [String], _ rows: TraceRows) throws(TraceError) {
+        guard let column else { return }
+        let time = try rows.time(row, column)
+        count += 1
+        defer { last = time }
+        if count == 1 {
+            first = time
+            return
+        }
+        if count == 2 { step = time - last }
+        guard ArrivalTrace.isWidth(step), abs(time - last - step) <= Self.tolerance * step else {
+            let found = Decimal.text(time - last, 3)
+            let usual = count == 2 ? "" : " where it goes on by \(Decimal.text(step, 3)) s before"
+            throw rows.failure(
+                "the time goes on by \(found) s\(usual); intervals need ascending times with equal steps of at most a day, "
+                    + "and a row where nothing came"
+            )
+        }
+    }
+
+    /// The mean step in seconds.
+    func width(name: String, interval: Double?) throws(TraceError) -> Double {
+        guard count > 1 else {
+            if let interval { return interval }
+            throw TraceError(description: "\(name): intervals with times need at least two rows with ascending times")
+        }
+        let mean = (last - first) / Double(count - 1)
+        if let interval, abs(interval - mean) > Self.tolerance * mean {
+            throw TraceError(
+                description:
+                    "\(name): the interval is said to be \(Decimal.text(interval, 3)) s, but the times go on by "
+                    + "\(Decimal.text(mean, 3)) s; leave the interval out"
+            )
+        }
+        return mean
+    }
+}
