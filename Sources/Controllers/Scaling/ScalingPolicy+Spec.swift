@@ -2,15 +2,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
-import FleetAPI
+public import FleetAPI
 import KubeModel
-import Scaling
+public import Scaling
 import Telemetry
 
 extension ModelDeployment {
     /// The spec's scaling as the autoscaler understands it.
     var scalingPolicy: ScalingPolicy {
-        let kind = ScalingPolicy.Kind(rawValue: scaling.policy.rawValue) ?? .targetTracking
+        scalingPolicy(as: ScalingPolicy.Kind(rawValue: scaling.policy.rawValue) ?? .targetTracking)
+    }
+
+    /// The spec's scaling as it would be understood with another `spec.scaling.policy`.
+    public func scalingPolicy(as kind: ScalingPolicy.Kind) -> ScalingPolicy {
         var policy = ScalingPolicy(
             minReplicas: scaling.minReplicas,
             maxReplicas: scaling.maxReplicas,

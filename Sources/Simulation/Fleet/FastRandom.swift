@@ -18,6 +18,9 @@ func exponential(_ value: Double) -> Double { exp(value) }
 /// The sine of an angle in radians.
 func sine(_ value: Double) -> Double { sin(value) }
 
+/// The share of a standard normal distribution at or below `value`.
+func normalShare(below value: Double) -> Double { erfc(-value / 2.0.squareRoot()) / 2 }
+
 /// A reproducible stream of random numbers as a plain value (SplitMix64, Steele et al., OOPSLA 2014).
 ///
 /// `Ambient.SeededRandom` is the same generator behind a lock; this one is for loops that draw millions of numbers.

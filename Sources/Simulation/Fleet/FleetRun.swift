@@ -15,11 +15,14 @@ public struct RunResult: Sendable, Hashable {
     public var p95 = 0.0
     /// See `p50`.
     public var p99 = 0.0
+    /// The objective's percentile of the same latencies, in seconds.
+    public var objectiveLatency = 0.0
     /// The share that was on time in the worst minute with at least 20 arrivals.
     public var worstMinute: Double?
     /// The requests that were turned away.
     public var rejected = 0
-    /// What was paid for, from the decision to start a replica until it had drained.
+    /// What was paid for, from the decision to start a replica until it had drained; to the end of the load, and after it
+    /// until the last of its requests was answered.
     public var replicaHours = 0.0
     /// How often the count was raised.
     public var scaleUps = 0
@@ -75,6 +78,7 @@ public struct FleetRun: Sendable {
             tally: FleetTally(
                 duration: duration,
                 objectiveSeconds: settings.objectiveSeconds,
+                percentile: settings.objectivePercentile,
                 keepsRecent: policy.needsLatencies
             )
         )
@@ -150,14 +154,14 @@ public struct FleetRun: Sendable {
 
     private func result() -> RunResult {
         var result = RunResult(policy: policy.name)
-        fleet.fillResult(&result)
+        fleet.fillResult(&result, percentile: settings.objectivePercentile)
         return result
     }
 }
 
 extension Fleet {
     /// Fills in what a report needs.
-    func fillResult(_ result: inout RunResult) {
+    func fillResult(_ result: inout RunResult, percentile: Double) {
         var view = FleetView()
         fill(&view)
         result.requests = view.arrived
@@ -168,6 +172,7 @@ extension Fleet {
         result.p50 = tally.latencies.quantile(0.5) ?? 0
         result.p95 = tally.latencies.quantile(0.95) ?? 0
         result.p99 = tally.latencies.quantile(0.99) ?? 0
+        result.objectiveLatency = tally.latencies.quantile(percentile / 100) ?? 0
         result.worstMinute = tally.worstMinute
         result.rejected = view.rejected
         result.outstandingSeconds = view.outstandingSeconds

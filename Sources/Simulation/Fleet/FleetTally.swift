@@ -8,6 +8,7 @@ struct FleetTally: Sendable {
     private static let minute: Int64 = 60_000_000
 
     private let objective: Int64
+    private let percentile: Double
     private let horizon: Int64
     private let bucket: Int64
     private var view = FleetView()
@@ -20,7 +21,8 @@ struct FleetTally: Sendable {
     private(set) var series: FleetSeries
     private var bucketLatencies = LatencyBins()
     private var bucketIndex = 0
-    /// The integral of all replicas that cost money, in replica-seconds, up to the end of the trace.
+    /// The integral of all replicas that cost money, in replica-seconds: up to the end of the trace, and after it while
+    /// requests are left.
     private(set) var billedSeconds = 0.0
     private(set) var scaleUps = 0
     private(set) var scaleDowns = 0
@@ -28,8 +30,9 @@ struct FleetTally: Sendable {
     /// The time that the integrals have reached, in microseconds.
     private var time: Int64 = 0
 
-    /// Counts for a trace of `duration` microseconds.
-    init(duration: Int64, objectiveSeconds: Double, keepsRecent: Bool) {
+    /// Counts for a trace of `duration` microseconds; of the latencies, the series has the objective's percentile.
+    init(duration: Int64, objectiveSeconds: Double, percentile: Double = 95, keepsRecent: Bool) {
+        self.percentile = percentile
         horizon = max(1, duration)
         objective = Int64(objectiveSeconds * 1e6)
         bucket = max(1_000_000, (horizon + Int64(Self.seriesLimit) - 1) / Int64(Self.seriesLimit))
@@ -48,9 +51,11 @@ struct FleetTally: Sendable {
         view.readySeconds += seconds * Double(ready)
         let from = time
         time += step
+        // After the trace only what still works on its requests costs: how long idle replicas stay then is no part of it.
+        let until = outstanding > 0 ? time : min(time, horizon)
+        billedSeconds += Double(max(0, until - from)) * 1e-6 * Double(billed)
+        if until > from { peakReplicas = max(peakReplicas, billed) }
         guard from < horizon else { return }
-        billedSeconds += Double(min(time, horizon) - from) * 1e-6 * Double(billed)
-        peakReplicas = max(peakReplicas, billed)
         let index = min(series.count - 1, Int(from / bucket))
         series.billed[index] += seconds * Double(billed)
         series.ready[index] += seconds * Double(ready)
@@ -134,7 +139,7 @@ struct FleetTally: Sendable {
     }
 
     private mutating func closeBucket() {
-        series.p95[bucketIndex] = bucketLatencies.quantile(0.95)
+        series.latency[bucketIndex] = bucketLatencies.quantile(percentile / 100)
         bucketLatencies.clear()
     }
 }
@@ -151,8 +156,8 @@ public struct FleetSeries: Sendable, Hashable {
     public var billed: [Double]
     /// The seconds that the bucket holds.
     public var seconds: [Double]
-    /// The 95th percentile of the latencies, in seconds; `nil` when nothing was answered.
-    public var p95: [Double?]
+    /// The objective's percentile of the latencies, in seconds; `nil` when nothing was answered.
+    public var latency: [Double?]
 
     init(bucketSeconds: Double, count: Int) {
         let count = max(1, count)
@@ -161,7 +166,7 @@ public struct FleetSeries: Sendable, Hashable {
         ready = Array(repeating: 0, count: count)
         billed = Array(repeating: 0, count: count)
         seconds = Array(repeating: 0, count: count)
-        p95 = Array(repeating: nil, count: count)
+        latency = Array(repeating: nil, count: count)
     }
 
     /// The number of buckets.

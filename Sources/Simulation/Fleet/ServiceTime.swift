@@ -68,6 +68,21 @@ public struct ServiceTime: Sendable, Hashable {
         }
     }
 
+    /// The share of requests, 0 to 1, that takes at most `seconds`.
+    func share(within seconds: Double) -> Double {
+        guard seconds > 0 else { return 0 }
+        switch shape {
+        case .deterministic: return meanSeconds <= seconds * (1 + 1e-12) ? 1 : 0
+        case .exponential: return 1 - exponential(-seconds / meanSeconds)
+        case .lognormal(let variation):
+            let square = naturalLogarithm(1 + variation * variation)
+            guard square > 0 else { return meanSeconds <= seconds ? 1 : 0 }
+            return normalShare(below: (naturalLogarithm(seconds / meanSeconds) + square / 2) / square.squareRoot())
+        case .empirical(let values):
+            return Double(values.count { $0 <= seconds }) / Double(max(1, values.count))
+        }
+    }
+
     /// One draw in microseconds, at least 1.
     func draw(_ random: inout FastRandom) -> Int64 {
         let seconds: Double

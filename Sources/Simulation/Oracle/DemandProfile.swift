@@ -6,6 +6,9 @@ public struct DemandProfile: Sendable {
     /// The requests of each second.
     public let counts: [Int]
 
+    /// These arrivals.
+    init(counts: [Int]) { self.counts = counts }
+
     /// Plays `plan` as a run with the same seed does.
     public init(_ plan: ArrivalPlan, seed: UInt64) {
         var cursor = ArrivalCursor(plan, seed: seed)

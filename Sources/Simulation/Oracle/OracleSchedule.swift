@@ -7,6 +7,16 @@
 /// cheaper), until just the wanted share of requests is still on time. For the rest the cheapest schedule is exact: demand
 /// splits into layers, one a replica, and a layer bridges a gap if and only if the gap is shorter than a cold start.
 public struct OracleSchedule: Sendable, Hashable {
+    /// Why the wanted share isn't on time.
+    public enum Shortfall: Sendable, Hashable {
+        /// Only this share of the requests, 0 to 1, takes no longer than the objective when nobody waits.
+        case service(share: Double)
+        /// All of the most replicas, all of the time, aren't enough.
+        case replicas(most: Int)
+        /// There may be a schedule; this one isn't it.
+        case schedule
+    }
+
     /// The replicas that are ready in each second.
     public var replicas: [Int]
     /// What it costs, the cold starts included.
@@ -15,59 +25,34 @@ public struct OracleSchedule: Sendable, Hashable {
     public var attainment: Double
     /// The replica-hours of work alone: no schedule that answers everything is cheaper.
     public var workHours: Double
+    /// Why the wanted share isn't on time; `nil` when it is.
+    public var shortfall: Shortfall?
 
-    /// The schedule for `profile` that has at least the share `attainment` on time.
+    /// The schedule for `profile` that has at least the share `attainment` on time, or as much as it can.
     public init(_ profile: DemandProfile, settings: FleetSettings, attainment goal: Double) {
-        let rate = settings.replicaRate
-        let slack = max(0, settings.objectiveSeconds - settings.serviceTime.meanSeconds)
-        let demand = profile.demand(replicaRate: rate, slack: slack)
-        let peak = (demand.max() ?? 0).rounded(.up)
-        let least = max(0, settings.minReplicas)
-        func plan(_ level: (Double) -> Double) -> ([Int], Double) {
-            let layers = Self.layered(
-                demand.map { max(least, Int(level($0).rounded(.up))) },
-                coldStart: settings.coldStartSeconds
-            )
-            return (layers, profile.attainment(replicas: layers, replicaRate: rate, slack: slack))
+        let search = OracleSearch(profile, settings: settings, goal: goal)
+        let work = Double(profile.requests) / settings.replicaRate / 3600
+        var best = search.best()
+        if best.attainment < goal || best.hours < work {
+            // Too short a load, or too few replicas: what is left at the end is served after it.
+            let longer = search.withTail().best()
+            if longer.attainment >= min(goal, best.attainment) { best = longer }
         }
-        func clipped(_ ceiling: Double) -> ([Int], Double) { plan { min($0, ceiling) } }
-        func scaled(_ factor: Double) -> ([Int], Double) { plan { $0 * factor } }
-        let byCeiling = Self.smallest(in: 0...max(1, peak), tolerance: 0.5, goal: goal, clipped)
-        let byFactor = Self.smallest(in: 0...1, tolerance: 0.004, goal: goal, scaled)
-        let costs = [byCeiling, byFactor].map { Self.hours($0.0, coldStart: settings.coldStartSeconds) }
-        let best = costs[0] <= costs[1] ? byCeiling : byFactor
-        replicas = best.0
-        attainment = best.1
-        replicaHours = min(costs[0], costs[1])
-        workHours = Double(profile.requests) / rate / 3600
+        replicas = best.replicas
+        attainment = best.attainment
+        replicaHours = best.hours
+        workHours = work
+        let fitting = settings.serviceTime.share(within: settings.objectiveSeconds)
+        if fitting < goal {
+            shortfall = .service(share: fitting)
+        } else if best.attainment < goal {
+            shortfall = search.withTail().canReachGoal ? .schedule : .replicas(most: settings.maxReplicas)
+        }
     }
 
     /// The policy that follows the schedule.
     public func policy(coldStartSeconds: Double) -> SchedulePolicy {
         SchedulePolicy(name: "oracle", counts: replicas, stepSeconds: 1, leadSeconds: coldStartSeconds)
-    }
-
-    /// Bisects for the smallest level that reaches the goal; the largest when none does.
-    private static func smallest(
-        in range: ClosedRange<Double>,
-        tolerance: Double,
-        goal: Double,
-        _ plan: (Double) -> ([Int], Double)
-    ) -> ([Int], Double) {
-        var low = range.lowerBound
-        var high = range.upperBound
-        var best = plan(high)
-        while high - low > tolerance {
-            let middle = (low + high) / 2
-            let candidate = plan(middle)
-            if candidate.1 >= goal {
-                high = middle
-                best = candidate
-            } else {
-                low = middle
-            }
-        }
-        return best
     }
 
     /// Bridges the gaps of each layer that are shorter than a cold start.

@@ -11,12 +11,14 @@ public struct RulePolicy: FleetPolicy {
     public let name = "rule"
     /// One look and one decision in 15 s.
     public let timing = PolicyTiming(scrapeSeconds: 15, decisionSeconds: 15)
-    /// It looks at the 95th percentile of the interval.
+    /// It looks at a percentile of the interval's latencies.
     public let needsLatencies = true
     /// The waiting requests per ready replica that are too many.
     public let queueTarget: Double
-    /// The 95th percentile of the latency that is too much, in seconds.
+    /// The latency that is too much, in seconds.
     public let latencyTargetSeconds: Double
+    /// The percentile of the latencies that is compared with it.
+    public let latencyPercentile: Double
     private let concurrency: Double
     private var last: FleetView?
     private var queue = 0.0
@@ -24,7 +26,13 @@ public struct RulePolicy: FleetPolicy {
     private var busy = 0.0
 
     /// The rule with its two targets, for replicas of `concurrency` slots.
-    public init(queueTarget: Double, latencyTargetSeconds: Double, concurrency: Int) {
+    public init(
+        queueTarget: Double,
+        latencyTargetSeconds: Double,
+        latencyPercentile: Double = 95,
+        concurrency: Int
+    ) {
+        self.latencyPercentile = latencyPercentile
         self.queueTarget = queueTarget
         self.latencyTargetSeconds = latencyTargetSeconds
         self.concurrency = Double(max(1, concurrency))
@@ -38,19 +46,21 @@ public struct RulePolicy: FleetPolicy {
         let running = view.outstandingSeconds - (last?.outstandingSeconds ?? 0) - waiting
         queue = view.ready == 0 ? Double(view.waiting) : waiting / replicaSeconds
         busy = running / replicaSeconds / concurrency
-        latency = view.latencies?.quantile(0.95) ?? 0
+        latency = view.latencies?.quantile(latencyPercentile / 100) ?? 0
     }
 
     /// Applies the rule.
     public mutating func decide(_ view: FleetView) -> Int? {
         guard last != nil else { return nil }
-        return Self.decide(
+        // It knows no way from none: the last replica stays.
+        let count = Self.decide(
             replicas: view.desired,
             queue: queue / queueTarget,
             latency: latency / latencyTargetSeconds,
             cpu: busy,
             queueUnderTarget: queue < 0.3 * queueTarget
         )
+        return max(1, count)
     }
 
     /// The rule: queue and latency as ratios to their targets, `cpu` from 0 to 1.

@@ -13,7 +13,7 @@ public struct SLOFleetPolicy: FleetPolicy {
     /// The operator marks the pods with the least in flight by their deletion cost.
     public let removesLeastLoaded = true
     private var autoscaler: SLOAutoscaler
-    private var last: FleetView?
+    private var meter = TrafficMeter()
     private var newest: FleetView?
     /// The last decision's reason.
     public private(set) var reason = ""
@@ -31,29 +31,7 @@ public struct SLOFleetPolicy: FleetPolicy {
     /// Asks the autoscaler.
     public mutating func decide(_ view: FleetView) -> Int? {
         guard let newest else { return nil }
-        var traffic: SLOTraffic?
-        var coldStart: Double?
-        if let last, newest.seconds > last.seconds {
-            let completed = Double(newest.completed - last.completed)
-            let begun = completed + Double(newest.running - last.running)
-            let work = newest.serviceSeconds - last.serviceSeconds
-            let mean = begun > 0 ? work / begun : nil
-            traffic = SLOTraffic(
-                intervalSeconds: newest.seconds - last.seconds,
-                arrived: completed + Double(newest.outstanding - last.outstanding),
-                completed: completed,
-                late: Double(newest.late - last.late),
-                running: Double(newest.running),
-                waiting: Double(newest.waiting),
-                serviceSeconds: mean,
-                serviceVariation: mean.map {
-                    max(0, (newest.serviceSquares - last.serviceSquares) / begun / ($0 * $0) - 1)
-                }
-            )
-            let starts = newest.starts - last.starts
-            if starts > 0 { coldStart = (newest.startSeconds - last.startSeconds) / Double(starts) }
-        }
-        last = newest
+        let (traffic, coldStart) = meter.read(newest)
         let (decision, _) = autoscaler.decide(
             SLOObservation(
                 time: WallTime(seconds: view.seconds),

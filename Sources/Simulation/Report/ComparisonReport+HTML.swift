@@ -27,7 +27,7 @@ extension ComparisonReport {
             <h1>\(Self.escaped(load))</h1>
             <p>\(Self.escaped(title)).</p>
             \(tableHTML)
-            <p>\(Self.escaped(oracleText)).</p>
+            \(notes.map { "<p>\(Self.escaped($0)).</p>" }.joined(separator: "\n"))
             <p class="key">\(key(drawn))</p>
             \(plots(drawn))
             </body></html>
@@ -36,7 +36,7 @@ extension ComparisonReport {
     }
 
     private var tableHTML: String {
-        let head = Self.columns.map { "<th>\($0)</th>" }.joined()
+        let head = columns.map { "<th>\($0)</th>" }.joined()
         let rows = results.map { result in
             let cells = cells(result).enumerated().map { column, cell in
                 let isLate = column == 1 && result.attainment < goal
@@ -55,22 +55,23 @@ extension ComparisonReport {
 
     private func plots(_ drawn: [RunResult]) -> String {
         guard let first = drawn.first?.series else { return "" }
-        let hours = (0..<first.count).map { Double($0) * first.bucketSeconds / 3600 }
+        let times = (0..<first.count).map { Double($0) * first.bucketSeconds }
         let load = first.arrivals.map { Optional(Double($0) / first.bucketSeconds) }
-        var parts = ["<h2>Load, requests a second</h2>", SVGPlot(x: hours, lines: [.init("#555", load)]).text]
+        var parts = ["<h2>Load, requests a second</h2>", SVGPlot(x: times, lines: [.init("#555", load)]).text]
         let ordered = drawn.enumerated().sorted { Self.layer($0.element) < Self.layer($1.element) }
         let replicas = ordered.map { index, result in
             SVGPlot.Line(Self.colour(index), result.series.map(Self.replicas) ?? [], style: Self.style(result))
         }
-        let plot = SVGPlot(x: hours, lines: replicas, cap: cap(replicas.map(\.values)))
+        let plot = SVGPlot(x: times, lines: replicas, cap: cap(replicas.map(\.values)))
         parts += ["<h2>Replicas paid for\(plot.cutText)</h2>", plot.text]
         let latencies = ordered.map { index, result in
-            SVGPlot.Line(Self.colour(index), result.series?.p95 ?? [], style: Self.style(result))
+            SVGPlot.Line(Self.colour(index), result.series?.latency ?? [], style: Self.style(result))
         }
         let limit = settings.objectiveSeconds
-        let latency = SVGPlot(x: hours, lines: latencies, mark: limit, cap: limit * 4)
+        let latency = SVGPlot(x: times, lines: latencies, mark: limit, cap: limit * 4)
         parts += [
-            "<h2>Latency, 95th percentile, seconds; dashed in red: the objective\(latency.cutText)</h2>", latency.text,
+            "<h2>Latency, percentile \(percentileText), seconds; dashed in red: the objective\(latency.cutText)</h2>",
+            latency.text,
         ]
         return parts.joined(separator: "\n")
     }

@@ -36,7 +36,7 @@ struct SVGPlot {
     private static let height = 220.0
     private static let left = 48.0
     private static let bottom = 24.0
-    /// The horizontal positions.
+    /// The horizontal positions in seconds.
     let x: [Double]
     /// The lines, the last on top.
     let lines: [Line]
@@ -71,10 +71,10 @@ struct SVGPlot {
             )
         }
         for step in 0...6 {
-            let hour = end * Double(step) / 6
+            let time = end * Double(step) / 6
             let anchor = step == 0 ? "start" : step == 6 ? "end" : "middle"
             parts.append(
-                "<text x=\"\(position(hour, end))\" y=\"\(Int(Self.height) - 6)\" text-anchor=\"\(anchor)\">\(Decimal.text(hour, 1)) h</text>"
+                "<text x=\"\(position(time, end))\" y=\"\(Int(Self.height) - 6)\" text-anchor=\"\(anchor)\">\(TimeSpan.text(time, of: end, digits: 1))</text>"
             )
         }
         for line in lines {
@@ -93,12 +93,12 @@ struct SVGPlot {
     private func path(_ values: [Double?], _ top: Double, _ end: Double) -> String {
         var text = ""
         var isPenUp = true
-        for (hour, value) in zip(x, values) {
+        for (time, value) in zip(x, values) {
             guard let value else {
                 isPenUp = true
                 continue
             }
-            text += "\(isPenUp ? "M" : "L")\(position(hour, end)) \(y(value, top))"
+            text += "\(isPenUp ? "M" : "L")\(position(time, end)) \(y(value, top))"
             isPenUp = false
         }
         return text
@@ -109,8 +109,8 @@ struct SVGPlot {
         return Decimal.text(8 + room * (1 - min(value, top) / top), 1)
     }
 
-    private func position(_ hour: Double, _ end: Double) -> String {
-        Decimal.text(Self.left + (Self.width - Self.left) * hour / end, 1)
+    private func position(_ time: Double, _ end: Double) -> String {
+        Decimal.text(Self.left + (Self.width - Self.left) * time / end, 1)
     }
 
     /// A number on an axis that ends at `top`: all with as many digits as a quarter of it takes.

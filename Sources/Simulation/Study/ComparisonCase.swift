@@ -13,10 +13,16 @@ public struct ComparisonCase: Sendable {
     public let oracle: OracleSchedule
     /// All requests.
     public let requests: Int
+    /// The model whose own settings our policies have; `nil` for the defaults.
+    public let model: ModelScaling?
+    /// What the load was multiplied by.
+    public internal(set) var scale = 1.0
+    /// The length of the load's intervals in seconds; 0 for request times.
+    public internal(set) var intervalSeconds = 0.0
     private let profile: DemandProfile
 
     /// A case. The fleet starts with 70 % of its slots taken by the first minute's load, the same for every policy.
-    public init(name: String, settings: FleetSettings, plan: ArrivalPlan) {
+    public init(name: String, settings: FleetSettings, plan: ArrivalPlan, model: ModelScaling? = nil) {
         var settings = settings
         let profile = DemandProfile(plan, seed: settings.seed)
         let first = profile.counts.prefix(60)
@@ -25,6 +31,7 @@ public struct ComparisonCase: Sendable {
         self.name = name
         self.settings = settings
         self.plan = plan
+        self.model = model
         self.profile = profile
         requests = profile.requests
         oracle = OracleSchedule(profile, settings: settings, attainment: settings.objectivePercentile / 100)
@@ -52,7 +59,9 @@ public struct ComparisonCase: Sendable {
         knobs: PolicyChoice.Knobs = PolicyChoice.Knobs(),
         progress: (@Sendable (Double) -> Void)? = nil
     ) -> RunResult {
-        let policy = choice.make(settings, knobs: knobs) ?? oracle.policy(coldStartSeconds: settings.coldStartSeconds)
+        let policy =
+            choice.make(settings, knobs: knobs, model: model)
+            ?? oracle.policy(coldStartSeconds: settings.coldStartSeconds)
         var run = FleetRun(settings, arrivals: plan, policy: policy, progress: progress)
         return run.run()
     }

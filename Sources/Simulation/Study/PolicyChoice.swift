@@ -24,8 +24,13 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
 
     /// What a policy may be told to be safer or cheaper.
     public struct Knobs: Sendable, Hashable {
-        /// The share of a replica's slots to aim for, 0 to 1.
-        public var utilization = 0.7
+        /// The share of a replica's slots to aim for, 0 to 1; 0.7 by default.
+        public var utilization: Double {
+            get { chosenUtilization ?? 0.7 }
+            set { chosenUtilization = newValue }
+        }
+        /// The same, where it isn't left at the default.
+        private(set) var chosenUtilization: Double?
         /// How long a lower count has to be asked for, in seconds; `nil` is the policy's default.
         public var stabilizationSeconds: Double?
         /// Whether the HPA has two rate policies in each direction instead of its defaults.
@@ -47,7 +52,13 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
     }
 
     /// The policy for a fleet; `nil` for the oracle, whose schedule needs the whole trace.
-    public func make(_ settings: FleetSettings, knobs: Knobs = Knobs()) -> (any FleetPolicy)? {
+    /// - Parameter model: whose own settings ours have; the knobs win.
+    public func make(
+        _ settings: FleetSettings,
+        knobs: Knobs = Knobs(),
+        model: ModelScaling? = nil
+    ) -> (any FleetPolicy)? {
+        if let own = model?.policy(self, settings, knobs) { return own }
         let target = Double(settings.concurrency) * knobs.utilization
         switch self {
         case .hpa: return HPAPolicy(target: target, behavior: Self.behavior(knobs))
@@ -60,6 +71,7 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
             return RulePolicy(
                 queueTarget: 2 * knobs.utilization / 0.7,
                 latencyTargetSeconds: settings.objectiveSeconds * min(1, knobs.utilization / 0.7),
+                latencyPercentile: settings.objectivePercentile,
                 concurrency: settings.concurrency
             )
         case .targetTracking:

@@ -1,0 +1,33 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+internal import Scaling
+
+/// What the replicas did between two views, as the SLO policy wants it.
+struct TrafficMeter: Sendable {
+    private var last: FleetView?
+
+    /// The traffic since the view before, and the mean seconds of the starts that ended meanwhile.
+    mutating func read(_ newest: FleetView) -> (traffic: SLOTraffic?, coldStartSeconds: Double?) {
+        defer { last = newest }
+        guard let last, newest.seconds > last.seconds else { return (nil, nil) }
+        let completed = Double(newest.completed - last.completed)
+        let begun = completed + Double(newest.running - last.running)
+        let work = newest.serviceSeconds - last.serviceSeconds
+        let mean = begun > 0 ? work / begun : nil
+        let traffic = SLOTraffic(
+            intervalSeconds: newest.seconds - last.seconds,
+            arrived: completed + Double(newest.outstanding - last.outstanding),
+            completed: completed,
+            late: Double(newest.late - last.late),
+            running: Double(newest.running),
+            waiting: Double(newest.waiting),
+            serviceSeconds: mean,
+            serviceVariation: mean.map {
+                max(0, (newest.serviceSquares - last.serviceSquares) / begun / ($0 * $0) - 1)
+            }
+        )
+        let starts = newest.starts - last.starts
+        return (traffic, starts > 0 ? (newest.startSeconds - last.startSeconds) / Double(starts) : nil)
+    }
+}

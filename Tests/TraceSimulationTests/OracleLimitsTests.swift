@@ -1,0 +1,92 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import KubeModel
+import Testing
+
+@testable import Simulation
+
+@Suite("Where the oracle ends")
+struct OracleLimitsTests {
+    /// 40 requests a second for ten minutes: the work of ten replicas.
+    static func load(_ change: (inout FleetSettings) -> Void) -> ComparisonCase {
+        var settings = FleetSettings()
+        change(&settings)
+        let plan = ArrivalPlan.counts(Array(repeating: 40, count: 600))
+        return ComparisonCase(name: "steady", settings: settings, plan: plan)
+    }
+
+    @Test("it keeps maxReplicas, says when that is too few, and pays for the work all the same")
+    func maxReplicas() {
+        let load = Self.load { $0.maxReplicas = 5 }
+        let oracle = load.oracle
+        #expect(oracle.replicas.max() == 5)
+        #expect(oracle.shortfall == .replicas(most: 5))
+        #expect(oracle.replicaHours >= oracle.workHours - 1e-9 && oracle.replicaHours < 1.1 * oracle.workHours)
+        let report = ComparisonReport(load, results: [load.run(.oracle)])
+        #expect(report.oracleText.contains("can't be met with maxReplicas 5"))
+        #expect(!report.oracleText.contains("no schedule"))
+        #expect(Self.load { $0.maxReplicas = 10 }.oracle.shortfall == nil)
+    }
+
+    @Test("an objective below the service time is out of everybody's reach, and nobody is compared with it")
+    func serviceTime() throws {
+        let load = Self.load { $0.objectiveSeconds = 0.5 }
+        #expect(load.oracle.shortfall == .service(share: 0))
+        let report = ComparisonReport(load, results: [load.run(.oracle)])
+        #expect(report.oracleText.hasPrefix("the objective can't be met with any number of replicas: only 0.0 %"))
+        let ratio = try #require(report.columns.firstIndex(of: "to oracle"))
+        #expect(report.cells(report.results[0])[ratio] == "-")
+        #expect(report.json["policies"]?.array?.first?["ratioToOracle"] == .null)
+        #expect(report.json.at("oracle", "meetsObjective") == false)
+        #expect(Self.load { $0.objectiveSeconds = 1 }.oracle.shortfall != .service(share: 0))
+    }
+
+    @Test("how many requests are short enough is known of each distribution")
+    func shares() throws {
+        var random = FastRandom(seed: 11)
+        let table = try #require(ServiceTime(samples: [0.1, 0.2, 0.3, 0.4]))
+        for time in [
+            ServiceTime(.exponential, meanSeconds: 0.3), ServiceTime(.lognormal(variation: 0.8), meanSeconds: 0.3),
+            table,
+        ] {
+            let draws = (0..<20_000).map { _ in Double(time.draw(&random)) / 1e6 }
+            let share = Double(draws.count { $0 <= 0.35 }) / 20_000
+            #expect(abs(time.share(within: 0.35) - share) < 0.02, "\(time.shape)")
+        }
+        #expect(ServiceTime(meanSeconds: 0.3).share(within: 0.3) == 1)
+        #expect(ServiceTime(meanSeconds: 0.3).share(within: 0.29) == 0)
+    }
+
+    @Test("a load of a few seconds takes no less than its work")
+    func shortLoads() {
+        let trace = ArrivalTrace(name: "ms", rows: .counts(Array(repeating: 1, count: 2000)), binSeconds: 0.001)
+        let load = ComparisonCase(name: "ms", settings: FleetSettings(), plan: trace.plan())
+        #expect(load.oracle.attainment >= 0.95 && load.oracle.shortfall == nil)
+        #expect(load.oracle.replicaHours >= load.oracle.workHours)
+    }
+
+    @Test("of two schedules that miss, the one with more on time counts, not the cheaper one")
+    func missingSchedules() {
+        // Only all ten replicas, all of the time, serve this; seven of them have less and less on time.
+        let profile = DemandProfile(counts: Array(repeating: 40, count: 600))
+        var settings = FleetSettings()
+        settings.maxReplicas = 7
+        let best = OracleSearch(profile, settings: settings, goal: 0.95).best()
+        let full = profile.attainment(replicas: Array(repeating: 7, count: 600), replicaRate: 4, slack: 2)
+        #expect(best.attainment >= full - 1e-9)
+    }
+
+    @Test("replicas cost until the last request of the load is answered, and idle ones no longer than the load")
+    func billing() {
+        var settings = FleetSettings()
+        settings.maxReplicas = 5
+        settings.initialReplicas = 5
+        let policy = SchedulePolicy(fixed: 5)
+        var busy = FleetRun(settings, arrivals: .counts(Array(repeating: 40, count: 600)), policy: policy)
+        // 24,000 requests of 1 s on 20 slots: 1200 s, twice as long as the load.
+        #expect(abs(busy.run().replicaHours * 3600 - 5 * 1201) < 10)
+        var idle = FleetRun(settings, arrivals: .times([0], seconds: 600), policy: policy)
+        #expect(abs(idle.run().replicaHours * 3600 - 5 * 600) < 1e-6)
+    }
+}
