@@ -65,9 +65,9 @@ struct ModelScalingTests {
         let plain = Self.load(Self.model())
         let tracking = plain.run(.targetTracking)
         let loose = Self.load(Self.model(targets: Self.pods(4)))
-        #expect(loose.run(.targetTracking).replicaHours < tracking.replicaHours)
         // The largest answer wins: a level of one request a replica asks for more than the objective does.
         let tight = Self.load(Self.model(targets: Self.pods(1)))
+        #expect(tight.run(.targetTracking).replicaHours > 1.5 * tracking.replicaHours)
         #expect(tight.run(.slo).replicaHours > 1.5 * plain.run(.slo).replicaHours)
         var knobs = PolicyChoice.Knobs()
         knobs.utilization = 1
@@ -88,7 +88,8 @@ struct ModelScalingTests {
         let alone = Self.load(nil).run(.slo)
         let model = Self.load(Self.model()).run(.slo)
         #expect(abs(model.replicaHours / alone.replicaHours - 1) < 0.1, "\(model.replicaHours) \(alone.replicaHours)")
-        #expect(abs(model.attainment - alone.attainment) < 0.02, "\(model.attainment) \(alone.attainment)")
+        // It isn't told how many slots a replica has, and learns it.
+        #expect(abs(model.attainment - alone.attainment) < 0.05, "\(model.attainment) \(alone.attainment)")
     }
 
     @Test(
