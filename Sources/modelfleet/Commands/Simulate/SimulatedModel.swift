@@ -36,15 +36,15 @@ struct SimulatedModel {
             throw CommandFailure("\(files): \(found.count) models, \(listed); \(next)")
         }
         let findings = Findings(of: document.json)
-        subject = "\(document.file): \(findings.subject)"
+        let place = "\(document.file): \(findings.subject)"
         var errors = findings.errors
         if !findings.isKnown {
             errors.append("apiVersion isn't \(ResourceType.modelDeployments.apiVersion): put that there")
         }
         guard errors.isEmpty else {
-            throw CommandFailure(errors.map { "\(subject): error: \($0)" }.joined(separator: "\n"))
+            throw CommandFailure(errors.map { "\(place): error: \($0)" }.joined(separator: "\n"))
         }
-        let place = subject
+        subject = place
         warnings = findings.warnings.map { "\(place): warning: \($0)" }
         model = ModelDeployment(KubeObject(document.json))
     }
