@@ -66,17 +66,6 @@ struct OracleLimitsTests {
         #expect(load.oracle.replicaHours >= load.oracle.workHours)
     }
 
-    @Test("of two schedules that miss, the one with more on time counts, not the cheaper one")
-    func missingSchedules() {
-        // Only all ten replicas, all of the time, serve this; seven of them have less and less on time.
-        let profile = DemandProfile(counts: Array(repeating: 40, count: 600))
-        var settings = FleetSettings()
-        settings.maxReplicas = 7
-        let best = OracleSearch(profile, settings: settings, goal: 0.95).best()
-        let full = profile.attainment(replicas: Array(repeating: 7, count: 600), replicaRate: 4, slack: 2)
-        #expect(best.attainment >= full - 1e-9)
-    }
-
     @Test("replicas cost until the last request of the load is answered, and idle ones no longer than the load")
     func billing() {
         var settings = FleetSettings()

@@ -48,7 +48,7 @@ struct OracleSearch {
         return profile.attainment(replicas: all, replicaRate: settings.replicaRate, slack: slack) >= goal
     }
 
-    /// The cheapest that reaches the goal; the one with most on time when none does.
+    /// The cheapest that reaches the goal; the whole demand when none does.
     func best() -> Candidate {
         let demand = profile.demand(replicaRate: settings.replicaRate, slack: slack)
         let peak = (demand.max() ?? 0).rounded(.up)
@@ -56,10 +56,8 @@ struct OracleSearch {
             candidate(demand) { min($0, ceiling) }
         }
         let byFactor = smallest(in: 0...1, tolerance: 0.004) { factor in candidate(demand) { $0 * factor } }
-        if byCeiling.attainment >= goal, byFactor.attainment >= goal {
-            return byCeiling.hours <= byFactor.hours ? byCeiling : byFactor
-        }
-        return byCeiling.attainment >= byFactor.attainment ? byCeiling : byFactor
+        // Both searches begin with the whole demand: where that misses, both answer it.
+        return byCeiling.hours <= byFactor.hours ? byCeiling : byFactor
     }
 
     private func candidate(_ demand: [Double], _ level: (Double) -> Double) -> Candidate {
