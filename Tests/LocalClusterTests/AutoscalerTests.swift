@@ -202,4 +202,20 @@ struct AutoscalerTests {
         #expect(try await world.look(queue: 1000) == 3)
         #expect(try await world.look(queue: 1000) == 3, "one in ten minutes")
     }
+
+    @Test("what went because of the bounds counts for the rate policies")
+    func boundsCount() async throws {
+        let slow: JSONValue = [
+            "scaleDown": [
+                "stabilizationWindowSeconds": 0,
+                "policies": [["type": "Pods", "value": 1, "periodSeconds": 600]],
+            ]
+        ]
+        let world = try await World(behavior: slow)
+        _ = try await world.client.setReplicas(12, of: .deployments, World.key)
+        #expect(try await world.look(queue: 1) == 10, "its maxReplicas")
+        #expect(try await world.look(queue: 1) == 10, "two went, and one may in ten minutes")
+        world.time.advance(by: .seconds(601))
+        #expect(try await world.look(queue: 1) == 9)
+    }
 }

@@ -54,7 +54,10 @@ struct PeerTests {
         var behavior = HPABehavior(up: .defaultUp, down: down)
         var counts = [80]
         for minute in 1...3 {
-            counts.append(behavior.normalized(10, current: counts[minute - 1], seconds: Double(minute) * 60))
+            let (current, seconds) = (counts[minute - 1], Double(minute) * 60)
+            let count = behavior.normalized(10, current: current, seconds: seconds)
+            behavior.scaled(from: current, to: count, seconds: seconds)
+            counts.append(count)
         }
         #expect(counts == [80, 72, 64, 57])
         #expect(behavior.normalized(10, current: 57, seconds: 190) == 57)

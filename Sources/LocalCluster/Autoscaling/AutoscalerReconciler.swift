@@ -78,23 +78,20 @@ struct AutoscalerReconciler: Reconciler {
             )
             return
         }
-        if target.wanted > spec.maxReplicas {
-            let why = "Current number of replicas above Spec.MaxReplicas"
-            _ = await rescale(&turn, target, to: spec.maxReplicas, why: why)
-            return
-        }
-        if target.wanted < spec.minReplicas {
-            let why = "Current number of replicas below Spec.MinReplicas"
-            _ = await rescale(&turn, target, to: spec.minReplicas, why: why)
-            return
-        }
         var behavior = remembered
-        guard let wanted = await byMetrics(&turn, target, spec, &behavior) else { return }
-        if wanted.count != target.wanted, await !rescale(&turn, target, to: wanted.count, why: wanted.why) {
-            // What wasn't written uses up no rate. The recommendation counts all the same: given at that very count, it is all
-            // that is remembered.
-            behavior = remembered
-            _ = behavior.normalized(wanted.recommended, current: wanted.recommended, seconds: turn.now.seconds)
+        let wanted: (count: Int, why: String)
+        if target.wanted > spec.maxReplicas {
+            wanted = (spec.maxReplicas, "Current number of replicas above Spec.MaxReplicas")
+        } else if target.wanted < spec.minReplicas {
+            wanted = (spec.minReplicas, "Current number of replicas below Spec.MinReplicas")
+        } else if let answer = await byMetrics(&turn, target, spec, &behavior) {
+            wanted = answer
+        } else {
+            return
+        }
+        // What wasn't written uses up no rate; the recommendation counts all the same.
+        if wanted.count != target.wanted, await rescale(&turn, target, to: wanted.count, why: wanted.why) {
+            behavior.scaled(from: target.wanted, to: wanted.count, seconds: turn.now.seconds)
         }
         memory.keep(turn.autoscaler, behavior)
     }
@@ -136,14 +133,13 @@ struct AutoscalerReconciler: Reconciler {
         return true
     }
 
-    /// The count that the metrics ask for, within the bounds as `recommended`, then stabilized and within the limits as
-    /// `count`; `nil` where nothing may change.
+    /// The count that the metrics ask for, stabilized and within the limits; `nil` where nothing may change.
     private func byMetrics(
         _ turn: inout AutoscalerTurn,
         _ target: ScaleTarget,
         _ spec: AutoscalerSpec,
         _ behavior: inout HPABehavior
-    ) async -> (recommended: Int, count: Int, why: String)? {
+    ) async -> (count: Int, why: String)? {
         let reader = AutoscalerMetrics(
             client: client,
             target: target,
@@ -188,6 +184,6 @@ struct AutoscalerReconciler: Reconciler {
         let count = behavior.normalized(bounded, current: target.wanted, seconds: turn.now.seconds)
         turn.limited(recommended: best.replicas, bounded: bounded, count: count, current: target.wanted, spec)
         let why = best.replicas > target.wanted ? "\(best.name) above target" : "All metrics below target"
-        return (bounded, count, why)
+        return (count, why)
     }
 }

@@ -36,7 +36,8 @@ public struct HPABehavior: Sendable, Hashable {
         downscaleStabilizationSeconds = 300
     }
 
-    /// The count to write for a `recommendation`, from `current`; remembers both.
+    /// The count to write for a `recommendation`, from `current`; remembers the recommendation. Once the count is written,
+    /// `scaled(from:to:seconds:)` is to be told.
     public mutating func normalized(_ recommendation: Int, current: Int, seconds: Double) -> Int {
         if recommendations.isEmpty { recommendations.append(Entry(seconds: seconds, count: current)) }
         guard let up, let down else { return withoutBehavior(recommendation, current: current, seconds: seconds) }
@@ -50,10 +51,13 @@ public struct HPABehavior: Sendable, Hashable {
         }
         remember(recommendation, seconds: seconds, keep: min(upStart, downStart))
         let stabilized = max(upBound, min(downBound, current))
-        let now = WallTime(seconds: seconds)
-        let limited = rateLimit.limited(stabilized, current: current, now: now, up: up, down: down)
-        if limited != current { rateLimit.record(delta: limited - current, at: now) }
-        return limited
+        return rateLimit.limited(stabilized, current: current, now: WallTime(seconds: seconds), up: up, down: down)
+    }
+
+    /// The count was written, whatever for: the rate policies count it (`storeScaleEvent`).
+    public mutating func scaled(from old: Int, to new: Int, seconds: Double) {
+        guard up != nil, old != new else { return }
+        rateLimit.record(delta: new - old, at: WallTime(seconds: seconds))
     }
 
     private mutating func withoutBehavior(_ recommendation: Int, current: Int, seconds: Double) -> Int {
