@@ -73,7 +73,7 @@ struct RevisionSignalsTests {
             try await harness.expect(.services, "m") { $0.annotation(FleetAPI.trafficAnnotation) != nil }
             Self.queue(harness, "a_queue 11\n")
             let model = try await harness.expect(.modelDeployments, "m") {
-                $0["status", "scaling", "recentChanges"]?[0]?["toReplicas"]?.int ?? 0 > 2
+                $0["status", "scaling", "desiredReplicas"]?.int ?? 0 >= 4
                     || ConditionSet($0)["ScalingActive"]?.reason == "MissingData"
             }
             #expect(ConditionSet(model)["ScalingActive"]?.reason == "FollowingLoad")
