@@ -3,6 +3,7 @@
 
 import Ambient
 import Foundation
+import HTTPMessages
 import HTTPTypes
 import KubeAPI
 import KubeModel
@@ -21,12 +22,12 @@ struct ServingCertificateTests {
     /// An API server with two APIServices, of which one names our Service.
     private struct World {
         let time = ManualTime()
+        let exchange: any HTTPExchange
         let client: KubeClient
 
         init() async throws {
-            client = KubeClient(
-                exchange: APIServer(configuration: APIServerConfiguration(time: time, random: SeededRandom(seed: 5)))
-            )
+            exchange = APIServer(configuration: APIServerConfiguration(time: time, random: SeededRandom(seed: 5)))
+            client = KubeClient(exchange: exchange)
             for (version, service) in [("v1", "metrics"), ("v2", "another")] {
                 _ = try await client.raw(
                     .post,
@@ -42,9 +43,12 @@ struct ServingCertificateTests {
             }
         }
 
-        func certificate(_ source: ServingCertificate.Source = .secret(secret)) -> ServingCertificate {
+        func certificate(
+            _ source: ServingCertificate.Source = .secret(secret),
+            client other: KubeClient? = nil
+        ) -> ServingCertificate {
             ServingCertificate(
-                client: client,
+                client: other ?? client,
                 source: source,
                 service: service,
                 apiServices: ["v1.m.example", "v2.m.example", "v3.m.example"],
@@ -80,6 +84,30 @@ struct ServingCertificateTests {
         #expect(try CertificateFacts.end(of: material.certificate) - world.time.now() > .seconds(360 * 86_400))
         #expect(one.isOwn([material.certificate]))
         #expect(!one.isOwn([]) && !one.isOwn([material.authorities ?? ""]))
+    }
+
+    @Test("an APIService that comes to name another Service between a look and the answer to it is left alone")
+    func renamed() async throws {
+        let world = try await World()
+        let server = world.client
+        let other: JSONValue = ["spec": ["service": ["name": "another"]]]
+        let isQuick = Mutex(true)
+        let slow = KubeClient(
+            exchange: ClosureExchange { request in
+                let isPatch = request.head.method == .patch && request.path.hasSuffix("/v1.m.example")
+                let isFirst = isQuick.withLock { isQuick in
+                    defer { if isPatch { isQuick = false } }
+                    return isPatch && isQuick
+                }
+                if isFirst {
+                    try await server.patch(.apiServices, ObjectKey(namespace: nil, name: "v1.m.example"), .merge(other))
+                }
+                return try await world.exchange.exchange(request)
+            }
+        )
+        #expect(await world.certificate(client: slow).look())
+        #expect(!isQuick.withLock { $0 })
+        #expect(try await world.bundle("v1") == nil)
     }
 
     @Test(

@@ -178,22 +178,8 @@ public final class ServingCertificate: Service {
         var misses = false
         defer { state.withLock { $0.misses = misses } }
         for name in apiServices {
-            let key = ObjectKey(namespace: nil, name: name)
             do {
-                guard let found = try await client.find(.apiServices, key) else {
-                    misses = true
-                    continue
-                }
-                let target = found["spec", "service"]
-                guard target?["name"]?.string == service.name, target?["namespace"]?.string == service.namespace else {
-                    logger.debug("an APIService names another Service", metadata: ["api-service": "\(name)"])
-                    continue
-                }
-                guard found["spec", "caBundle"] != bundle, found["spec", "insecureSkipTLSVerify"] != true else {
-                    continue
-                }
-                try await client.patch(.apiServices, key, .merge(["spec": ["caBundle": bundle]]))
-                logger.info("told an APIService whom to trust", metadata: ["api-service": "\(name)"])
+                if try await !inform(ObjectKey(namespace: nil, name: name), bundle) { misses = true }
             } catch {
                 isDone = false
                 logger.warning(
@@ -203,6 +189,32 @@ public final class ServingCertificate: Service {
             }
         }
         return isDone
+    }
+
+    /// Puts `bundle` into one APIService, unless it has it or isn't ours. Answers whether there is such an APIService.
+    ///
+    /// What was read is what is changed: one that came to name another Service meanwhile is left alone, and one that somebody else
+    /// informed meanwhile isn't informed twice.
+    private func inform(_ key: ObjectKey, _ bundle: JSONValue) async throws -> Bool {
+        for _ in 0..<5 {
+            guard let found = try await client.find(.apiServices, key) else { return false }
+            let target = found["spec", "service"]
+            guard target?["name"]?.string == service.name, target?["namespace"]?.string == service.namespace else {
+                logger.debug("an APIService names another Service", metadata: ["api-service": "\(key.name)"])
+                return true
+            }
+            guard found["spec", "caBundle"] != bundle, found["spec", "insecureSkipTLSVerify"] != true else { return true }
+            do throws(KubeError) {
+                var patch: JSONValue = ["spec": ["caBundle": bundle]]
+                if let version = found.resourceVersion { patch["metadata"] = ["resourceVersion": .string(version)] }
+                try await client.patch(.apiServices, key, .merge(patch))
+                logger.info("told an APIService whom to trust", metadata: ["api-service": "\(key.name)"])
+                return true
+            } catch {
+                guard error.disposition == .redoRead else { throw error }
+            }
+        }
+        throw ExtensionServerError("it changes all the time")
     }
 
     private static func text(_ path: String) throws(ExtensionServerError) -> String {
