@@ -78,13 +78,17 @@ struct TrackEvidenceTests {
         #expect(evidence.add([pod(300, 4)], at: at(40)).answers == HitCount(trials: 200, hits: 3))
     }
 
-    @Test("a torn page is left out, and said")
+    @Test("a torn page is left out and said, and counts with the next one")
     func torn() {
         var evidence = TrackEvidence()
         _ = evidence.add([pod(100, 1)], at: at(10))
         let increment = evidence.add([pod(101, 9)], at: at(20))
         #expect(increment.answers == nil)
-        #expect(increment.remarks == ["a pod says 8 new errors in 1 new requests"])
+        #expect(increment.remarks == ["pod a says 8 new errors in 1 new requests"])
+        #expect(evidence.add([pod(110, 9)], at: at(30)).answers == HitCount(trials: 10, hits: 8))
+        // One that started anew counts from 0, torn or not.
+        #expect(evidence.add([pod(1, 2)], at: at(40)).answers == nil)
+        #expect(evidence.add([pod(5, 2)], at: at(50)).answers == HitCount(trials: 5, hits: 2))
     }
 
     @Test("histograms that can't be are none")

@@ -95,7 +95,7 @@ public struct TrackIncrement: Sendable, Hashable {
 /// | was not ready at the last look, or for less than the warm-up | nothing; its counters are the new base |
 /// | has another incarnation, or any counter fell | what its counters say since their start |
 /// | has a number that is NaN, infinite, negative or absurd | nothing for that metric; the base stays |
-/// | says more new errors than new requests | nothing: the page was torn |
+/// | says more new errors than new requests | neither: the page was torn; the base of both stays, so that the next look has them |
 /// | otherwise | the difference to its base |
 ///
 /// It isn't kept in status: after the operator's restart the first look sets the bases, and one interval is lost, which is independent
@@ -109,6 +109,12 @@ public struct TrackEvidence: Sendable, Hashable {
         var errors: Int?
         var latency: BucketCounts?
         var outputs: [Int]?
+
+        /// Whether more requests failed since `base` than there were: the page was written while they were counted.
+        func isTorn(since base: Counters) -> Bool {
+            guard let requests, let before = base.requests, let errors, let old = base.errors else { return false }
+            return errors - old > requests - before
+        }
     }
 
     /// How long a pod must be ready before it counts.
@@ -161,21 +167,21 @@ public struct TrackEvidence: Sendable, Hashable {
             base.errors = 0
             base.latency = nil
             base.outputs = now.outputs.map { $0.map { _ in 0 } }
-            if isWarm { sum.count(now, since: base, latency: now.latency) }
+            if isWarm { sum.count(now, since: base, latency: now.latency, of: sample.pod) }
         } else if isWarm {
             let latency = base.latency.flatMap { earlier in now.latency.flatMap { $0.since(earlier) } }
-            sum.count(now, since: base, latency: latency)
+            sum.count(now, since: base, latency: latency, of: sample.pod)
         }
         // A base from before the warm-up's end isn't kept for what couldn't be read: what it lacks sets it anew.
         guard isWarm else {
             bases[sample.pod] = now
             return
         }
-        let isPair = now.requests != nil && now.errors != nil
+        let isPair = now.requests != nil && now.errors != nil && !now.isTorn(since: base)
         bases[sample.pod] = Counters(
             incarnation: now.incarnation,
             seen: time,
-            // Both or neither: errors of a longer time than their requests would be too many.
+            // Both or neither: errors of a longer time than their requests would be too many. Those of a torn page count next time.
             requests: isPair ? now.requests : base.requests,
             errors: isPair ? now.errors : base.errors,
             latency: now.latency ?? base.latency,
@@ -226,12 +232,13 @@ extension TrackIncrement {
     fileprivate mutating func count(
         _ now: TrackEvidence.Counters,
         since base: TrackEvidence.Counters,
-        latency added: BucketCounts?
+        latency added: BucketCounts?,
+        of pod: String
     ) {
         if let requests = now.requests, let before = base.requests, let errors = now.errors, let old = base.errors {
             let (new, failed) = (requests - before, errors - old)
-            if failed > new {
-                remark("a pod says \(failed) new errors in \(new) new requests")
+            if now.isTorn(since: base) {
+                remark("pod \(pod) says \(failed) new errors in \(new) new requests")
             } else {
                 answers = (answers ?? HitCount()) + HitCount(trials: new, hits: failed)
             }
