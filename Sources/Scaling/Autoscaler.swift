@@ -64,6 +64,7 @@ public struct Autoscaler: Sendable, Hashable {
                 replicas: observation.replicas,
                 readyReplicas: observation.readyReplicas,
                 reporting: observation.trafficReporting,
+                reportingElsewhere: observation.trafficElsewhere,
                 age: observation.readings.values.map(\.age).max() ?? .zero,
                 traffic: observation.traffic,
                 coldStartSeconds: observation.coldStartSeconds

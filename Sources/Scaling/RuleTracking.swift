@@ -35,7 +35,7 @@ struct RuleTracking {
             return proposal("QueueLength", nil, nil, target, nil, incomplete: true, "the queue length is missing")
         }
         let isPartial = reading.reporting < observation.readyReplicas
-        let value = reading.total / Double(reading.reporting)
+        let value = reading.mean
         let current = observation.replicas
         func answer(_ count: Int, _ note: String) -> ScaleProposal {
             proposal("QueueLength", count, value, target, reading.age, incomplete: isPartial, note)

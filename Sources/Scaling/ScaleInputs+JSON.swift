@@ -14,25 +14,25 @@ extension ScaleInputs {
             "readyReplicas": JSONValue(observation.readyReplicas), "memory": memory.json,
         ]
         for (signal, reading) in observation.readings.sorted(by: { $0.key < $1.key }) where reading.total.isFinite {
-            json.set(
-                [
-                    "total": .double(reading.total), "reporting": JSONValue(reading.reporting),
-                    "ageSeconds": .double(reading.age.inWholeMilliseconds),
-                ],
-                at: "readings",
-                signal.rawValue
-            )
+            var shown: JSONValue = [
+                "total": .double(reading.total), "reporting": JSONValue(reading.reporting),
+                "ageSeconds": .double(reading.age.inWholeMilliseconds),
+            ]
+            if reading.elsewhere > 0 { shown["elsewhere"] = JSONValue(reading.elsewhere) }
+            json.set(shown, at: "readings", signal.rawValue)
         }
         if let latency = observation.latency, latency.milliseconds?.isFinite ?? true, latency.requestRate.isFinite {
             var reading: JSONValue = [
                 "requestRate": .double(latency.requestRate), "reporting": JSONValue(latency.reporting),
                 "ageSeconds": .double(latency.age.inWholeMilliseconds),
             ]
+            if latency.elsewhere > 0 { reading["elsewhere"] = JSONValue(latency.elsewhere) }
             reading["milliseconds"] = latency.milliseconds.map { .double($0) }
             json["latency"] = reading
         }
         if let cpu = observation.cpuShare, cpu.isFinite { json["cpuShare"] = .double(cpu) }
         if observation.trafficReporting > 0 { json["trafficReporting"] = JSONValue(observation.trafficReporting) }
+        if observation.trafficElsewhere > 0 { json["trafficElsewhere"] = JSONValue(observation.trafficElsewhere) }
         if observation.unreadReplicas > 0 { json["unreadReplicas"] = JSONValue(observation.unreadReplicas) }
         if let first = observation.missing.first {
             json["missing"] = [
@@ -42,6 +42,9 @@ extension ScaleInputs {
         }
         if !observation.missingSignals.isEmpty {
             json["missingSignals"] = .array(observation.missingSignals.map { .string($0) })
+        }
+        if !observation.unknownSignals.isEmpty {
+            json["unknownSignals"] = .array(observation.unknownSignals.sorted().map { .string($0.rawValue) })
         }
         if !observation.schedules.isEmpty { json["schedules"] = .array(observation.schedules.map(\.json)) }
         json["sizing"] = sizing?.json
@@ -59,24 +62,34 @@ extension ScaleInputs {
                 let reporting = reading["reporting"]?.int
             else { return nil }
             let age = Duration.seconds(reading["ageSeconds"]?.double ?? 0)
-            observation.readings[signal] = SignalReading(total: total, reporting: reporting, age: age)
+            let elsewhere = reading["elsewhere"]?.int ?? 0
+            observation.readings[signal] = SignalReading(
+                total: total,
+                reporting: reporting,
+                elsewhere: elsewhere,
+                age: age
+            )
         }
         if let latency = json["latency"] {
             observation.latency = LatencyReading(
                 milliseconds: latency["milliseconds"]?.double,
                 requestRate: latency["requestRate"]?.double ?? 0,
                 reporting: latency["reporting"]?.int ?? 0,
+                elsewhere: latency["elsewhere"]?.int ?? 0,
                 age: .seconds(latency["ageSeconds"]?.double ?? 0)
             )
         }
         observation.cpuShare = json["cpuShare"]?.double
         observation.trafficReporting = json["trafficReporting"]?.int ?? 0
+        observation.trafficElsewhere = json["trafficElsewhere"]?.int ?? 0
         observation.unreadReplicas = max(0, json["unreadReplicas"]?.int ?? 0)
         if let missing = json["missing"], let pod = missing["pod"]?.string, let reason = missing["reason"]?.string {
             let count = min(10_000, max(1, missing["count"]?.int ?? 1))
             observation.missing = Array(repeating: MissingReplica(pod: pod, reason: reason), count: count)
         }
         observation.missingSignals = (json["missingSignals"]?.array ?? []).compactMap(\.string)
+        let unknown = (json["unknownSignals"]?.array ?? []).compactMap(\.string)
+        observation.unknownSignals = Set(unknown.compactMap { Signal(rawValue: $0) })
         observation.schedules = (json["schedules"]?.array ?? []).map { schedule in
             ScheduledBounds(
                 name: schedule["name"]?.string ?? "",

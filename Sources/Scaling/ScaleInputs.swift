@@ -155,8 +155,10 @@ public struct ScaleInputs: Sendable, Hashable {
     /// two requests in work that do are seen in the rate of requests as well.
     var isQuiet: Bool {
         guard observation.missing.isEmpty, !observation.readings.isEmpty, observation.loadingReplicas == 0,
-            observation.unreadReplicas == 0
+            observation.unreadReplicas == 0, observation.unknownSignals.isEmpty
         else { return false }
+        // What says whether the model is used has to say so.
+        guard policy.targets.allSatisfy({ observation.readings[$0.signal] != nil }) else { return false }
         let hasActivation = policy.targets.contains { $0.activation > 0 }
         return observation.readings.allSatisfy { signal, reading in
             let target = policy.targets.first { $0.signal == signal }

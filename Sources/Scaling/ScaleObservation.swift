@@ -22,15 +22,21 @@ public struct SignalReading: Sendable, Hashable {
     public var total: Double
     /// How many replicas reported.
     public var reporting: Int
+    /// How many replicas of the model's other tracks are in the sum as well.
+    public var elsewhere: Int
     /// The age of the oldest scrape in the sum.
     public var age: Duration
 
     /// A reading.
-    public init(total: Double, reporting: Int, age: Duration = .zero) {
+    public init(total: Double, reporting: Int, elsewhere: Int = 0, age: Duration = .zero) {
         self.total = total
         self.reporting = reporting
+        self.elsewhere = elsewhere
         self.age = age
     }
+
+    /// The mean of a replica, whatever track it belongs to.
+    var mean: Double { total / Double(max(1, reporting + elsewhere)) }
 }
 
 /// What the track's latency histogram showed between the last two scrapes.
@@ -41,14 +47,23 @@ public struct LatencyReading: Sendable, Hashable {
     public var requestRate: Double
     /// How many replicas reported.
     public var reporting: Int
+    /// How many replicas of the model's other tracks are in the reading as well.
+    public var elsewhere: Int
     /// The age of the oldest scrape in the reading.
     public var age: Duration
 
     /// A reading.
-    public init(milliseconds: Double?, requestRate: Double, reporting: Int, age: Duration = .zero) {
+    public init(
+        milliseconds: Double?,
+        requestRate: Double,
+        reporting: Int,
+        elsewhere: Int = 0,
+        age: Duration = .zero
+    ) {
         self.milliseconds = milliseconds
         self.requestRate = requestRate
         self.reporting = reporting
+        self.elsewhere = elsewhere
         self.age = age
     }
 }
@@ -85,10 +100,14 @@ public struct ScaleObservation: Sendable, Hashable {
     public var traffic: SLOTraffic?
     /// How many ready replicas are in `traffic`.
     public var trafficReporting: Int
+    /// How many replicas of the model's other tracks are in `traffic` as well.
+    public var trafficElsewhere = 0
     /// Ready replicas without a usable reading.
     public var missing: [MissingReplica]
     /// Why signals are missing, as clauses: what was looked for, and what the page offers.
     public var missingSignals: [String] = []
+    /// Signals that the replicas have and that can't be told now: whether anything is under way isn't known.
+    public var unknownSignals: Set<Signal> = []
     /// Replicas that weren't read and that `readyReplicas` leaves out (just ready, of another revision, or not even seen):
     /// what they carry no reading shows, so that the count isn't lowered.
     public var unreadReplicas = 0
@@ -124,6 +143,21 @@ public struct ScaleObservation: Sendable, Hashable {
 
     /// Replicas that were asked for and aren't ready yet: capacity to come.
     public var loadingReplicas: Int { max(0, replicas - readyReplicas) }
+
+    /// Takes all tracks for one: `replicas` and `readyReplicas` are those of all, and so are those that report.
+    public mutating func joinTracks(replicas: Int, readyReplicas: Int) {
+        self.replicas = max(0, replicas)
+        self.readyReplicas = max(0, readyReplicas)
+        readings = readings.mapValues { reading in
+            SignalReading(total: reading.total, reporting: reading.reporting + reading.elsewhere, age: reading.age)
+        }
+        if let seen = latency {
+            latency?.reporting = seen.reporting + seen.elsewhere
+            latency?.elsewhere = 0
+        }
+        trafficReporting += trafficElsewhere
+        trafficElsewhere = 0
+    }
 }
 
 /// The bounds of a schedule that is active.

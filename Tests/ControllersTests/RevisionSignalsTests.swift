@@ -26,6 +26,41 @@ struct RevisionSignalsTests {
         return runtime
     }
 
+    @Test("what the canary's server doesn't tell is no zero: the count isn't lowered")
+    func signalless() async throws {
+        let harness = try await Self.harness()
+        var other = Self.runtime("c")
+        other.json.set(
+            ["path": "/metrics", "inFlight": ["name": "c_requests"]],
+            at: "spec",
+            "metrics"
+        )
+        try await harness.client.create(.servingRuntimes, other)
+        let quick: JSONValue = ["scaling": ["behavior": ["scaleDown": ["stabilizationWindowSeconds": 0]]]]
+        try await harness.client.patch(.modelDeployments, OperatorHarness.key("m"), .merge(["spec": quick]))
+        Self.queue(harness, "a_queue 11\n")
+        try await harness.withOperator(configuration: OperatorConfiguration(hasLocalProxy: true)) { harness in
+            try await harness.expect(.deployments, "m-r1") { _ in true }
+            try await Self.addPod(harness, 1, coldStart: 100)
+            try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"] == 3 }
+            try await harness.client.patch(
+                .modelDeployments,
+                OperatorHarness.key("m"),
+                .merge(["spec": ["runtime": ["name": "c"]]])
+            )
+            try await harness.expect(.deployments, "m-r2") { _ in true }
+            harness.pages.withLock { $0["10.0.0.2:8080"] = "c_requests 40\n" }
+            try await Self.addPod(harness, 2, coldStart: 100)
+            try await harness.expect(.services, "m") { $0.annotation(FleetAPI.trafficAnnotation) != nil }
+            Self.queue(harness, "a_queue 1\n")
+            let model = try await harness.expect(.modelDeployments, "m") {
+                $0["status", "scaling", "lastDecision", "reason"] == "MissingData"
+                    || $0["status", "scaling", "desiredReplicas"] == 1
+            }
+            #expect(model["status", "scaling", "desiredReplicas"] == 3)
+        }
+    }
+
     /// A model on runtime `a`, with one pod and hardly any load, whose rollouts wait at their first step.
     private static func harness() async throws -> OperatorHarness {
         let harness = try await OperatorHarness()

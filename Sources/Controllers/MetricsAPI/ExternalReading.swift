@@ -28,19 +28,10 @@ struct ExternalReading: Sendable, Hashable {
     /// may hold or raise.
     init?(_ signal: Signal, in signals: TrackSignals, target: Double, now: WallTime) {
         guard let reading = signals.readings[signal], reading.total.isFinite,
-            let partial = signals.partial[Self.kind(of: signal)]
+            let partial = signals.partial[signal.kind]
         else { return nil }
-        let silent = partial.missing + signals.pending
+        let silent = partial.missing + signals.pending + signals.unreadElsewhere([signal])
         let assumed = silent == 0 ? 0 : Double(silent) * max(partial.largest, target)
         self.init(total: reading.total + assumed, time: now - reading.age)
-    }
-
-    /// The signal as telemetry calls it.
-    private static func kind(of signal: Signal) -> SignalKind {
-        switch signal {
-        case .queueLength: .queueLength
-        case .inFlight: .inFlight
-        case .requestRate: .requestRate
-        }
     }
 }

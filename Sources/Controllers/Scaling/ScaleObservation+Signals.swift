@@ -32,15 +32,32 @@ extension ScaleObservation {
             cpuShare: Self.cpuShare(signals.cpu, model: model),
             missing: signals.missing
         )
-        unreadReplicas = unread + signals.unreadElsewhere + model.unseenPods
+        unreadReplicas = unread + signals.unreadElsewhere(Self.needed(spec)) + model.unseenPods
+        unknownSignals = Set(Signal.allCases.filter { Self.isUnknown($0, in: signals) })
         missingSignals = Self.missingSignals(signals, spec: spec)
         if spec.policy == .slo, let objective = model.model.latencyObjective {
             let seconds = sinceLast?.inSeconds ?? Double(spec.intervalSeconds)
             traffic = signals.traffic(seconds: min(60, seconds), objective: objective)
             trafficReporting = traffic == nil ? 0 : signals.trafficReporting
+            trafficElsewhere = traffic == nil ? 0 : signals.trafficElsewhere
         }
         wokenAt = model.service?.annotation(FleetAPI.wakeAnnotation).flatMap { WallTime(rfc3339: $0) }
         schedules = ScheduleClock.active(model.model.schedules, at: now)
+    }
+
+    /// The signals that the policy follows.
+    private static func needed(_ spec: ModelDeployment.ScalingSpec) -> [Signal] {
+        spec.policy == .slo ? Signal.allCases : spec.targets.compactMap { Signal(rawValue: $0.signal) }
+    }
+
+    /// Whether the replicas have a signal that none of them can tell now. One that the runtime doesn't map, or the server
+    /// doesn't have, will never be told.
+    private static func isUnknown(_ signal: Signal, in signals: TrackSignals) -> Bool {
+        guard signals.readings[signal] == nil, let missing = signals.missingSignals[signal.kind] else { return false }
+        switch missing.cause {
+        case .notMapped, .notOnPage: return false
+        default: return true
+        }
     }
 
     /// CPU seconds a second and replica, over what a replica asked for: its request, else its limit, else one core.

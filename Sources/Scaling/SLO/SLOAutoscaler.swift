@@ -72,10 +72,11 @@ public struct SLOAutoscaler: Sendable, Hashable {
             sizing.heldReplicas = max(needs.largest, observation.replicas)
             return sizing
         }
-        profile.learn(traffic, reporting: observation.reporting, lateShare: policy.lateShare)
+        let counted = observation.reporting + observation.reportingElsewhere
+        profile.learn(traffic, reporting: counted, lateShare: policy.lateShare)
         // Ready replicas that are silent count as the mean of the others.
         let silent = max(0, observation.readyReplicas - observation.reporting)
-        let scale = 1 + Double(silent) / Double(observation.reporting)
+        let scale = 1 + Double(silent) / Double(counted)
         history.add(traffic.arrived * scale, seconds: traffic.intervalSeconds, end: now)
         sizing.isIncomplete = silent > 0
         sizing.waiting = traffic.waiting * scale

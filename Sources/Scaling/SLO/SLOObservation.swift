@@ -60,6 +60,8 @@ public struct SLOObservation: Sendable, Hashable {
     public var readyReplicas: Int
     /// How many ready replicas reported; fewer than are ready means that `traffic` is partial.
     public var reporting: Int
+    /// How many replicas of the model's other tracks are in `traffic` as well.
+    public var reportingElsewhere: Int
     /// The age of the oldest page in `traffic`.
     public var age: Duration
     /// What they showed; `nil` when nothing usable was read.
@@ -73,6 +75,7 @@ public struct SLOObservation: Sendable, Hashable {
         replicas: Int,
         readyReplicas: Int,
         reporting: Int,
+        reportingElsewhere: Int = 0,
         age: Duration = .zero,
         traffic: SLOTraffic?,
         coldStartSeconds: Double? = nil
@@ -81,6 +84,7 @@ public struct SLOObservation: Sendable, Hashable {
         self.replicas = max(0, replicas)
         self.readyReplicas = max(0, readyReplicas)
         self.reporting = max(0, reporting)
+        self.reportingElsewhere = max(0, reportingElsewhere)
         self.age = age
         self.traffic = traffic
         self.coldStartSeconds = coldStartSeconds

@@ -13,7 +13,8 @@ public struct PrometheusQueries: Sendable, Hashable {
     public var latencyPercentile: Double
     /// How old a sample may be that a query reads.
     public var lookback: Duration
-    /// The signals of which a total isn't this track's alone, since their queries name no revision: it is left out.
+    /// The signals of which a total isn't this track's alone, since their queries name no revision: another track's has it
+    /// already.
     public var sharedTotals: Set<SignalKind> = []
 
     /// Queries.
@@ -151,11 +152,13 @@ extension TrackSignals {
                 continue
             }
             if let total = finding.total {
-                guard !sharedTotals.contains(signal) else { continue }
+                let isElsewhere = sharedTotals.contains(signal)
+                // What another track's total has already adds nothing but the replicas that it is over.
+                guard !isElsewhere || [.queueLength, .inFlight, .requestRate].contains(signal) else { continue }
                 let missing = finding.isPartial ? min(1, pods.count) : 0
                 set(
                     signal,
-                    values: [total],
+                    values: [isElsewhere ? 0 : total],
                     reporting: pods.count - missing,
                     missing: missing,
                     percentile: percentile,

@@ -44,6 +44,9 @@ extension TrackSignals {
     /// How many replicas are in `traffic(seconds:objective:)`.
     public var trafficReporting: Int { readings[.requestRate]?.reporting ?? 0 }
 
+    /// How many replicas of the other tracks are in it as well.
+    public var trafficElsewhere: Int { readings[.requestRate]?.elsewhere ?? 0 }
+
     private func serviceSeconds(_ mean: Double?, rate: Double, running: Double, waiting: Double) -> Double? {
         guard rate > 0 else { return nil }
         guard let mean else { return running > 0 ? running / rate : nil }
@@ -55,7 +58,7 @@ extension TrackSignals {
 
     /// The totals with those of another track of the same model added: one demand, whoever serves it.
     ///
-    /// How many replicas report stays this track's: the other's pods are no capacity of it.
+    /// How many replicas report stays this track's: the other's pods are no capacity of it, and are counted apart (`elsewhere`).
     public func adding(demandOf other: TrackSignals) -> TrackSignals {
         var sum = self
         sum.addDemand(other)

@@ -24,6 +24,8 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var latency: LatencyEvidence?
     /// How many replicas are in `latency`.
     public private(set) var latencyReporting = 0
+    /// How many replicas of the other tracks are in it as well.
+    public private(set) var latencyElsewhere = 0
     /// The fullest cache of a replica, 0 to 1; `nil` when no replica reports it.
     public private(set) var cacheUsage: Double?
     /// Errors per request, 0 to 1; `nil` without a request or without a reading.
@@ -44,8 +46,8 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var pending = 0
     /// The replicas of which there is one page, so that they have no rates yet.
     public private(set) var readOnce = 0
-    /// The replicas of the other tracks in the demand that weren't read: what they carry isn't in it.
-    public private(set) var unreadElsewhere = 0
+    /// By signal, the replicas of the other tracks that don't show it: what they carry isn't in the demand.
+    private var silentElsewhere: [SignalKind: Int] = [:]
 
     /// Folds `parts`; a page older than `staleAfter` counts as missing.
     public init(parts: [String: Part], now: WallTime, staleAfter: Duration) {
@@ -92,17 +94,27 @@ public struct TrackSignals: Sendable, Hashable {
             milliseconds: latency.percentile(percentile).map { $0 * 1000 },
             requestRate: latency.observations == 0 ? 0 : max(rate, .leastNormalMagnitude),
             reporting: latencyReporting,
+            elsewhere: latencyElsewhere,
             age: age
         )
     }
 
+    /// How many replicas of the other tracks weren't read, or don't show one of these signals although this track's do.
+    public func unreadElsewhere(_ signals: some Sequence<Signal>) -> Int {
+        signals.filter { readings[$0] != nil }.map { silentElsewhere[$0.kind] ?? 0 }.max() ?? 0
+    }
+
     /// Adds another track's totals.
     mutating func addDemand(_ other: TrackSignals) {
-        unreadElsewhere += other.pending + other.missing.count
-        for signal in readings.keys { readings[signal]?.total += other.readings[signal]?.total ?? 0 }
-        running?.total += other.running?.total ?? 0
-        arrivals?.total += other.arrivals?.total ?? 0
-        if let theirs = other.latency { latency = latency.map { $0.merging(theirs) } }
+        for kind in SignalKind.allCases {
+            silentElsewhere[kind, default: 0] += other.pending + (other.partial[kind]?.missing ?? 0)
+        }
+        for signal in readings.keys { readings[signal]?.add(other.readings[signal]) }
+        running?.add(other.running)
+        arrivals?.add(other.arrivals)
+        guard let mine = latency, let theirs = other.latency else { return }
+        latency = mine.merging(theirs)
+        latencyElsewhere += other.latencyReporting
     }
 
     /// The same signals after `time` has passed.
@@ -174,6 +186,27 @@ public struct TrackSignals: Sendable, Hashable {
             latencyReporting = count
         case .errorRate:
             if let rate = readings[.requestRate]?.total, rate > 0 { errorRatio = min(1, reading.total / rate) }
+        }
+    }
+}
+
+extension SignalReading {
+    /// Adds what another track's replicas show.
+    fileprivate mutating func add(_ other: SignalReading?) {
+        guard let other else { return }
+        total += other.total
+        elsewhere += other.reporting
+        age = max(age, other.age)
+    }
+}
+
+extension Signal {
+    /// The signal as telemetry calls it.
+    public var kind: SignalKind {
+        switch self {
+        case .queueLength: .queueLength
+        case .inFlight: .inFlight
+        case .requestRate: .requestRate
         }
     }
 }

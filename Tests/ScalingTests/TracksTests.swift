@@ -1,0 +1,90 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import KubeModel
+import Testing
+
+@testable import Scaling
+
+@Suite("Demand that two tracks carry")
+struct TracksTests {
+    /// A moment in which `elsewhere` of the replicas that are counted belong to another track.
+    private static func seen(_ second: Int, replicas: Int, queue: Double, elsewhere: Int) -> ScaleObservation {
+        var seen = PolicyTests.busy(
+            second,
+            replicas: replicas - elsewhere,
+            ready: replicas - elsewhere,
+            rate: Double(20 * replicas),
+            queue: queue,
+            running: Double(2 * replicas)
+        )
+        for signal in seen.readings.keys { seen.readings[signal]?.elsewhere = elsewhere }
+        seen.latency?.elsewhere = elsewhere
+        seen.trafficElsewhere = elsewhere
+        return seen
+    }
+
+    @Test("while both share it, a count follows as that of one track would", arguments: ScalingPolicy.Kind.allCases)
+    func shared(kind: ScalingPolicy.Kind) {
+        var (one, two) = (
+            Autoscaler(policy: PolicyTests.policy(kind)), Autoscaler(policy: PolicyTests.policy(kind))
+        )
+        for second in stride(from: 0, through: 400, by: 2) {
+            let queue = second < 100 ? 24.0 : 0
+            let whole = Self.seen(second, replicas: 8, queue: queue, elsewhere: 0)
+            var shared = Self.seen(second, replicas: 8, queue: queue, elsewhere: 6)
+            shared.joinTracks(replicas: 8, readyReplicas: 8)
+            #expect(one.decide(whole) == two.decide(shared))
+        }
+    }
+
+    @Test("what a replica does is learned from all replicas that do it, a silent one counts as their mean")
+    func learned() {
+        func last(elsewhere: Int, silent: Int) -> SLOSizing? {
+            var autoscaler = Autoscaler(policy: PolicyTests.policy(.slo))
+            for second in stride(from: 0, through: 60, by: 2) {
+                var seen = Self.seen(second, replicas: 8, queue: 16, elsewhere: elsewhere)
+                seen.readyReplicas += silent
+                _ = autoscaler.decide(seen)
+            }
+            return autoscaler.lastInputs?.sizing
+        }
+        let whole = last(elsewhere: 0, silent: 0)
+        #expect(whole?.concurrency == 2)
+        #expect(last(elsewhere: 6, silent: 0)?.concurrency == 2)
+        #expect(last(elsewhere: 6, silent: 2)?.waiting == 20)
+    }
+
+    @Test("the rule multiplies by the queue of a replica, whichever track it is of")
+    func rule() {
+        var autoscaler = Autoscaler(policy: PolicyTests.policy(.rule))
+        var seen = Self.seen(0, replicas: 8, queue: 24, elsewhere: 6)
+        seen.latency?.milliseconds = 110
+        #expect(autoscaler.decide(seen).desired == 2, "3 waiting of the 4 that may")
+        #expect(PolicyTests.replayed(autoscaler) == 2)
+    }
+
+    @Test("nothing is idle while what says so can't be told")
+    func unknown() {
+        func idle(_ change: (inout ScaleObservation) -> Void) -> Int {
+            var policy = PolicyTests.policy(.targetTracking)
+            policy.targets = [ScalingTarget(signal: .inFlight, value: 8, activation: 2)]
+            policy.idleSeconds = 60
+            var autoscaler = Autoscaler(policy: policy)
+            var count = 1
+            for second in stride(from: 0, through: 200, by: 2) where count > 0 {
+                var seen = PolicyTests.busy(second, replicas: 1, ready: 1, rate: 0, queue: 0, running: 0)
+                change(&seen)
+                count = autoscaler.decide(seen).desired
+                #expect(PolicyTests.replayed(autoscaler) == count)
+            }
+            return count
+        }
+        #expect(idle { _ in } == 0)
+        #expect(idle { $0.readings[.inFlight]?.total = 2 } == 0)
+        #expect(idle { $0.readings[.inFlight] = nil } == 1, "its only target")
+        #expect(idle { $0.readings[.queueLength] = nil } == 0, "a server without a queue")
+        #expect(idle { $0.unknownSignals = [.queueLength] } == 1)
+    }
+}

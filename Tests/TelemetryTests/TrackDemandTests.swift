@@ -1,0 +1,68 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import Scaling
+import Testing
+
+@testable import Telemetry
+
+@Suite("The demand of a model's tracks together")
+struct TrackDemandTests {
+    /// The signals of two replicas; a signal without values is one that neither of them shows.
+    private static func track(
+        _ values: [SignalKind: [Double]],
+        total: [SignalKind: Double] = [:],
+        age: Double = 0,
+        isElsewhere: Bool = false
+    ) -> TrackSignals {
+        var answers: [SignalKind: SignalValue<PrometheusFinding>] = [:]
+        for (kind, numbers) in values {
+            let pods = Dictionary(uniqueKeysWithValues: zip(["a", "b"], numbers))
+            answers[kind] = .value(PrometheusFinding(pods: pods, isPartial: false, age: .seconds(age)))
+        }
+        for (kind, number) in total {
+            answers[kind] = .value(PrometheusFinding(total: number, isPartial: false, age: .seconds(age)))
+        }
+        return TrackSignals(
+            answers: answers,
+            pods: ["a", "b"],
+            percentile: 95,
+            sharedTotals: isElsewhere ? Set(total.keys) : []
+        )
+    }
+
+    @Test("totals are summed, the oldest page counts, and the other's replicas are counted apart")
+    func sum() throws {
+        let stable = Self.track([.inFlight: [3, 4], .latency: [0.1, 0.2]], age: 1)
+        let sum = stable.adding(demandOf: Self.track([.inFlight: [5, 6], .latency: [0.3, 0.4]], age: 4))
+        #expect(sum.readings[.inFlight] == SignalReading(total: 18, reporting: 2, elsewhere: 2, age: .seconds(4)))
+        #expect(sum.latencyReading(percentile: 95)?.elsewhere == 2)
+        #expect(sum.unreadElsewhere(Signal.allCases) == 0)
+        let thrice = sum.adding(demandOf: Self.track([.inFlight: [1, 1], .latency: [0.3, 0.4]]))
+        #expect(thrice.readings[.inFlight] == SignalReading(total: 20, reporting: 2, elsewhere: 4, age: .seconds(4)))
+    }
+
+    @Test("what another track's replicas don't show is no zero, where this track's show it and it is followed")
+    func silent() {
+        let stable = Self.track([.inFlight: [3, 4], .queueLength: [0, 0]])
+        let sum = stable.adding(demandOf: Self.track([.inFlight: [1]]))
+        #expect(sum.unreadElsewhere([.inFlight]) == 1)
+        #expect(sum.unreadElsewhere([.queueLength]) == 2)
+        #expect(sum.unreadElsewhere(Signal.allCases) == 2)
+        #expect(sum.unreadElsewhere([.requestRate]) == 0, "nobody has it")
+        let parts: [String: TrackSignals.Part] = ["a": .missing("no answer"), "b": .pending]
+        let dark = TrackSignals(parts: parts, now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        #expect(stable.adding(demandOf: dark).unreadElsewhere([.inFlight]) == 2)
+    }
+
+    @Test("a total over all tracks counts once, over the replicas of all of them")
+    func shared() {
+        let stable = Self.track([:], total: [.inFlight: 20, .requestRate: 40])
+        let canary = Self.track([:], total: [.inFlight: 20, .requestRate: 40], isElsewhere: true)
+        let sum = stable.adding(demandOf: canary)
+        #expect(sum.readings[.inFlight] == SignalReading(total: 20, reporting: 2, elsewhere: 2))
+        #expect(sum.trafficReporting == 2 && sum.trafficElsewhere == 2)
+        #expect(sum.unreadElsewhere(Signal.allCases) == 0)
+    }
+}
