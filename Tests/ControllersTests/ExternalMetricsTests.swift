@@ -82,6 +82,13 @@ struct ExternalMetricsTests {
         )
         #expect(ExternalReading(.queueLength, in: signals, target: 4, now: now)?.total == 18)
         #expect(ExternalReading(.queueLength, in: signals, target: 9, now: now)?.total == 24)
+        let other = TrackSignals(
+            parts: ["d": .reported(try Self.signals(queue: 1, now: now)), "e": .missing("slow")],
+            now: now,
+            staleAfter: .seconds(30)
+        )
+        let both = signals.adding(demandOf: other)
+        #expect(ExternalReading(.queueLength, in: both, target: 4, now: now)?.total == 25, "6 + 1, and three like the first")
         #expect(ExternalReading(total: .greatestFiniteMagnitude, time: now).total == ExternalReading.largestTotal)
     }
 
@@ -118,6 +125,45 @@ struct ExternalMetricsTests {
                 while try await get(api, path).code != 404 { try await Task.sleep(for: .milliseconds(20)) }
                 let deployment = try await harness.client.get(.deployments, OperatorHarness.key("m-r1"))
                 #expect(deployment["spec", "replicas"] == 1)
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    @Test("the cold start that was seen while an HPA scaled stays, and a pod that only blipped since says nothing")
+    func coldStart() async throws {
+        let harness = try await OperatorHarness()
+        func scale(by engine: String) -> JSONValue { ["engine": .string(engine), "intervalSeconds": 1] }
+        let model = OperatorHarness.model(spec: ["scaling": scale(by: "HorizontalPodAutoscaler")])
+        try await harness.client.create(.modelDeployments, model)
+        harness.pages.withLock { $0["10.0.0.1:8080"] = "modelfleet_queue_length 1\n" }
+        let service = harness.service()
+        let api = service.metricsAPI()
+        let path = Self.root + "/namespaces/default/modelfleet_queue_length?" + Self.selector
+        func status(readyAfter seconds: Int) -> JSONValue {
+            var status = OperatorHarness.ready("10.0.0.1")
+            let time = SystemTime().now() + .seconds(seconds)
+            status["conditions"] = [["type": "Ready", "status": "True", "lastTransitionTime": .string(time.rfc3339)]]
+            return status
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            group.addTask {
+                try await harness.expect(.deployments, "m-r1") { _ in true }
+                try await harness.setReady("m-r1", 1)
+                try await harness.addPod("m-1", status: status(readyAfter: 100))
+                while try await get(api, path).code != 200 { try await Task.sleep(for: .milliseconds(20)) }
+                let later: JSONValue = ["status": status(readyAfter: 3000)]
+                let pod = OperatorHarness.key("m-1")
+                try await harness.client.patch(.pods, pod, .merge(later), subresource: "status")
+                let spec: JSONValue = ["spec": ["scaling": scale(by: "Direct")]]
+                try await harness.client.patch(.modelDeployments, OperatorHarness.key("m"), .merge(spec))
+                let seen = try await harness.expect(.modelDeployments, "m") {
+                    $0["status", "scaling", "lastDecision"] != nil
+                }
+                let seconds = seen["status", "scaling", "coldStartSeconds"]?.double ?? 0
+                #expect(seconds > 80 && seconds < 110)
             }
             defer { group.cancelAll() }
             try await group.next()

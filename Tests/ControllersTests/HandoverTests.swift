@@ -3,8 +3,13 @@
 
 import Ambient
 import FleetAPI
+import HTTPMessages
+import HTTPTypes
 import KubeAPI
 import KubeModel
+import KubeServer
+import Synchronization
+import Templates
 import Testing
 
 @testable import Controllers
@@ -102,6 +107,77 @@ struct HandoverTests {
         #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 4)
         for name in ["m-r1", "m-r2"] {
             #expect(try await harness.get(.deployments, name)["spec", "replicas"] == 2)
+        }
+    }
+
+    @Test(
+        "a process that ends between the status and the count of a handover leaves it to the next one",
+        arguments: [("External", 9), ("External", 1), ("HorizontalPodAutoscaler", 9)]
+    )
+    func interrupted(engine: String, unused: Int) async throws {
+        let isDown = Mutex(false)
+        let server = APIServer(configuration: APIServerConfiguration())
+        let exchange = ClosureExchange { request in
+            let isCreate = request.head.method == .patch && request.path.contains("/deployments/m-r2")
+            if isCreate, isDown.withLock({ $0 }) { throw CancellationError() }
+            return try await server.exchange(request)
+        }
+        var harness = try await ReconcilerHarness(exchange: exchange)
+        try await harness.patchModel(["replicas": JSONValue(unused), "scaling": ["maxReplicas": 9]])
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        try await harness.reconcile()
+        try await harness.patchModel(["scaling": ["engine": .string(engine)], "model": ["version": "2"]])
+        isDown.withLock { $0 = true }
+        await #expect(throws: (any Error).self) { try await harness.reconcile() }
+        #expect(try await harness.get(.modelDeployments, "m")["status", "latestRevision", "number"] == 2)
+        isDown.withLock { $0 = false }
+        harness.restart(templates: .builtIn)
+        for _ in 0..<4 { _ = try? await harness.reconcile() }
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["spec", "replicas"] == 4)
+        #expect(model["status", "scaling", "engine"]?.string == engine)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4)
+    }
+
+    @Test("a count that somebody writes while it is handed over is theirs")
+    func overtaken() async throws {
+        let server = APIServer(configuration: APIServerConfiguration())
+        let isHandover = Mutex(false)
+        let exchange = ClosureExchange { request in
+            let isFirst = isHandover.withLock { isHandover in
+                guard isHandover, request.path.hasSuffix("/modeldeployments/m/scale") else { return false }
+                isHandover = false
+                return true
+            }
+            if isFirst {
+                let other = KubeClient(exchange: server)
+                try await other.setReplicas(8, of: .modelDeployments, OperatorHarness.key("m"))
+            }
+            return try await server.exchange(request)
+        }
+        let harness = try await ReconcilerHarness(exchange: exchange)
+        try await harness.patchModel(["replicas": 9, "scaling": ["maxReplicas": 9]])
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.patchModel(["scaling": ["engine": "External"]])
+        isHandover.withLock { $0 = true }
+        for _ in 0..<4 { _ = try? await harness.reconcile() }
+        #expect(!isHandover.withLock { $0 })
+        #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 8)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 8)
+    }
+
+    @Test("a count beyond the bounds is told as what it is taken for")
+    func bounds() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.patchModel(["scaling": ["engine": "External", "minReplicas": 2, "maxReplicas": 9]])
+        for (asked, taken) in [(0, 2), (5, 5), (50, 9)] {
+            try await harness.patchModel(["replicas": JSONValue(asked)])
+            for _ in 0..<3 { try await harness.reconcile() }
+            let model = try await harness.get(.modelDeployments, "m")
+            #expect(model["status", "scaling", "desiredReplicas"]?.int == taken)
+            #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == JSONValue(taken))
         }
     }
 

@@ -5,6 +5,7 @@ import Ambient
 import FleetAPI
 import KubeAPI
 import KubeModel
+import Rollouts
 import Scaling
 import Synchronization
 import Testing
@@ -48,10 +49,19 @@ struct SharedCountTests {
                     && $0["status", "scaling", "desiredReplicas"]?.int ?? 0 > 4
             }
             try await harness.change(["m"], version: 2)
+            try await harness.expect(.deployments, "m-r2") { _ in true }
+            // What a person asks for, and takes back before anything is shared, is no demand.
+            for count in [9, 4] {
+                try await harness.client.setReplicas(count, of: .deployments, OperatorHarness.key("m-r1"))
+                try await harness.expect(.modelDeployments, "m") {
+                    $0["status", "scaling", "lastDecision", "fromReplicas"]?.int == count
+                }
+            }
+            try await harness.setReady("m-r1", 4, generation: 4)
             try await Self.addPods(1...2, revision: 2, harness)
             try await harness.setReady("m-r2", 2)
             try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"] == 2 }
-            try await harness.setReady("m-r1", 2, generation: 3)
+            try await harness.setReady("m-r1", 2, generation: 5)
         }
         let before = try await harness.client.get(.modelDeployments, OperatorHarness.key("m"))
         #expect(before["status", "rollout", "isSharing"] == true)
@@ -76,6 +86,58 @@ struct SharedCountTests {
                 try await Task.sleep(for: .milliseconds(20))
             }
         }
+    }
+
+    @Test("a Deployment whose count something else writes gives nothing up")
+    func foreign() async throws {
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: Self.spec))
+        try await harness.reconcile()
+        try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        let clause = "HorizontalPodAutoscaler other scales Deployment m-r1"
+        _ = harness.reconciler.scaling.setForeign([harness.key: clause])
+        try await harness.patchModel(["model": ["version": "2"]])
+        for _ in 0..<4 { try await harness.reconcile() }
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        for _ in 0..<6 { try await harness.reconcile() }
+        #expect(try await harness.get(.modelDeployments, "m")["status", "rollout", "achievedWeight"] == 50)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4)
+        // Then it is gone.
+        _ = harness.reconciler.scaling.setForeign([:])
+        for _ in 0..<4 { try await harness.reconcile() }
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "rollout", "isSharing"] == true && model["status", "rollout", "sharedDemand"] == 4)
+    }
+
+    @Test("a decision that was only reported before the load was shared isn't the demand")
+    func reported() {
+        var autoscaler = Autoscaler(
+            policy: ScalingPolicy(
+                minReplicas: 1,
+                maxReplicas: 99,
+                targets: [ScalingTarget(signal: .queueLength, value: 1)]
+            )
+        )
+        let seen = SignalReading(total: 30, reporting: 20)
+        let decision = autoscaler.decide(
+            ScaleObservation(
+                time: WallTime(seconds: 0),
+                replicas: 20,
+                readyReplicas: 20,
+                readings: [.queueLength: seen]
+            )
+        )
+        var record = ScaleRecord(
+            time: WallTime(seconds: 0), decision: decision, revision: 1, queue: nil, p95: nil
+        )
+        var rollout = RolloutState(settledOn: 1, strategy: .canary)
+        rollout.isSharing = true
+        rollout.sharedDemand = 6
+        #expect(record.acted(in: rollout) == 30)
+        record.hindrance = .observing
+        #expect(record.acted(in: rollout) == 6)
+        record.isShared = true
+        #expect(record.acted(in: rollout) == 20)
     }
 
     @Test("the count that was acted on: the decision's, unless status says that it is only reported")

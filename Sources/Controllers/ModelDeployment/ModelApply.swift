@@ -53,7 +53,8 @@ struct ModelApply: Sendable {
         }
         let isNews = plan.status["rollout"] != model["status", "rollout"]
         if isNews && !plan.actions.isEmpty || plan.makesRevision {
-            do { try await writeStatus(plan.status, for: &model) } catch {
+            let first = plan.handsOver ? plan.status.keepingScaling(of: model) : plan.status
+            do { try await writeStatus(first, for: &model) } catch {
                 if (error as? KubeError)?.isNotFound == true { return .gone }
                 throw error
             }
@@ -82,7 +83,9 @@ struct ModelApply: Sendable {
         case .apply(let type, let body): try await apply(type, body, for: model)
         case .scale(let type, let key, let count):
             if count == 0, try await isServing(key, for: model) { return .stale }
-            try await client.setReplicas(count, of: type, key)
+            // The count of a handover is of this version of the model: who wrote another meanwhile means it.
+            let version = type == .modelDeployments ? model.resourceVersion : nil
+            try await client.setReplicas(count, of: type, key, resourceVersion: version)
         case .delete(let type, let key):
             if type == .deployments, try await isServing(key, for: model) { return .stale }
             try await delete(type, key)

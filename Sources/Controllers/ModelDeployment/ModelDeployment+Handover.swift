@@ -14,3 +14,17 @@ extension ModelDeployment {
         return scaling.engine == .horizontalPodAutoscaler || replicas == shown?["unusedReplicas"]?.int
     }
 }
+
+extension JSONValue {
+    /// A status that says of scaling what the model's does: who goes on from it, where this process ends before the count is
+    /// handed over, has to know that it is still to be.
+    func keepingScaling(of model: KubeObject) -> JSONValue {
+        var status = self
+        status["scaling"] = model["status", "scaling"]
+        let type = ModelDeploymentCondition.scalingActive
+        let old = model["status", "conditions"]?.array?.first { $0["type"]?.string == type }
+        let conditions = status["conditions"]?.array ?? []
+        status["conditions"] = .array(conditions.compactMap { $0["type"]?.string == type ? old : $0 })
+        return status
+    }
+}

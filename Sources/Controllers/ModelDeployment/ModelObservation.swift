@@ -124,8 +124,11 @@ struct ModelObservation {
     /// The count that the last scaling decision acted on: this process's, else the one that status shows.
     var actedReplicas: Int? {
         let status = stored["status"]
-        return scaling?.acted ?? ScaleRecord.acted(scaling: status?["scaling"], conditions: status?["conditions"])
+        return scaling?.acted(in: rollout) ?? ScaleRecord.acted(scaling: status?["scaling"], conditions: status?["conditions"])
     }
+
+    /// Whether something else writes the count of one of the model's Deployments.
+    var isScaledByForeign: Bool { foreign?.contains(" scales Deployment ") ?? false }
 
     /// Whether a canary is under way.
     var isRollingOut: Bool { rollout?.phase.isActive ?? false }

@@ -25,7 +25,7 @@ extension ModelPlan {
         if !isCanary, decision.stableRevision == wanted, seen.stable == nil || seen.stable?.number == wanted {
             // The only revision, or the first.
             let first = seen.stable == nil && live == nil
-            let count = first ? Self.initialReplicas(model) : externalReplicas(model)
+            let count = first ? Self.initialReplicas(model) : Self.externalReplicas(model)
             if let count = decision.stableReplicas ?? count {
                 set(count, of: wanted, bodies, observation, guarded: nil)
             }
@@ -43,7 +43,7 @@ extension ModelPlan {
             let stable = decision.stableRevision
             if let count = decision.stableReplicas {
                 set(count, of: stable, bodies, observation, guarded: base(seen))
-            } else if let asked = externalReplicas(model), observation.deployment(stable) != nil {
+            } else if let asked = Self.externalReplicas(model), observation.deployment(stable) != nil {
                 set(asked, of: stable, bodies, observation, guarded: nil)
             }
         }

@@ -64,7 +64,9 @@ struct ModelPlan {
         let existing = observation.deployment(wanted)
         let failure = observation.failure(of: wanted)
         let view = RolloutView(observation: observation, wanted: wanted, hash: hash)
-        let plan = observation.model.rolloutPlan
+        var plan = observation.model.rolloutPlan
+        // Whose count somebody else writes gives up no replica: both would write it, again and again.
+        if observation.isScaledByForeign { plan.keepStableWhole() }
         let seen = view.machine(plan)
         let decision = RolloutMachine.next(seen)
         rollout = decision
@@ -161,10 +163,15 @@ struct ModelPlan {
         }
     }
 
+    /// Whether the count is written for whoever scales from now on.
+    var handsOver: Bool {
+        actions.contains { if case .scale(.modelDeployments, _, _) = $0 { true } else { false } }
+    }
+
     /// The count that something outside asks for, within the bounds; `nil` where the operator scales directly, or did so
     /// until now.
-    func externalReplicas(_ model: ModelDeployment) -> Int? {
-        model.scaling.engine == .direct || model.isHandover ? nil : model.replicas.map { Self.clamped($0, model) }
+    static func externalReplicas(_ model: ModelDeployment) -> Int? {
+        model.scaling.engine == .direct || model.isHandover ? nil : model.replicas.map { clamped($0, model) }
     }
 
     mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {

@@ -63,12 +63,14 @@ extension StatusBuilder {
     private mutating func fillForeignEngine(_ engine: ModelDeployment.Engine) {
         let active = ModelDeploymentCondition.scalingActive
         status["scaling"] = ["engine": .string(engine.rawValue)]
-        if let count = observation.model.replicas { status.set(JSONValue(count), at: "scaling", "desiredReplicas") }
+        if let count = ModelPlan.externalReplicas(observation.model) {
+            status.set(JSONValue(count), at: "scaling", "desiredReplicas")
+        }
         if let cold = observation.model.object["status", "scaling", "coldStartSeconds"] {
             status.set(cold, at: "scaling", "coldStartSeconds")
         }
         if let clause = observation.foreign,
-            engine == .horizontalPodAutoscaler || clause.contains(" scales Deployment ")
+            engine == .horizontalPodAutoscaler || observation.isScaledByForeign
         {
             let message =
                 "\(clause), which the ModelDeployment's \(engine.rawValue) engine scales as well: delete one of them"

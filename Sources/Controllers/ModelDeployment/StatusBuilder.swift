@@ -36,9 +36,12 @@ struct StatusBuilder {
         )
         set(ModelDeploymentCondition.progressing, false, blocked.reason, blocked.message)
         set(ModelDeploymentCondition.rolloutHealthy, false, blocked.reason, blocked.message, warns: ready > 0)
-        fillScaling()
-        // The count is still to be handed over.
-        if observation.model.isHandover { status["scaling"] = observation.stored["status", "scaling"] }
+        if observation.model.isHandover {
+            // The count is still to be handed over; the condition says which one it is.
+            status["scaling"] = observation.stored["status", "scaling"]
+        } else {
+            fillScaling()
+        }
         status["summary"] = .string(blocked.reason)
         status["conditions"] = conditions.json
     }

@@ -4,6 +4,7 @@
 import Ambient
 import FleetAPI
 import KubeModel
+import Rollouts
 import Scaling
 
 /// A scaling decision as status shows it.
@@ -27,11 +28,20 @@ struct ScaleRecord: Sendable, Hashable {
     var coldStartSeconds: Double?
     /// Why the decision isn't acted on; `nil` where it is.
     var hindrance: ScaleHindrance?
+    /// Whether two tracks shared the load, so that the count is the demand.
+    var isShared = false
     /// The decisions before this one, or this one, that changed the count, the newest first.
     var changes: [JSONValue] = []
 
     /// The count that is acted on: of a decision that is only reported, the one that it was made at.
     var acted: Int { hindrance == nil ? decision.desired : decision.current }
+
+    /// The count that is acted on in a rollout that goes on like this. A decision that was only reported before the tracks shared
+    /// the load was made at the count of a Deployment that may have given some up by then.
+    func acted(in rollout: RolloutState?) -> Int {
+        guard hindrance != nil, !isShared, rollout?.isSharing == true else { return acted }
+        return rollout?.sharedDemand ?? acted
+    }
 
     /// The same of the last decision that a model's status shows; `nil` without one.
     /// - Parameters:

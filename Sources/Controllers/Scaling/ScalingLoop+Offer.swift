@@ -4,15 +4,21 @@
 import Ambient
 import FleetAPI
 import KubeModel
+import KubeRuntime
 import Scaling
 import Telemetry
 
 extension ScalingLoop {
     /// Reads the signals of a model that an HPA scales and keeps them for the metrics API, without deciding.
     func offer(_ key: ObjectKey, _ observation: ModelObservation, revision: Int, now: WallTime) {
-        // Nothing of an earlier engine stays: the autoscaler and what status shows of it start anew.
-        var entry = ScalingState.Entry(policy: observation.model.scalingPolicy, shown: nil)
-        entry.watched = state.watched(key)
+        // Of an earlier engine only the cold start stays: the autoscaler and what status shows of it start anew.
+        let (watched, coldStarts) = state.offered(key)
+        var shown: JSONValue? { stores.models.stored(key)?.value(at: "status", "scaling") }
+        var entry = ScalingState.Entry(policy: observation.model.scalingPolicy, shown: coldStarts == nil ? shown : nil)
+        if let coldStarts { entry.coldStarts = coldStarts }
+        entry.changes = []
+        entry.watched = watched
+        _ = entry.coldStarts.look(at: observation.pods)
         let seen = signals.read(observation, serving: revision, watched: &entry.watched)
         var readings: [Signal: ExternalReading] = [:]
         for signal in Signal.allCases {

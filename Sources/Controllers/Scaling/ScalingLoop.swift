@@ -111,15 +111,10 @@ struct ScalingLoop: Service {
         let hindrance = hindrance(observation)
         // While both tracks carry the load in shares, the count is the demand: neither Deployment has it.
         let isShared = observation.rollout?.isSharing == true
-        if isShared || hindrance != nil && observation.isRollingOut {
+        if isShared {
             var conditions: JSONValue? { stores.models.stored(key)?.value(at: "status", "conditions") }
-            let acted = entry.record?.acted ?? ScaleRecord.acted(scaling: shown, conditions: conditions)
-            if isShared {
-                share(&input, observation, acted: acted)
-            } else {
-                // The Deployment may be seen to have given replicas up before the status that says so is.
-                input.replicas = max(input.replicas, acted ?? 0)
-            }
+            let acted = entry.record?.acted(in: observation.rollout)
+            share(&input, observation, acted: acted ?? ScaleRecord.acted(scaling: shown, conditions: conditions))
         }
         // Of all revisions: a pod that is looked at first when its revision is promoted may have got ready again meanwhile.
         input.coldStartSeconds = entry.coldStarts.look(at: observation.pods)
@@ -127,6 +122,7 @@ struct ScalingLoop: Service {
         entry.decided = now
         var record = record(decision, entry: entry, signals: seen, revision: revision, now: now)
         record.hindrance = hindrance
+        record.isShared = isShared
         let acts = decision.isChange && record.hindrance == nil
         if acts, !isShared, decision.desired < decision.current {
             await mark(observation, revision: revision, decision, now: now)
@@ -143,12 +139,12 @@ struct ScalingLoop: Service {
         setNextLook(key, observation, rests: sawNothing(seen, observation) && !isNews && !acts, now: now)
     }
 
-    /// Puts the demand in the place of the stable track's count.
+    /// Puts the demand in the place of the stable track's count, and both tracks' replicas in that of its own.
     private func share(_ input: inout ScaleObservation, _ observation: ModelObservation, acted: Int?) {
-        input.replicas = max(0, acted ?? input.replicas)
+        let replicas = max(0, acted ?? input.replicas)
         let tracks = [observation.rollout?.stableRevision, observation.rollout?.canaryRevision].compactMap(\.self)
         let ready = Set(tracks).reduce(0) { $0 + observation.readyReplicas($1) }
-        input.readyReplicas = min(input.replicas, max(0, ready - input.unreadReplicas))
+        input.joinTracks(replicas: replicas, readyReplicas: min(replicas, max(0, ready - input.unreadReplicas)))
     }
 
     private func record(

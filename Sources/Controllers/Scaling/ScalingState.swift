@@ -169,9 +169,9 @@ final class ScalingState: Sendable {
         return entry
     }
 
-    /// What is scraped for a model.
-    func watched(_ key: ObjectKey) -> [ScrapeGroup: [ScrapeTarget]] {
-        state.withLock { $0.entries[key]?.watched ?? [:] }
+    /// What is scraped for a model, and what is known of its cold starts.
+    func offered(_ key: ObjectKey) -> (watched: [ScrapeGroup: [ScrapeTarget]], coldStarts: ColdStarts?) {
+        state.withLock { ($0.entries[key]?.watched ?? [:], $0.entries[key]?.coldStarts) }
     }
 
     /// Keeps the memory of a model that was read and not decided.

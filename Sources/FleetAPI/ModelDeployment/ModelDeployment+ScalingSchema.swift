@@ -47,7 +47,8 @@ extension ModelDeployment {
             ),
             "value": .number("The level per replica; 0.001 or more.", from: 0.001, to: 1_000_000),
             "activationValue": .number(
-                "The total over all replicas up to which the model counts as idle, for scaleToZero; 0 by default.",
+                "The total over all replicas up to which the model counts as idle, for scaleToZero; 0 by default. Where a "
+                    + "target has one, signals without a target don't count for this.",
                 from: 0,
                 to: 1_000_000
             ),

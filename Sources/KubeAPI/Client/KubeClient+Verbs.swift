@@ -132,8 +132,14 @@ extension KubeClient {
     }
 
     /// Sets the wanted replicas, through the scale subresource; nothing else is touched.
-    public func setReplicas(_ count: Int, of type: ResourceType, _ key: ObjectKey) async throws(KubeError) {
-        let patch: JSONValue = ["spec": ["replicas": JSONValue(count)]]
+    public func setReplicas(
+        _ count: Int,
+        of type: ResourceType,
+        _ key: ObjectKey,
+        resourceVersion: String? = nil
+    ) async throws(KubeError) {
+        var patch: JSONValue = ["spec": ["replicas": JSONValue(count)]]
+        if let resourceVersion { patch["metadata"] = ["resourceVersion": .string(resourceVersion)] }
         try await self.patch(type, key, .merge(patch), subresource: "scale")
     }
 

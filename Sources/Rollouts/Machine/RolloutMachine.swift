@@ -202,7 +202,7 @@ struct RolloutTurn {
         if state.strategy != .rollingUpdate { decision.tell("Promoted", message) }
         state.end(in: .settled, message: message)
         state.stableRevision = canary
-        state.isSharing = false
+        state.endSharing()
         state.outcome = .promoted
         state.reason = nil
         self.state = state
@@ -244,7 +244,7 @@ struct RolloutTurn {
     mutating func restoreStable() {
         guard var state, state.isSharing else { return }
         if stable.replicas >= seen.demand {
-            state.isSharing = false
+            state.endSharing()
         } else {
             decision.stableReplicas = seen.demand
         }
@@ -295,6 +295,7 @@ struct RolloutTurn {
         fresh.canaryHash = wanted.hash
         fresh.canaryVersion = wanted.version
         fresh.isSharing = state?.isSharing ?? false
+        fresh.sharedDemand = state?.sharedDemand
         fresh.startedAt = now
         fresh.stepStartedAt = now
         fresh.stepCount = plan.steps.count
@@ -338,6 +339,7 @@ struct RolloutTurn {
         fresh.canaryHash = wanted.hash
         fresh.canaryVersion = wanted.version
         fresh.isSharing = old.isSharing
+        fresh.sharedDemand = old.sharedDemand
         fresh.isReplacing = old.isReplacing
         fresh.wasRouted = old.wasRouted
         fresh.startedAt = now

@@ -131,6 +131,12 @@ public struct RolloutPlan: Sendable, Hashable {
     /// Whether the share of the traffic moves in steps, so that the whole of it is moved by the provider before the roles change.
     public var movesWeights: Bool { strategy == .canary }
 
+    /// The stable track gives up no replica, whatever room there is.
+    public mutating func keepStableWhole() {
+        dynamicStableScale = false
+        surge = .always
+    }
+
     /// What holds at a step: the last weight, replicas and mirror that were set up to it.
     func level(at index: Int) -> RolloutLevel {
         var level = RolloutLevel()

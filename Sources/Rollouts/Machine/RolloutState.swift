@@ -75,6 +75,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     public var isReplacing = false
     /// Whether the stable track has fewer replicas than the demand: then the scaling writes no count, and both are derived.
     public var isSharing = false
+    /// The replicas that the whole load needed when the sharing began; `nil` while there is none.
+    public var sharedDemand: Int?
     /// When the canary was seen without traffic, while it is rolled back.
     public var drainedAt: WallTime?
     /// When the phase ends by itself.
@@ -111,10 +113,16 @@ public struct RolloutState: Sendable, Hashable, Codable {
         stableRevision = revision
     }
 
+    /// The stable track has all its replicas.
+    mutating func endSharing() {
+        isSharing = false
+        sharedDemand = nil
+    }
+
     enum CodingKeys: String, CodingKey {
         case phase, strategy, stableRevision, canaryRevision, canaryHash, canaryVersion, stepIndex, stepCount, startedAt
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
-        case isSharing, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches, wasRouted,
+        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches, wasRouted,
             outcome,
             reason, message
         case handledRequest, lookedAt, judge, judgement
@@ -143,6 +151,7 @@ extension RolloutState {
         unschedulableSince = try values.decodeIfPresent(WallTime.self, forKey: .unschedulableSince)
         isReplacing = try values.decodeIfPresent(Bool.self, forKey: .isReplacing) ?? false
         isSharing = try values.decodeIfPresent(Bool.self, forKey: .isSharing) ?? false
+        sharedDemand = try values.decodeIfPresent(Int.self, forKey: .sharedDemand)
         drainedAt = try values.decodeIfPresent(WallTime.self, forKey: .drainedAt)
         deadline = try values.decodeIfPresent(WallTime.self, forKey: .deadline)
         desiredWeight = min(max(0, try values.decodeIfPresent(Int.self, forKey: .desiredWeight) ?? 0), 100)

@@ -171,7 +171,7 @@ extension RolloutTurn {
     private mutating func shareStable() {
         guard var state else { return }
         if state.isReplacing {
-            state.isSharing = true
+            beginSharing(&state)
             self.state = state
             decision.stableReplicas = replacedStable
             return
@@ -181,9 +181,14 @@ extension RolloutTurn {
         let whole = TrackCapacity(demand: seen.demand, canaryReady: 0, stableReady: 0)
         let target = max(1, whole.needed(100 - live))
         guard target < seen.demand || state.isSharing else { return }
-        state.isSharing = true
+        beginSharing(&state)
         self.state = state
         decision.stableReplicas = min(target, max(1, seen.demand))
+    }
+
+    private func beginSharing(_ state: inout RolloutState) {
+        if !state.isSharing { state.sharedDemand = seen.demand }
+        state.isSharing = true
     }
 
     /// One replica less, where all that remains is whole and carries what it gets.
