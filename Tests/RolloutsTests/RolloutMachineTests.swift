@@ -308,6 +308,16 @@ struct RolloutMachineTests {
         #expect(world.weight == 0)
     }
 
+    @Test("where the pods share the requests the stable track stays whole: fewer of it would be a larger share for the canary")
+    func dynamicByPods() {
+        let plan = Self.canary([.setWeight(50), .pause(nil)]) { $0.dynamicStableScale = true }
+        var world = RolloutWorld(plan: plan, demand: 4, sharesByPods: true)
+        world.newSpec(broken: false)
+        Self.run(&world)
+        #expect(world.state?.phase == .paused && world.state?.isSharing == false)
+        #expect(world.workloads[1]?.asked == 4 && world.workloads[2]?.asked == 4)
+    }
+
     @Test("BlueGreen has a full preview, then everything at once; without autoPromote a person switches")
     func blueGreen() {
         var world = Self.world(RolloutPlan(strategy: .blueGreen, judges: false, autoPromotes: false))

@@ -227,7 +227,8 @@ extension ModelDeployment {
                 ]
             ),
             "dynamicStableScale": .boolean(
-                "Whether the stable track gives up the replicas whose load the canary carries: cheaper, and slower to roll back."
+                "Whether the stable track gives up the replicas whose load the canary carries: cheaper, and slower to roll back. "
+                    + "It needs a router: where the pods share the requests, the stable track stays whole."
             ),
             "surge": .string(
                 "What to do about full nodes: Auto uses spare room, and otherwise replaces one replica after the other, never the last "

@@ -176,7 +176,8 @@ extension RolloutTurn {
             decision.stableReplicas = replacedStable
             return
         }
-        guard plan.dynamicStableScale, !isDraining else { return restoreStable() }
+        // Where every pod gets the same share of the requests, fewer stable ones would be a larger share for the canary.
+        guard plan.dynamicStableScale, !isDraining, !seen.sharesByPods else { return restoreStable() }
         let live = min(state.desiredWeight, seen.traffic.weight ?? 0)
         let whole = TrackCapacity(demand: seen.demand, canaryReady: 0, stableReady: 0)
         let target = max(1, whole.needed(100 - live))
