@@ -46,44 +46,64 @@ struct TimedLevelTests {
         return Array(all.dropFirst())
     }
 
+    private static func isClose(_ values: [Double?], _ expected: [Double?]) -> Bool {
+        values.count == expected.count
+            && zip(values, expected).allSatisfy { pair in
+                guard let value = pair.0, let wanted = pair.1 else { return pair.0 == nil && pair.1 == nil }
+                return abs(value - wanted) < 1e-6
+            }
+    }
+
     @Test("one request of a minute after the other is one in flight at every look, not none and then six")
     func longRequests() throws {
-        let pages = (0...19).map { step in
+        let pages = (0...30).map { step in
             let ended = step / 6
             return Page(second: Double(step) * 10, busy: 600 + Double(ended) * 60, requests: 10 + ended)
         }
         let levels = try signals(pages).map(\.inFlight.value)
-        // Unknown until the first has ended.
+        // Unknown until the first has ended, which is after a minute; the window is full after three.
         #expect(levels.prefix(5).allSatisfy { $0 == nil })
-        #expect(levels.dropFirst(5) == Array(repeating: 1, count: 14)[...])
+        #expect(levels[5..<17].allSatisfy { $0.map { $0 > 0.5 && $0 <= 1 } == true })
+        #expect(levels.dropFirst(17) == Array(repeating: 1, count: 13)[...])
     }
 
-    @Test("a level is kept for three times the mean, and at least for one interval more; then it is 0")
-    func keeps() throws {
-        let long = (1...14).map { Page(second: Double($0) * 10, busy: 60, requests: 2) }
-        let kept = try signals([Page(second: 0, busy: 0, requests: 0)] + long).map(\.inFlight.value)
-        // Two requests of 30 s on average: 90 s from the page at 10 s on.
-        #expect(kept == Array(repeating: 6, count: 10) + Array(repeating: 0, count: 4))
+    @Test("a level is an average over three times the mean; it is unknown before one mean was seen")
+    func window() throws {
+        let long = (1...11).map { Page(second: Double($0) * 10, busy: 60, requests: 2) }
+        let found = try signals([Page(second: 0, busy: 0, requests: 0)] + long)
+        // Two requests of 30 s on average: most that ran had begun before the first page.
+        let seen = [nil, nil, 60.0 / 30, 60.0 / 40, 60.0 / 50, 60.0 / 60, 60.0 / 70, 60.0 / 80, 60.0 / 90, 0, 0]
+        #expect(Self.isClose(found.map(\.inFlight.value), seen))
+        let text = "no requests in flight: seen for less time than a request takes, 30 s on average"
+        #expect(found[0].inFlight.missing?.description == text)
         let short = (1...4).map { Page(second: Double($0) * 10, busy: 20, requests: 2000) }
-        #expect(try signals([Page(second: 0, busy: 0, requests: 0)] + short).map(\.inFlight.value) == [2, 2, 0, 0])
+        #expect(try signals([Page(second: 0, busy: 0, requests: 0)] + short).map(\.inFlight.value) == [2, 0, 0, 0])
     }
 
-    @Test("no claim of a server keeps a level for more than a quarter of an hour")
+    @Test("no claim of a server makes a level count for more than a quarter of an hour")
     func bounded() throws {
         let pages = (1...100).map { Page(second: Double($0) * 10, busy: 1e9, requests: 1) }
-        let values = try signals([Page(second: 0, busy: 0, requests: 0)] + pages).map(\.inFlight.value)
-        #expect(values[90] == 1e8)
-        #expect(values[91] == 0)
+        let found = try signals([Page(second: 0, busy: 0, requests: 0)] + pages)
+        let values = found.map(\.inFlight.value)
+        #expect(values[88] == nil)
+        let text = "no requests in flight: seen for less time than a request takes, 900 s or more on average"
+        #expect(found[88].inFlight.missing?.description == text)
+        #expect(Self.isClose(Array(values[89...91]), [1e9 / 900, 0, 0]))
     }
 
-    @Test("requests after an idle hour are averaged over the time that they took, not over the hour")
-    func afterIdleness() throws {
+    @Test("nor does a gap between two pages: what ended an hour ago is no level of now")
+    func afterGap() throws {
         let found = try signals([
             Page(second: 0, busy: 0, requests: 0), Page(second: 10, busy: 10, requests: 10),
             Page(second: 3600, busy: 10, requests: 10), Page(second: 3610, busy: 15, requests: 11),
-            Page(second: 7200, busy: 15, requests: 11), Page(second: 7210, busy: 255, requests: 15),
         ])
-        #expect(found.map(\.inFlight.value) == [1, 1, 0.5, 0.5, 4])
+        #expect(Self.isClose(found.map(\.inFlight.value), [1, 0, 0.5]))
+        // What isn't known doesn't become known by a gap that is shorter than the window.
+        let unknown = try signals([
+            Page(second: 0, busy: 4000, requests: 20), Page(second: 10, busy: 4000, requests: 20),
+            Page(second: 550, busy: 4000, requests: 20), Page(second: 650, busy: 4000, requests: 20),
+        ])
+        #expect(unknown.map(\.inFlight.value) == [nil, nil, 0])
     }
 
     @Test("before a request was seen to end the level is unknown for as long as they take, not 0")
@@ -97,14 +117,19 @@ struct TimedLevelTests {
         #expect(try signals((0...1).map { Page(second: Double($0) * 10, busy: 0, requests: 0) })[0].inFlight.value == 0)
     }
 
-    @Test("the queue is empty when requests ended that hadn't waited, and kept when none ended")
+    @Test("requests that ended without having waited make the queue's average smaller, and known")
     func queue() throws {
         let found = try signals([
-            Page(second: 0, busy: 0, requests: 0), Page(second: 10, busy: 40, requests: 2, waited: 20),
-            Page(second: 20, busy: 40, requests: 2, waited: 20), Page(second: 30, busy: 80, requests: 4, waited: 20),
-            Page(second: 40, busy: 80, requests: 4, waited: 20),
+            Page(second: 0, busy: 0, requests: 0), Page(second: 10, busy: 20, requests: 4, waited: 10),
+            Page(second: 20, busy: 20, requests: 4, waited: 10), Page(second: 30, busy: 40, requests: 8, waited: 10),
+            Page(second: 40, busy: 40, requests: 8, waited: 10),
         ])
-        #expect(found.map(\.queueLength.value) == [2, 2, 0, 0])
+        #expect(Self.isClose(found.map(\.queueLength.value), [1, 10.0 / 15 * 0.5, 0, 0]))
+        let empty = try signals([
+            Page(second: 0, busy: 4000, requests: 200), Page(second: 10, busy: 4000, requests: 200),
+            Page(second: 20, busy: 4020, requests: 201),
+        ])
+        #expect(empty.map(\.queueLength.value) == [nil, 0])
     }
 
     @Test("the board remembers the level, also over a scrape that failed", .timeLimit(.minutes(5)))
@@ -117,7 +142,7 @@ struct TimedLevelTests {
                 return turn
             }
             if number == 3 { return HTTPResponseMessage(status: .internalServerError, text: "") }
-            return HTTPResponseMessage(status: .ok, text: "busy \(number == 1 ? 0 : 60)\nn \(number == 1 ? 0 : 2)\n")
+            return HTTPResponseMessage(status: .ok, text: "busy \(number == 1 ? 0 : 6)\nn \(number == 1 ? 0 : 2)\n")
         }
         let board = ScrapeBoard(
             scraper: Scraper(exchange: exchange, time: time),
@@ -139,6 +164,7 @@ struct TimedLevelTests {
             Issue.record("the replica was not read")
             return
         }
-        #expect(signals.inFlight.value.map { abs($0 - 30) < 1 } == true)
+        // Six seconds of work in the six seconds since the first page.
+        #expect(signals.inFlight.value.map { abs($0 - 1) < 0.1 } == true)
     }
 }

@@ -42,11 +42,11 @@ public struct ReplicaSignals: Sendable, Hashable {
         latency = interval.durations()
         requestRate = interval.rate(.requestRate, \.requests)
         var levels = known
-        let mean = latency.value?.meanSeconds ?? interval.meanSeconds
+        let ended = interval.ended(latency.value)
         // Requests that ended without having waited leave the counter of waiting as it is: the queue was empty.
         let hasEnded = (requestRate.value ?? 0) > 0
-        queueLength = interval.level(.queueLength, \.queueLength, &levels.queueLength, mean: mean, hasEnded: hasEnded)
-        inFlight = interval.level(.inFlight, \.inFlight, &levels.inFlight, mean: mean)
+        queueLength = interval.level(.queueLength, \.queueLength, &levels.queueLength, ended, hasEnded: hasEnded)
+        inFlight = interval.level(.inFlight, \.inFlight, &levels.inFlight, ended)
         self.levels = levels
         var none: TimedLevel?
         cacheUsage = interval.level(.cacheUsage, \.cacheUsage, &none)
@@ -80,13 +80,13 @@ private struct Interval {
 
     /// - Parameters:
     ///   - timed: what is known of the level where it comes from a counter of time.
-    ///   - mean: the seconds that the requests took on average that ended in the interval.
+    ///   - ended: the requests that ended in the interval, where their durations are known.
     ///   - hasEnded: whether requests ended, whatever the counter says.
     func level(
         _ signal: SignalKind,
         _ part: KeyPath<ReplicaScrape, SignalValue<ReplicaScrape.Level>>,
         _ timed: inout TimedLevel?,
-        mean: Double? = nil,
+        _ ended: EndedRequests? = nil,
         hasEnded: Bool = false
     ) -> SignalValue<Double> {
         switch now[keyPath: part] {
@@ -98,20 +98,23 @@ private struct Interval {
             guard let before, case .value(.time(let earlier)) = before[keyPath: part] else { return first(signal) }
             let growth = Self.growth(series, earlier)
             var level = timed ?? TimedLevel(first: before.time, mean: before.latency.value.flatMap(Self.meanSeconds))
-            let ended = growth > 0 || hasEnded ? growth : nil
-            let value = level.add(growth: ended, mean: mean, from: before.time, to: now.time)
+            let endedSeconds = growth > 0 || hasEnded ? growth : nil
+            let value = level.add(growth: endedSeconds, ended: ended, from: before.time, to: now.time)
             timed = level
             return value.map { .value($0) } ?? .missing(MissingSignal(signal, cause: .unreadable(level.unknown)))
         }
     }
 
-    /// The seconds that a request took on average, of those that ended, from the time in flight; `nil` where that isn't known.
-    var meanSeconds: Double? {
+    /// The requests that ended: from the latency, else from the time in flight; `nil` where no duration is known.
+    func ended(_ latency: LatencyEvidence?) -> EndedRequests? {
+        if let latency, let mean = latency.meanSeconds {
+            return EndedRequests(count: latency.observations ?? 1, meanSeconds: mean)
+        }
         guard case .value(.time(let time)) = now.inFlight, case .value(.time(let earlier))? = before?.inFlight,
             let requests = now.requests.value, let requestsBefore = before?.requests.value
         else { return nil }
-        let ended = Self.growth(requests, requestsBefore)
-        return ended > 0 ? Self.growth(time, earlier) / ended : nil
+        let count = Self.growth(requests, requestsBefore)
+        return count > 0 ? EndedRequests(count: count, meanSeconds: Self.growth(time, earlier) / count) : nil
     }
 
     func rate(
