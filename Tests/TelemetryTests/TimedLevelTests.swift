@@ -28,15 +28,15 @@ struct TimedLevelTests {
     }
 
     /// The signals at each page but the first.
-    private func signals(_ pages: [Page]) throws -> [ReplicaSignals] {
+    private func signals(_ pages: [Page], mapping: MetricsMapping = Self.mapping) throws -> [ReplicaSignals] {
         var levels = TimedLevels()
         var before: ReplicaScrape?
         var all: [ReplicaSignals] = []
         for page in pages {
             let text = "busy \(page.busy)\nwaited \(page.waited)\nn \(page.requests)\n"
             let scrape = ReplicaScrape(
-                page: try ExpositionParser.parse(Array(text.utf8), selection: Self.mapping.selection),
-                mapping: Self.mapping,
+                page: try ExpositionParser.parse(Array(text.utf8), selection: mapping.selection),
+                mapping: mapping,
                 time: WallTime(seconds: page.second)
             )
             let signals = ReplicaSignals(scrape, since: before, levels: levels)
@@ -115,6 +115,18 @@ struct TimedLevelTests {
         #expect(found[0].inFlight.missing?.description == text)
         // A server that has just started knows nothing of its requests.
         #expect(try signals((0...1).map { Page(second: Double($0) * 10, busy: 0, requests: 0) })[0].inFlight.value == 0)
+    }
+
+    @Test("how long they take is also known from the time in flight, where no latency is mapped")
+    func unknownWithoutLatency() throws {
+        let (waited, busy) = (MetricSource("waited", kind: .time), MetricSource("busy", kind: .time))
+        let mapping = MetricsMapping(queueLength: [waited], inFlight: [busy], requests: [MetricSource("n")])
+        let pages = (0...7).map { Page(second: Double($0) * 10, busy: 4000, requests: 200) }
+        let found = try signals(pages, mapping: mapping)
+        #expect(found.map(\.inFlight.value) == [nil, nil, nil, nil, nil, nil, 0])
+        #expect(found.map(\.queueLength.value) == [nil, nil, nil, nil, nil, nil, 0])
+        // Without a number of requests nothing tells it.
+        #expect(try signals(pages, mapping: MetricsMapping(inFlight: [busy]))[0].inFlight.value == 0)
     }
 
     @Test("requests that ended without having waited make the queue's average smaller, and known")

@@ -97,7 +97,7 @@ private struct Interval {
         case .value(.time(let series)):
             guard let before, case .value(.time(let earlier)) = before[keyPath: part] else { return first(signal) }
             let growth = Self.growth(series, earlier)
-            var level = timed ?? TimedLevel(first: before.time, mean: before.latency.value.flatMap(Self.meanSeconds))
+            var level = timed ?? TimedLevel(first: before.time, mean: Self.meanSeconds(before))
             let endedSeconds = growth > 0 || hasEnded ? growth : nil
             let value = level.add(growth: endedSeconds, ended: ended, from: before.time, to: now.time)
             timed = level
@@ -110,11 +110,21 @@ private struct Interval {
         if let latency, let mean = latency.meanSeconds {
             return EndedRequests(count: latency.observations ?? 1, meanSeconds: mean)
         }
-        guard case .value(.time(let time)) = now.inFlight, case .value(.time(let earlier))? = before?.inFlight,
-            let requests = now.requests.value, let requestsBefore = before?.requests.value
-        else { return nil }
-        let count = Self.growth(requests, requestsBefore)
-        return count > 0 ? EndedRequests(count: count, meanSeconds: Self.growth(time, earlier) / count) : nil
+        guard let before, case .value(.time(let time)) = before.inFlight, let requests = before.requests.value else {
+            return nil
+        }
+        return Self.worked(now, since: time, requests)
+    }
+
+    /// The requests that ended since the time in flight and the number of requests were these; `nil` where that isn't known.
+    private static func worked(
+        _ now: ReplicaScrape,
+        since time: CounterSeries,
+        _ requests: CounterSeries
+    ) -> EndedRequests? {
+        guard case .value(.time(let timeNow)) = now.inFlight, let requestsNow = now.requests.value else { return nil }
+        let count = growth(requestsNow, requests)
+        return count > 0 ? EndedRequests(count: count, meanSeconds: growth(timeNow, time) / count) : nil
     }
 
     func rate(
@@ -177,7 +187,12 @@ private struct Interval {
         }
     }
 
-    /// The seconds that a request took on average since the server's start; `nil` where that isn't known.
+    /// The seconds that a request took on average since the server's start: from the latency, else from the time in flight;
+    /// `nil` where no duration is known.
+    private static func meanSeconds(_ scrape: ReplicaScrape) -> Double? {
+        scrape.latency.value.flatMap(meanSeconds) ?? worked(scrape, since: [:], [:])?.meanSeconds
+    }
+
     private static func meanSeconds(_ durations: ReplicaScrape.Durations) -> Double? {
         let start: ReplicaScrape.Durations =
             switch durations {
