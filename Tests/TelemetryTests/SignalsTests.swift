@@ -299,6 +299,32 @@ struct SignalsTests {
         #expect(partial.missing == 3 && partial.total == 4 && partial.largest == 4)
     }
 
+    @Test("in the traffic a replica of which it isn't known what runs there has as much as the others, not nothing")
+    func runningOfAll() throws {
+        let mapping = MetricsMapping(
+            queueLength: [MetricSource("q")],
+            inFlight: [MetricSource("busy", kind: .time)],
+            latency: [MetricSource("busy", count: "n")],
+            requests: [MetricSource("n")],
+            inFlightIsRunning: true
+        )
+        // Requests of a minute, over an operator's first 70 s: in three of ten replicas some ended, four at a time on average.
+        var parts: [String: TrackSignals.Part] = [:]
+        for replica in 0..<10 {
+            let (quiet, busy) = ("q 2\nbusy 6000\nn 100\n", "q 2\nbusy 6280\nn 105\n")
+            let before = try scrape(quiet, at: 100, mapping: mapping)
+            let now = try scrape(replica < 3 ? busy : quiet, at: 170, mapping: mapping)
+            parts["\(replica)"] = .reported(ReplicaSignals(now, since: before))
+        }
+        let track = TrackSignals(parts: parts, now: WallTime(seconds: 170), staleAfter: .seconds(30))
+        #expect(track.running == SignalReading(total: 12, reporting: 3, age: .zero))
+        let objective = LatencyObjective(percentile: 95, milliseconds: 1000)
+        let traffic = try #require(track.traffic(seconds: 70, objective: objective))
+        #expect(track.trafficReporting == 10)
+        #expect(traffic.running == 40)
+        #expect(traffic.waiting == 20)
+    }
+
     @Test("histograms of several replicas merge, and percentiles stay within the bounds")
     func merges() {
         let one = LatencyHistogram(buckets: [(0.1, 90), (1, 100), (.infinity, 100)])

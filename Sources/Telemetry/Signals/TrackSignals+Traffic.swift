@@ -11,7 +11,8 @@ extension TrackSignals {
     /// | completed | the rate of requests |
     /// | arrived | that rate, and by how much the requests in each replica became more between its two scrapes |
     /// | waiting | the queue length; 0 where the server has no queue metric, whose requests in flight then hold all |
-    /// | running | requests in flight without those that wait; else by Little's law, rate × mean latency |
+    /// | running | requests in flight without those that wait, and where only these are unknown as many as elsewhere; |
+    /// | | else by Little's law, rate × mean latency |
     /// | late | the share of the latency histogram above the objective |
     /// | seconds of work | the mean latency, of which the share running / (running + waiting) is work (Little's law) |
     public func traffic(seconds: Double, objective: LatencyObjective) -> SLOTraffic? {
@@ -23,7 +24,9 @@ extension TrackSignals {
             return nil
         }
         let mean = latency?.meanSeconds
-        guard let running = running?.total ?? mean.map({ rate.total * $0 }) ?? (rate.total == 0 ? 0 : nil) else {
+        // A counter of time says nothing of a replica before a request ended there; the rate is known by then.
+        let known = running.map { $0.total * max(1, Double(rate.reporting) / Double(max(1, $0.reporting))) }
+        guard let running = known ?? mean.map({ rate.total * $0 }) ?? (rate.total == 0 ? 0 : nil) else {
             return nil
         }
         let completed = rate.total * seconds
