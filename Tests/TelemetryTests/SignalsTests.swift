@@ -159,6 +159,23 @@ struct SignalsTests {
         #expect(missing.description == "no latency: looked for new, answers; the page offers busy")
     }
 
+    @Test("durations under other labels say which there are, in whatever shape")
+    func otherLabels() throws {
+        let mapping = MetricsMapping(latency: [MetricSource(MetricSelector("d", labels: ["model": "a"]))])
+        let pages = [
+            "# TYPE d histogram\nd_bucket{model=\"b\",le=\"+Inf\"} 5\nd_sum{model=\"b\"} 5\nd_count{model=\"b\"} 5\n",
+            "# TYPE d summary\nd{model=\"b\",quantile=\"0.5\"} 1\nd_sum{model=\"b\"} 5\nd_count{model=\"b\"} 5\n",
+            "d_sum{model=\"a\"} 5\nd_count{model=\"b\"} 5\n",
+        ]
+        for page in pages {
+            let missing = try scrape(page, at: 1, mapping: mapping).latency.missing
+            let cause = MissingSignal.Cause.noSuchLabels(metric: "d", labels: ["model": "a"], offered: ["model=\"b\""])
+            #expect(missing?.cause == cause, "\(page)")
+        }
+        let declared = try scrape("# TYPE d summary\n", at: 1, mapping: mapping).latency.missing
+        #expect(declared?.cause == .noSeries(metric: "d"))
+    }
+
     @Test("OpenMetrics declares a counter without its ending _total")
     func declaredByFamily() throws {
         let mapping = MetricsMapping(requests: [MetricSource("x_total")])

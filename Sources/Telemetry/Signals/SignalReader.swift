@@ -69,7 +69,7 @@ struct SignalReader {
     /// The part of the requests counter whose code says that it was an error.
     func errors(_ mapping: MetricsMapping) -> SignalValue<CounterSeries> {
         first(.errorRate, mapping.requests) { source throws(MissingSignal) in
-            let found: (name: String, rows: [Int])
+            let found: Rows
             do throws(MissingSignal) {
                 found = try rows(.errorRate, source.selector, suffixes: ["", "_total", "_count"])
             } catch {
@@ -123,8 +123,12 @@ struct SignalReader {
                     count: try series(.latency, counts.name, counts.rows)
                 )
             }
-            let sum = try? rows(.latency, source.selector, suffixes: ["_sum"])
-            guard let sum, let count = try? rows(.latency, source.selector, suffixes: ["_count"]) else {
+            let (sum, count): (Rows, Rows)
+            do throws(MissingSignal) {
+                sum = try rows(.latency, source.selector, suffixes: ["_sum"])
+                count = try rows(.latency, source.selector, suffixes: ["_count"])
+            } catch {
+                if case .noSuchLabels = error.cause { throw error }
                 // Says that the metric isn't there at all, or that it has no series.
                 _ = try rows(.latency, source.selector, suffixes: ["_bucket"])
                 throw MissingSignal(.latency, cause: .noSeries(metric: name))
@@ -204,12 +208,15 @@ struct SignalReader {
 
     // MARK: Series
 
+    /// The rows of a metric, with the name under which it has them.
+    private typealias Rows = (name: String, rows: [Int])
+
     /// The rows of a selector's metric, under the first of the suffixes that has any.
     private func rows(
         _ signal: SignalKind,
         _ selector: MetricSelector,
         suffixes: [String]
-    ) throws(MissingSignal) -> (name: String, rows: [Int]) {
+    ) throws(MissingSignal) -> Rows {
         var others: [Int] = []
         for suffix in suffixes {
             let name = selector.name + suffix
