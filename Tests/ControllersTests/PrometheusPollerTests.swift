@@ -21,7 +21,8 @@ struct PrometheusPollerTests {
     private final class Servers: Sendable {
         let time = ManualTime()
         let asked = Mutex<[String: Int]>([:])
-        /// What a server answers to a query; `nil` for nothing, after five seconds.
+        /// What a server answers to a query; `nil` for nothing, after five seconds. What is no JSON comes with status 503, and so
+        /// does an error.
         let answer: @Sendable (_ server: String, _ query: String, _ now: WallTime) -> String?
 
         init(_ answer: @escaping @Sendable (String, String, WallTime) -> String?) { self.answer = answer }
@@ -37,7 +38,12 @@ struct PrometheusPollerTests {
                     try await time.sleep(for: .seconds(5))
                     return HTTPResponseMessage(status: .gatewayTimeout, text: "")
                 }
-                return HTTPResponseMessage(status: .ok, text: text)
+                guard text.hasPrefix("{") else { return HTTPResponseMessage(status: .serviceUnavailable, text: text) }
+                return HTTPResponseMessage(
+                    status: text.contains("errorType") ? .serviceUnavailable : .ok,
+                    contentType: "application/json; charset=utf-8",
+                    bytes: Array(text.utf8)
+                )
             }
         }
 
@@ -121,6 +127,11 @@ struct PrometheusPollerTests {
         return ModelSignals(board: board, poller: poller).read(observation, serving: 1, watched: &watched)
     }
 
+    /// Why there is no queue length: of all signals of a pod, or of this one.
+    private static func reason(_ signals: TrackSignals) -> String {
+        signals.missing.first?.reason ?? signals.missingSignals[.queueLength]?.description ?? ""
+    }
+
     @Test(
         "the demand of all revisions is one sum: by pod, by revision, and once where the query is about the model",
         arguments: [("queue", true), ("sum(queue{revision=\"${revision}\"})", false), ("sum(queue)", false)]
@@ -170,9 +181,31 @@ struct PrometheusPollerTests {
         #expect(good.readings[.queueLength]?.total == 3)
         #expect(good.age < .seconds(4))
         let other = try Self.read("m9", stores, poller, time)
-        #expect(other.missing.first?.reason.contains("Prometheus doesn't answer: status 504") == true)
+        #expect(Self.reason(other).contains("Prometheus doesn't answer: status 504"), "\(Self.reason(other))")
         isDead.withLock { $0 = false }
         try await servers.run(poller, for: .seconds(30)) { try readAll() }
         #expect(try Self.read("m9", stores, poller, time).readings[.queueLength]?.total == 5)
+    }
+
+    @Test("a query that takes too long is no outage: the others of the same server are asked as before")
+    func slowQuery() async throws {
+        let servers = Servers { _, query, now in
+            if query.contains("slow") { return #"{"status":"error","errorType":"timeout","error":"query timed out"}"# }
+            return Servers.vector([("good-1", 3)], at: now)
+        }
+        let (poller, stores, time) = (servers.poller, FleetStores(), servers.time)
+        Self.add("good", server: "one", query: "queue", to: stores)
+        for index in 0..<8 { Self.add("bad\(index)", server: "one", query: "slow", to: stores) }
+        func readAll() throws {
+            for name in ["good"] + (0..<8).map({ "bad\($0)" }) { _ = try Self.read(name, stores, poller, time) }
+        }
+        try readAll()
+        try await servers.run(poller, for: .seconds(6), each: readAll)
+        for _ in 0..<20 {
+            try await servers.run(poller, for: .seconds(1), each: readAll)
+            #expect(try Self.read("good", stores, poller, time).age < .seconds(4))
+        }
+        let reason = Self.reason(try Self.read("bad0", stores, poller, time))
+        #expect(reason.contains("the query took too long: query timed out"), "\(reason)")
     }
 }

@@ -58,6 +58,13 @@ struct PrometheusServers {
 }
 
 /// Passes questions on to a server, and notes why one wasn't answered.
+///
+/// | what came | is |
+/// | --- | --- |
+/// | a status below 500 | an answer |
+/// | 500 or more, as JSON | an answer: the server itself says that it didn't compute this query, which took too long, say |
+/// | 500 or more, otherwise | none: whoever stands before the server, or a server that isn't ready |
+/// | nothing in time, or no connection | none |
 final class WatchedExchange: HTTPExchange {
     private let inner: any HTTPExchange
     private let noted = Mutex<String?>(nil)
@@ -72,11 +79,18 @@ final class WatchedExchange: HTTPExchange {
         do {
             let response = try await inner.exchange(request)
             let code = response.head.status.code
-            if code >= 500 { noted.withLock { $0 = "status \(code)" } }
+            if code >= 500, !Self.isJSON(response.head.headerFields[.contentType]) {
+                noted.withLock { $0 = "status \(code)" }
+            }
             return response
         } catch {
             noted.withLock { $0 = "\(error)" }
             throw error
         }
+    }
+
+    private static func isJSON(_ contentType: String?) -> Bool {
+        let media = contentType?.split(separator: ";", maxSplits: 1).first?.filter { !$0.isWhitespace }
+        return media?.lowercased() == "application/json"
     }
 }

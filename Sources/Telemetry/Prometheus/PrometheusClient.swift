@@ -80,6 +80,8 @@ public struct PrometheusQueryError: Error, Sendable, Hashable, CustomStringConve
 public struct PrometheusClient: Sendable {
     /// The largest answer that is read.
     static let answerLimit = 4 << 20
+    /// The part of the time limit after which the server shall give up, so that it can still say so.
+    static let serversShare = 0.9
 
     private let exchange: any HTTPExchange
     private let address: PrometheusAddress
@@ -115,7 +117,8 @@ public struct PrometheusClient: Sendable {
         head.headerFields[.contentType] = "application/x-www-form-urlencoded"
         head.headerFields[.accept] = "application/json"
         let form = [
-            ("query", query), ("timeout", Self.seconds(timeout)), ("lookback_delta", Self.seconds(lookback)),
+            ("query", query), ("timeout", Self.seconds(timeout * Self.serversShare)),
+            ("lookback_delta", Self.seconds(lookback)),
         ]
         let body = form.map { "\($0.0)=\(Self.escaped($0.1))" }.joined(separator: "&")
         let request = HTTPRequestMessage(
