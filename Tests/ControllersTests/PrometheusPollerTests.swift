@@ -17,55 +17,59 @@ import Testing
 
 @Suite("Signals from Prometheus servers", .timeLimit(.minutes(2)))
 struct PrometheusPollerTests {
-    /// Servers in this process, the time, and what was asked.
+    /// Servers in this process, a poller that asks them, the time, and what was asked. All of it runs on the test's own thread.
     private final class Servers: Sendable {
-        let time = ManualTime()
         let asked = Mutex<[String: Int]>([:])
         /// What a server answers to a query; `nil` for nothing, after five seconds. What is no JSON comes with status 503, and so
         /// does an error.
         let answer: @Sendable (_ server: String, _ query: String, _ now: WallTime) -> String?
+        private let scheduler = SimScheduler(seed: 1)
+        private let running = Mutex<Task<Void, Never>?>(nil)
 
         init(_ answer: @escaping @Sendable (String, String, WallTime) -> String?) { self.answer = answer }
 
+        var time: SimClock { SimClock(scheduler) }
+
         func count(_ server: String) -> Int { asked.withLock { $0[server] ?? 0 } }
 
-        var exchange: ClosureExchange {
-            ClosureExchange { [self] request in
-                let server = request.head.authority ?? ""
-                asked.withLock { $0[server, default: 0] += 1 }
-                let query = String(decoding: try await request.body.collect(upTo: 1 << 16), as: UTF8.self)
-                guard let text = answer(server, query, time.now()) else {
-                    try await time.sleep(for: .seconds(5))
-                    return HTTPResponseMessage(status: .gatewayTimeout, text: "")
-                }
-                guard text.hasPrefix("{") else { return HTTPResponseMessage(status: .serviceUnavailable, text: text) }
-                return HTTPResponseMessage(
-                    status: text.contains("errorType") ? .serviceUnavailable : .ok,
-                    contentType: "application/json; charset=utf-8",
-                    bytes: Array(text.utf8)
-                )
+        /// Starts a poller, which works as the time goes on.
+        func poller() -> PrometheusPoller {
+            let exchange = ClosureExchange { [self] in try await respond($0) }
+            let poller = PrometheusPoller(exchange: exchange, time: time, random: SeededRandom(seed: 2)) { _ in }
+            let task = scheduler.makeProcess("poller").spawn { try? await poller.run() }
+            running.withLock { $0 = task }
+            return poller
+        }
+
+        /// Lets time go on; `each` is done once a second.
+        func run(for duration: Duration, each: () throws -> Void = {}) throws {
+            let end = scheduler.now + duration
+            while scheduler.now < end {
+                try each()
+                _ = scheduler.run(until: min(end, scheduler.now + .seconds(1)))
             }
         }
 
-        var poller: PrometheusPoller {
-            PrometheusPoller(exchange: exchange, time: time, random: SeededRandom(seed: 2)) { _ in }
+        /// Ends the poller.
+        func stop() {
+            running.withLock { $0?.cancel() }
+            scheduler.drain()
         }
 
-        /// Lets a poller work while the time goes on; `each` is done once a second.
-        func run(_ poller: PrometheusPoller, for duration: Duration, each: () throws -> Void = {}) async throws {
-            let end = time.now() + duration
-            var step = 0
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await poller.run() }
-                while time.now() < end {
-                    if step % 20 == 0 { try each() }
-                    step += 1
-                    for _ in 0..<20 { await Task.yield() }
-                    time.advance(by: .milliseconds(50))
-                }
-                for _ in 0..<20 { await Task.yield() }
-                group.cancelAll()
+        private func respond(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+            let server = request.head.authority ?? ""
+            asked.withLock { $0[server, default: 0] += 1 }
+            let query = String(decoding: try await request.body.collect(upTo: 1 << 16), as: UTF8.self)
+            guard let text = answer(server, query, time.now()) else {
+                try await time.sleep(for: .seconds(5))
+                return HTTPResponseMessage(status: .gatewayTimeout, text: "")
             }
+            guard text.hasPrefix("{") else { return HTTPResponseMessage(status: .serviceUnavailable, text: text) }
+            return HTTPResponseMessage(
+                status: text.contains("errorType") ? .serviceUnavailable : .ok,
+                contentType: "application/json; charset=utf-8",
+                bytes: Array(text.utf8)
+            )
         }
 
         static func vector(_ values: [(pod: String?, value: Int)], at time: WallTime) -> String {
@@ -114,7 +118,7 @@ struct PrometheusPollerTests {
         _ name: String,
         _ stores: FleetStores,
         _ poller: PrometheusPoller,
-        _ time: ManualTime
+        _ time: any TimeSource
     ) throws -> TrackSignals {
         let board = ScrapeBoard(
             scraper: Scraper(exchange: ClosureExchange { _ in throw CancellationError() }, time: time),
@@ -136,42 +140,45 @@ struct PrometheusPollerTests {
         "the demand of all revisions is one sum: by pod, by revision, and once where the query is about the model",
         arguments: [("queue", true), ("sum(queue{revision=\"${revision}\"})", false), ("sum(queue)", false)]
     )
-    func tracks(query: String, isByPod: Bool) async throws {
+    func tracks(query: String, isByPod: Bool) throws {
         let servers = Servers { _, asked, now in
             if isByPod { return Servers.vector([("m-1", 11), ("m-2", 4)], at: now) }
             let value = asked.contains("revision%3D%221") ? 11 : asked.contains("revision%3D%222") ? 4 : 15
             return Servers.vector([(nil, value)], at: now)
         }
-        let poller = servers.poller
+        let poller = servers.poller()
+        defer { servers.stop() }
         let stores = Self.stores(query: query)
         #expect(try Self.read("m", stores, poller, servers.time).pending == 1)
-        try await servers.run(poller, for: .seconds(3))
+        try servers.run(for: .seconds(3))
         let reading = try Self.read("m", stores, poller, servers.time).readings[.queueLength]
         #expect(reading?.total == 15)
         #expect(reading?.reporting == 1)
-        servers.time.advance(by: .seconds(10))
+        servers.stop()
+        try servers.run(for: .seconds(10))
         let later = try Self.read("m", stores, poller, servers.time)
         #expect(later.age >= .seconds(10) && later.age < .seconds(14))
         #expect(later.readings[.queueLength]?.age == later.age)
     }
 
     @Test("a dead server is asked ever more seldom, and who asks another doesn't wait for it")
-    func dead() async throws {
+    func dead() throws {
         let isDead = Mutex(true)
         let servers = Servers { server, _, now in
             server == "dead" && isDead.withLock { $0 } ? nil : Servers.vector([("good-1", 3), ("m9-1", 5)], at: now)
         }
-        let poller = servers.poller
+        let poller = servers.poller()
+        defer { servers.stop() }
         let stores = FleetStores()
         for index in 0..<20 { Self.add("m\(index)", server: "dead", query: "queue", to: stores) }
         let time = servers.time
         func readAll() throws { for index in 0..<20 { _ = try Self.read("m\(index)", stores, poller, time) } }
         try readAll()
-        try await servers.run(poller, for: .seconds(5))
+        try servers.run(for: .seconds(5))
         #expect(servers.count("dead") == 4, "a quarter of the questions, to a server that nobody knows yet")
         Self.add("good", server: "good", query: "queue", to: stores)
         _ = try Self.read("good", stores, poller, time)
-        try await servers.run(poller, for: .seconds(20)) {
+        try servers.run(for: .seconds(20)) {
             try readAll()
             _ = try Self.read("good", stores, poller, time)
         }
@@ -183,27 +190,29 @@ struct PrometheusPollerTests {
         let other = try Self.read("m9", stores, poller, time)
         #expect(Self.reason(other).contains("Prometheus doesn't answer: status 504"), "\(Self.reason(other))")
         isDead.withLock { $0 = false }
-        try await servers.run(poller, for: .seconds(30)) { try readAll() }
+        try servers.run(for: .seconds(30)) { try readAll() }
         #expect(try Self.read("m9", stores, poller, time).readings[.queueLength]?.total == 5)
     }
 
     @Test("a query that takes too long is no outage: the others of the same server are asked as before")
-    func slowQuery() async throws {
+    func slowQuery() throws {
         let servers = Servers { _, query, now in
             if query.contains("slow") { return #"{"status":"error","errorType":"timeout","error":"query timed out"}"# }
             return Servers.vector([("good-1", 3)], at: now)
         }
-        let (poller, stores, time) = (servers.poller, FleetStores(), servers.time)
+        let (poller, stores, time) = (servers.poller(), FleetStores(), servers.time)
+        defer { servers.stop() }
         Self.add("good", server: "one", query: "queue", to: stores)
         for index in 0..<8 { Self.add("bad\(index)", server: "one", query: "slow", to: stores) }
         func readAll() throws {
             for name in ["good"] + (0..<8).map({ "bad\($0)" }) { _ = try Self.read(name, stores, poller, time) }
         }
         try readAll()
-        try await servers.run(poller, for: .seconds(6), each: readAll)
+        try servers.run(for: .seconds(6), each: readAll)
         for _ in 0..<20 {
-            try await servers.run(poller, for: .seconds(1), each: readAll)
-            #expect(try Self.read("good", stores, poller, time).age < .seconds(4))
+            try servers.run(for: .seconds(1), each: readAll)
+            let good = try Self.read("good", stores, poller, time)
+            #expect(good.readings[.queueLength]?.total == 3 && good.age < .seconds(4))
         }
         let reason = Self.reason(try Self.read("bad0", stores, poller, time))
         #expect(reason.contains("the query took too long: query timed out"), "\(reason)")
