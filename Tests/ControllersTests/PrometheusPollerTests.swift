@@ -194,6 +194,54 @@ struct PrometheusPollerTests {
         #expect(try Self.read("m9", stores, poller, time).readings[.queueLength]?.total == 5)
     }
 
+    @Test("a server that is away for a moment failed once, however many questions were open; the last answers stay")
+    func blip() throws {
+        let isAway = Mutex(false)
+        let servers = Servers { _, _, now in
+            isAway.withLock { $0 } ? nil : Servers.vector((0..<8).map { ("m\($0)-1", 3) }, at: now)
+        }
+        let (poller, stores, time) = (servers.poller(), FleetStores(), servers.time)
+        defer { servers.stop() }
+        for index in 0..<8 { Self.add("m\(index)", server: "one", query: "queue", to: stores) }
+        func read(_ index: Int) throws -> TrackSignals { try Self.read("m\(index)", stores, poller, time) }
+        func readAll() throws { for index in 0..<8 { _ = try read(index) } }
+        try servers.run(for: .seconds(12), each: readAll)
+        isAway.withLock { $0 = true }
+        // All sixteen questions are asked within two seconds, and each fails five seconds later.
+        try servers.run(for: .milliseconds(5500), each: readAll)
+        isAway.withLock { $0 = false }
+        try servers.run(for: .milliseconds(1500), each: readAll)
+        for index in 0..<8 {
+            let last = try read(index)
+            #expect(last.readings[.queueLength]?.total == 3, "m\(index)")
+            #expect(last.missingSignals[.queueLength] == nil, "m\(index)")
+        }
+        try servers.run(for: .seconds(4), each: readAll)
+        for index in 0..<8 {
+            let next = try read(index)
+            #expect(next.readings[.queueLength]?.total == 3 && next.age < .seconds(4), "m\(index): \(next.age)")
+        }
+    }
+
+    @Test("the last answer counts for half a minute of an outage, and then what is wrong is said")
+    func outage() throws {
+        let isAway = Mutex(false)
+        let servers = Servers { _, _, now in isAway.withLock { $0 } ? "down" : Servers.vector([("m-1", 11)], at: now) }
+        let (poller, stores) = (servers.poller(), Self.stores(query: "queue"))
+        defer { servers.stop() }
+        func read() throws -> TrackSignals { try Self.read("m", stores, poller, servers.time) }
+        try servers.run(for: .seconds(5)) { _ = try read() }
+        isAway.withLock { $0 = true }
+        try servers.run(for: .seconds(25)) { _ = try read() }
+        let kept = try read()
+        #expect(kept.readings[.queueLength]?.total == 11)
+        #expect(kept.age > .seconds(22))
+        try servers.run(for: .seconds(25)) { _ = try read() }
+        let late = try read()
+        #expect(late.readings[.queueLength] == nil)
+        #expect(Self.reason(late).contains("Prometheus doesn't answer: status 503: down"), "\(Self.reason(late))")
+    }
+
     @Test("a query that takes too long is no outage: the others of the same server are asked as before")
     func slowQuery() throws {
         let servers = Servers { _, query, now in

@@ -142,17 +142,22 @@ final class PrometheusPoller: Service {
     }
 
     private func ask(_ group: ScrapeGroup, _ job: Job) async {
+        let asked = time.now()
         let watched = WatchedExchange(exchange)
         let client = PrometheusClient(exchange: watched, address: job.address)
         let signals = await PrometheusSource(client: client, time: time).signals(job.queries, pods: job.pods)
         let now = time.now()
         state.withLock { state in
-            state.servers.note(job.address, outage: watched.outage, now: now, spread: random.unit())
+            let outage = watched.outage
+            state.servers.note(job.address, outage: outage, asked: asked, now: now, spread: random.unit())
             state.jobs[group]?.isRunning = false
             guard let current = state.jobs[group], current.queries == job.queries, current.address == job.address else {
                 return
             }
             state.jobs[group]?.due = now + job.interval
+            // A server that is away for a moment hasn't made the last answer wrong.
+            let age = current.answer.map { now - $0.time }
+            if outage != nil, let age, age <= ModelSignals.staleAfter { return }
             state.jobs[group]?.answer = (signals, now)
         }
         onAnswer(group)

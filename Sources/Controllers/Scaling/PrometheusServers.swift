@@ -12,6 +12,7 @@ import Telemetry
 struct PrometheusServers {
     private struct Outage {
         var failures: Int
+        var noted: WallTime
         var retry: WallTime
         var reason: String
     }
@@ -37,17 +38,29 @@ struct PrometheusServers {
     }
 
     /// Notes an answer, or why there was none.
-    /// - Parameter spread: from 0 to 1; servers that failed together aren't asked together.
-    mutating func note(_ address: PrometheusAddress, outage: String?, now: WallTime, spread: Double) {
+    ///
+    /// Questions that were open when the server went fail together: that is one failure, however many they were.
+    /// - Parameters:
+    ///   - asked: when the question was asked.
+    ///   - spread: from 0 to 1; servers that failed together aren't asked together.
+    mutating func note(
+        _ address: PrometheusAddress,
+        outage: String?,
+        asked: WallTime,
+        now: WallTime,
+        spread: Double
+    ) {
         guard let outage else {
             outages[address] = nil
             answering.insert(address)
             return
         }
+        if let known = outages[address], asked <= known.noted { return }
         answering.remove(address)
         let failures = (outages[address]?.failures ?? 0) + 1
         let wait = min(Self.longestWait, .seconds(1 << min(failures - 1, 4)))
-        outages[address] = Outage(failures: failures, retry: now + wait * (0.5 + 0.5 * spread), reason: outage)
+        let retry = now + wait * (0.5 + 0.5 * spread)
+        outages[address] = Outage(failures: failures, noted: now, retry: retry, reason: outage)
     }
 
     /// Forgets those that nobody asks any more.
