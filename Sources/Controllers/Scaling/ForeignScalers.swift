@@ -13,7 +13,8 @@ import ServiceLifecycle
 struct ForeignScalers: Service {
     /// How often it looks at the HPAs that are watched.
     static let interval = Duration.seconds(5)
-    /// How often it asks for ScaledObjects, which can't be watched where there are none: a person makes them, once.
+    /// How often it asks for ScaledObjects, which can't be watched where there are none: a person makes them, once. It asks
+    /// sooner where the HPAs that KEDA keeps for them show that something changed.
     static let askingInterval = Duration.seconds(600)
     /// The HPAs that the operator didn't make.
     static let others = LabelSelector(
@@ -53,13 +54,19 @@ struct ForeignScalers: Service {
                 for store in stores.all { try await store.waitUntilSynced() }
                 var scaled: [KubeObject] = []
                 var nextQuestion: WallTime?
+                var aims: [ObjectKey: JSONValue]?
                 while !Task.isCancelled {
                     if stores.models.count > 0 {
-                        if nextQuestion.map({ $0 <= time.now() }) ?? true {
-                            scaled = await list(Self.scaledObjects) ?? scaled
+                        if nextQuestion.map({ $0 <= time.now() }) ?? true, let found = await list(Self.scaledObjects) {
+                            scaled = found
                             nextQuestion = time.now() + Self.askingInterval * (0.8 + 0.4 * random.unit())
                         }
-                        note(scaled: scaled)
+                        let made = stores.foreignAutoscalers.all()
+                        note(made: made, scaled: scaled)
+                        let seen = Self.aims(made)
+                        // At the next round: an HPA may go a little before its ScaledObject.
+                        if let aims, aims != seen { nextQuestion = nil }
+                        aims = seen
                     }
                     try await time.sleep(for: Self.interval)
                 }
@@ -69,10 +76,9 @@ struct ForeignScalers: Service {
         }
     }
 
-    /// Notes which models are aimed at by the HPAs that are watched and by these ScaledObjects.
-    private func note(scaled: [KubeObject]) {
-        guard !scaled.isEmpty || stores.foreignAutoscalers.count > 0 || state.hasForeign else { return }
-        let made = stores.foreignAutoscalers.all()
+    /// Notes which models are aimed at by these HPAs and ScaledObjects.
+    private func note(made: [KubeObject], scaled: [KubeObject]) {
+        guard !scaled.isEmpty || !made.isEmpty || state.hasForeign else { return }
         let found = Self.targets(made + scaled, models: stores.models.keys(), deployments: stores.deployments)
         for key in state.setForeign(found) {
             logger.info("another scaler", metadata: ["model": "\(key)", "found": "\(found[key] ?? "gone")"])
@@ -124,9 +130,19 @@ struct ForeignScalers: Service {
         return found
     }
 
+    /// What the HPAs that KEDA keeps for ScaledObjects aim at.
+    private static func aims(_ scalers: [KubeObject]) -> [ObjectKey: JSONValue] {
+        let kept = scalers.filter { scaledObject($0) != nil }
+        return Dictionary(kept.map { ($0.key, $0["spec", "scaleTargetRef"] ?? .null) }) { first, _ in first }
+    }
+
+    /// The name of the ScaledObject for which KEDA keeps an HPA; `nil` for any other.
+    private static func scaledObject(_ scaler: KubeObject) -> String? {
+        scaler.controller.flatMap { $0.kind == scaledObjects.kind ? $0.name : nil }
+    }
+
     /// What a person has to change: of an HPA that KEDA keeps for a ScaledObject, that one.
     private static func culprit(_ scaler: KubeObject) -> String {
-        let owner = scaler.controller.flatMap { $0.kind == scaledObjects.kind ? $0.name : nil }
-        return owner.map { "\(scaledObjects.kind) \($0)" } ?? "\(scaler.kind) \(scaler.name)"
+        scaledObject(scaler).map { "\(scaledObjects.kind) \($0)" } ?? "\(scaler.kind) \(scaler.name)"
     }
 }
