@@ -35,8 +35,11 @@ public struct SignalReading: Sendable, Hashable {
         self.age = age
     }
 
+    /// How many replicas are in the sum, whatever track they belong to.
+    public var replicas: Int { reporting + elsewhere }
+
     /// The mean of a replica, whatever track it belongs to.
-    var mean: Double { total / Double(max(1, reporting + elsewhere)) }
+    var mean: Double { total / Double(max(1, replicas)) }
 }
 
 /// What the track's latency histogram showed between the last two scrapes.

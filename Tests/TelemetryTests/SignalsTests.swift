@@ -48,6 +48,33 @@ struct SignalsTests {
         """
     }
 
+    @Test("where fewer are in flight than wait, those that wait are left out of them, whatever the mapping says")
+    func fewerThanWait() throws {
+        func signals(_ before: (queue: Int, all: Int), _ now: (queue: Int, all: Int)) throws -> ReplicaSignals {
+            try self.signals(
+                "q \(before.queue)\nf \(before.all)\nr_total 0\n",
+                "q \(now.queue)\nf \(now.all)\nr_total 100\n"
+            )
+        }
+        let whole = try signals((2, 6), (12, 16))
+        #expect(whole.running == 4 && whole.arrivalRate == 11)
+        let apart = try signals((2, 4), (12, 4))
+        #expect(apart.running == 4 && apart.arrivalRate == 11)
+    }
+
+    @Test("a request's time has its wait in it: where nobody says what is in work, those that wait are taken off")
+    func littlesLawOfAQueue() throws {
+        let before = "q 6\nd_sum 0\nd_count 0\nd_bucket{le=\"+Inf\"} 0\nr_total 0\n"
+        let now = "q 6\nd_sum 200\nd_count 100\nd_bucket{le=\"+Inf\"} 100\nr_total 100\n"
+        let parts = ["a": TrackSignals.Part.reported(try signals(before, now))]
+        let track = TrackSignals(parts: parts, now: WallTime(seconds: 110), staleAfter: .seconds(30))
+        let objective = LatencyObjective(percentile: 95, milliseconds: 3000)
+        let traffic = try #require(track.traffic(seconds: 10, objective: objective))
+        #expect(traffic.running == 14, "10 a second of 2 s each are 20, of which 6 wait")
+        let work = try #require(traffic.serviceSeconds)
+        #expect(abs(work - 1.4) < 1e-9)
+    }
+
     @Test("rates and percentiles come from the difference of two scrapes")
     func difference() throws {
         let first = try scrape(page(queue: 3, fast: 1000, slow: 0), at: 100)

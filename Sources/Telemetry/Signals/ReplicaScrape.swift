@@ -118,3 +118,12 @@ private struct RequestCounts {
         CounterSeries(uniqueKeysWithValues: series.map { ([mark] + $0.key, $0.value) })
     }
 }
+
+extension ReplicaScrape {
+    /// Whether its requests in flight leave out those that wait: the mapping says so, or there are fewer of them than wait.
+    var leavesWaitingOut: Bool {
+        if inFlightIsRunning { return true }
+        guard case .value(.now(let all)) = inFlight, case .value(.now(let waiting)) = queueLength else { return false }
+        return all < waiting
+    }
+}

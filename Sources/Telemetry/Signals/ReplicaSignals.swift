@@ -59,7 +59,7 @@ public struct ReplicaSignals: Sendable, Hashable {
         }
         cpu = interval.rate(.cpu, \.cpuSeconds)
         let waiting = queueLength.value ?? 0
-        running = inFlight.value.map { scrape.inFlightIsRunning ? $0 : max(0, $0 - waiting) }
+        running = inFlight.value.map { scrape.leavesWaitingOut ? $0 : max(0, $0 - waiting) }
         arrivalRate = requestRate.value.map { max(0, $0 + interval.outstandingGrowth) }
     }
 }
@@ -150,13 +150,16 @@ private struct Interval {
 
     /// By how much the requests in the replica became more, a second; 0 where only averages are known.
     var outstandingGrowth: Double {
-        guard let before, let now = Self.outstanding(now), let earlier = Self.outstanding(before) else { return 0 }
+        let isApart = now.leavesWaitingOut
+        guard let before, let now = Self.outstanding(now, isApart: isApart),
+            let earlier = Self.outstanding(before, isApart: isApart)
+        else { return 0 }
         return (now - earlier) / seconds
     }
 
-    private static func outstanding(_ scrape: ReplicaScrape) -> Double? {
+    private static func outstanding(_ scrape: ReplicaScrape, isApart: Bool) -> Double? {
         guard case .value(.now(let inFlight)) = scrape.inFlight else { return nil }
-        guard scrape.inFlightIsRunning else { return inFlight }
+        guard isApart else { return inFlight }
         guard case .value(.now(let waiting)) = scrape.queueLength else { return nil }
         return inFlight + waiting
     }

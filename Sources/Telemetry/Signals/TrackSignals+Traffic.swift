@@ -12,7 +12,7 @@ extension TrackSignals {
     /// | arrived | that rate, and by how much the requests in each replica became more between its two scrapes |
     /// | waiting | the queue length; 0 where the server has no queue metric, whose requests in flight then hold all |
     /// | running | requests in flight without those that wait, and where only these are unknown as many as elsewhere; |
-    /// | | else by Little's law, rate × mean latency |
+    /// | | else by Little's law, rate × mean latency, less those that wait |
     /// | late | the share of the latency histogram above the objective |
     /// | seconds of work | the mean latency, of which the share running / (running + waiting) is work (Little's law) |
     public func traffic(seconds: Double, objective: LatencyObjective) -> SLOTraffic? {
@@ -25,10 +25,10 @@ extension TrackSignals {
         }
         let mean = latency?.meanSeconds
         // A counter of time says nothing of a replica before a request ended there; the rate is known by then.
-        let known = running.map { $0.total * max(1, Double(rate.reporting) / Double(max(1, $0.reporting))) }
-        guard let running = known ?? mean.map({ rate.total * $0 }) ?? (rate.total == 0 ? 0 : nil) else {
-            return nil
-        }
+        let known = running.map { $0.total * max(1, Double(rate.replicas) / Double(max(1, $0.replicas))) }
+        // A request's time has its wait in it.
+        let littles = mean.map { max(0, rate.total * $0 - waiting) }
+        guard let running = known ?? littles ?? (rate.total == 0 ? 0 : nil) else { return nil }
         let completed = rate.total * seconds
         let share = latency?.lateShare(above: objective.milliseconds / 1000) ?? 0
         return SLOTraffic(
