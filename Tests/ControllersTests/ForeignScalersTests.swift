@@ -144,4 +144,29 @@ struct ForeignScalersTests {
         cluster.pass(.seconds(720))
         #expect(cluster.foreign("a") == "ScaledObject so scales ModelDeployment a")
     }
+
+    @Test("of several the one counts that scales a Deployment; one that is being deleted doesn't")
+    func several() {
+        let stores = FleetStores()
+        var deployment = KubeObject(.deployments, namespace: "default", name: "a-r1")
+        let owner = OwnerReference(apiVersion: "modelfleet.dev/v1alpha1", kind: "ModelDeployment", name: "a", uid: "u")
+        deployment.json.set([owner.json], at: "metadata", "ownerReferences")
+        stores.deployments.replaceAll([deployment])
+        func scaler(_ name: String, _ kind: String, _ target: String) -> KubeObject {
+            var scaler = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: name)
+            scaler["spec"] = ["scaleTargetRef": ["kind": .string(kind), "name": .string(target)]]
+            return scaler
+        }
+        func found(_ scalers: KubeObject...) -> String? {
+            let key = OperatorHarness.key("a")
+            return ForeignScalers.targets(scalers, models: [key], deployments: stores.deployments)[key]
+        }
+        let (meant, cpu) = (scaler("a", "ModelDeployment", "a"), scaler("a-cpu", "Deployment", "a-r1"))
+        #expect(found(meant) == "HorizontalPodAutoscaler a scales ModelDeployment a")
+        #expect(found(meant, cpu) == "HorizontalPodAutoscaler a-cpu scales Deployment a-r1")
+        #expect(found(cpu, scaler("b", "Deployment", "a-r1"), meant)?.contains(" a-cpu ") == true)
+        var leaving = cpu
+        leaving.json.set("2026-11-30T00:00:00Z", at: "metadata", "deletionTimestamp")
+        #expect(found(leaving) == nil)
+    }
 }

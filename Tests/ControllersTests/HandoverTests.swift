@@ -168,6 +168,33 @@ struct HandoverTests {
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 8)
     }
 
+    @Test("an HPA is made when the count is written: it remembers what it meets first")
+    func order() async throws {
+        let server = APIServer(configuration: APIServerConfiguration())
+        let exchange = ClosureExchange { request in
+            if request.path.contains("/modeldeployments/m/scale") { throw CancellationError() }
+            return try await server.exchange(request)
+        }
+        let harness = try await ReconcilerHarness(exchange: exchange)
+        try await harness.patchModel(["replicas": 9, "scaling": ["maxReplicas": 9]])
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.patchModel(["scaling": ["engine": "HorizontalPodAutoscaler"]])
+        await #expect(throws: (any Error).self) { try await harness.reconcile() }
+        #expect(try await harness.find(.horizontalPodAutoscalers, "m") == nil)
+    }
+
+    @Test("a Deployment that somebody else scales is left alone whatever the engine", arguments: [true, false])
+    func foreign(isKnown: Bool) async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.patchModel(["replicas": 5, "scaling": ["engine": "External", "maxReplicas": 9]])
+        for _ in 0..<3 { _ = try? await harness.reconcile() }
+        let clause = "HorizontalPodAutoscaler other scales Deployment m-r1"
+        if isKnown { _ = harness.reconciler.scaling.setForeign([harness.key: clause]) }
+        try await harness.client.setReplicas(8, of: .deployments, OperatorHarness.key("m-r1"))
+        for _ in 0..<3 { _ = try? await harness.reconcile() }
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == (isKnown ? 8 : 5))
+    }
+
     @Test("a count beyond the bounds is told as what it is taken for")
     func bounds() async throws {
         let harness = try await ReconcilerHarness()

@@ -128,7 +128,7 @@ struct ModelObservation {
     }
 
     /// Whether something else writes the count of one of the model's Deployments.
-    var isScaledByForeign: Bool { foreign?.contains(" scales Deployment ") ?? false }
+    var isScaledByForeign: Bool { foreign?.contains(ForeignScalers.scalesDeployment) ?? false }
 
     /// Whether a canary is under way.
     var isRollingOut: Bool { rollout?.phase.isActive ?? false }

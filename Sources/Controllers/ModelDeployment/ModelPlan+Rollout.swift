@@ -20,12 +20,14 @@ extension ModelPlan {
         let model = observation.model
         let wanted = seen.wanted.number
         let live = observation.deployment(wanted)
+        // A count that somebody else writes as well would go back and forth.
+        let asked = observation.isScaledByForeign ? nil : Self.externalReplicas(model)
         if decision.bringsUp || live != nil { applyWhereDifferent(.deployments, bodies.deployment, live: live) }
         let isCanary = decision.canaryRevision == wanted
         if !isCanary, decision.stableRevision == wanted, seen.stable == nil || seen.stable?.number == wanted {
             // The only revision, or the first.
             let first = seen.stable == nil && live == nil
-            let count = first ? Self.initialReplicas(model) : Self.externalReplicas(model)
+            let count = first ? Self.initialReplicas(model) : asked
             if let count = decision.stableReplicas ?? count {
                 set(count, of: wanted, bodies, observation, guarded: nil)
             }
@@ -43,7 +45,7 @@ extension ModelPlan {
             let stable = decision.stableRevision
             if let count = decision.stableReplicas {
                 set(count, of: stable, bodies, observation, guarded: base(seen))
-            } else if let asked = Self.externalReplicas(model), observation.deployment(stable) != nil {
+            } else if let asked, observation.deployment(stable) != nil {
                 set(asked, of: stable, bodies, observation, guarded: nil)
             }
         }

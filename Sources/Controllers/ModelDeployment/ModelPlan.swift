@@ -151,15 +151,16 @@ struct ModelPlan {
     /// What was at rest starts from the fewest replicas, since 0 says "switched off".
     mutating func planAutoscaler(_ observation: ModelObservation, _ bodies: RenderedBodies, current: Int?) {
         let model = observation.model
+        // Without a count the scale subresource says 0, which an HPA takes for "switched off". Before there is an HPA: it remembers the
+        // count that it meets first.
+        if model.scaling.engine != .direct, model.replicas == nil || model.isHandover {
+            let count = Self.clamped(current ?? Self.initialReplicas(model), model)
+            if count != model.replicas { actions.append(.scale(.modelDeployments, model.object.key, count)) }
+        }
         if model.scaling.engine == .horizontalPodAutoscaler, let body = bodies.autoscaler {
             applyWhereDifferent(.horizontalPodAutoscalers, body, live: observation.autoscaler)
         } else if let autoscaler = observation.autoscaler {
             actions.append(.delete(.horizontalPodAutoscalers, autoscaler.key))
-        }
-        // Without a count the scale subresource says 0, which an HPA takes for "switched off".
-        if model.scaling.engine != .direct, model.replicas == nil || model.isHandover {
-            let count = Self.clamped(current ?? Self.initialReplicas(model), model)
-            if count != model.replicas { actions.append(.scale(.modelDeployments, model.object.key, count)) }
         }
     }
 

@@ -101,7 +101,8 @@ struct ForeignScalers: Service {
         return objects
     }
 
-    /// Which models the scalers aim at, with a clause that names the scaler.
+    /// Which models the scalers aim at, with a clause that names the scaler: of several one of a Deployment, whose count the operator
+    /// writes itself.
     static func targets(
         _ scalers: [KubeObject],
         models: [ObjectKey],
@@ -109,7 +110,7 @@ struct ForeignScalers: Service {
     ) -> [ObjectKey: String] {
         let known = Set(models)
         var found: [ObjectKey: String] = [:]
-        let named = scalers.map { (culprit: culprit($0), target: $0["spec", "scaleTargetRef"], key: $0.key) }
+        let named = scalers.filter { !$0.isBeingDeleted }.map { (culprit: culprit($0), target: $0["spec", "scaleTargetRef"], key: $0.key) }
         for (culprit, target, scaler) in named.sorted(by: { ($0.culprit, $0.key) < ($1.culprit, $1.key) }) {
             guard let name = target?["name"]?.string else { continue }
             // KEDA's default kind is Deployment.
@@ -124,11 +125,15 @@ struct ForeignScalers: Service {
                 }
             default: model = nil
             }
-            guard let model, known.contains(model), found[model] == nil else { continue }
-            found[model] = "\(culprit) scales \(kind) \(name)"
+            guard let model, known.contains(model) else { continue }
+            let isWorse = kind == "Deployment" && found[model]?.contains(scalesDeployment) == false
+            if found[model] == nil || isWorse { found[model] = "\(culprit) scales \(kind) \(name)" }
         }
         return found
     }
+
+    /// What a clause says of a scaler whose target is a Deployment.
+    static let scalesDeployment = " scales Deployment "
 
     /// What the HPAs that KEDA keeps for ScaledObjects aim at.
     private static func aims(_ scalers: [KubeObject]) -> [ObjectKey: JSONValue] {
