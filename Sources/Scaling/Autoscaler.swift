@@ -65,6 +65,7 @@ public struct Autoscaler: Sendable, Hashable {
                 readyReplicas: observation.readyReplicas,
                 reporting: observation.trafficReporting,
                 reportingElsewhere: observation.trafficElsewhere,
+                revision: observation.revision,
                 age: observation.readings.values.map(\.age).max() ?? .zero,
                 traffic: observation.traffic,
                 coldStartSeconds: observation.coldStartSeconds

@@ -105,6 +105,8 @@ public struct ScaleObservation: Sendable, Hashable {
     public var trafficReporting: Int
     /// How many replicas of the model's other tracks are in `traffic` as well.
     public var trafficElsewhere = 0
+    /// Which revision serves; `nil` where there is but one.
+    public var revision: Int?
     /// Ready replicas without a usable reading.
     public var missing: [MissingReplica]
     /// Why signals are missing, as clauses: what was looked for, and what the page offers.

@@ -116,7 +116,7 @@ struct PolicyTests {
                 completed: rate * 2,
                 running: running,
                 waiting: queue,
-                serviceSeconds: 0.1,
+                meanSeconds: 0.1,
                 serviceVariation: 0.1
             ),
             trafficReporting: ready

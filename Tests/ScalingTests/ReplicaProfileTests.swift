@@ -15,7 +15,7 @@ struct ReplicaProfileTests {
             completed: 2 * running,
             running: running,
             waiting: waiting,
-            serviceSeconds: 1,
+            meanSeconds: 1,
             serviceVariation: 0
         )
     }
@@ -56,5 +56,50 @@ struct ReplicaProfileTests {
         traffic += Array(repeating: Self.seen(running: 40, waiting: 30), count: 15)
         let slots = try #require(Self.learned(traffic).slots)
         #expect(slots > 4 && slots < 5, "\(slots)")
+    }
+
+    @Test("another version's replicas may have more slots: a little more is tried again, from those that are known")
+    func startAnew() throws {
+        var profile = Self.learned([Self.seen(running: 40, waiting: 30)])
+        profile.startAnew()
+        #expect(profile.slots == 4)
+        for _ in 0..<100 { profile.learn(Self.seen(running: 40), reporting: 10, lateShare: 0.05) }
+        #expect(try #require(profile.slots) > 4.5)
+    }
+
+    @Test("what changes by the time does so alike, however often it is looked at")
+    func interval() throws {
+        func slots(_ seconds: Double) throws -> Double {
+            var profile = Self.learned([Self.seen(running: 80, waiting: 30)])
+            for _ in 0..<Int(60 / seconds) {
+                var seen = Self.seen(running: 40, waiting: 30)
+                seen.intervalSeconds = seconds
+                profile.learn(seen, reporting: 10, lateShare: 0.05)
+            }
+            return try #require(profile.slots)
+        }
+        #expect(try abs(slots(1) - slots(15)) < 1e-6)
+    }
+
+    @Test("fewer slots are used where full ones make requests late, and all of them again where that doesn't help")
+    func late() throws {
+        func share(_ seconds: (ReplicaProfile) -> Double, intervals: Int) -> Double {
+            var profile = Self.learned([Self.seen(running: 40, waiting: 30)])
+            var least = 1.0
+            for _ in 0..<intervals {
+                var seen = Self.seen(running: 40)
+                seen.meanSeconds = seconds(profile)
+                seen.completed = 40
+                seen.late = 20
+                profile.learn(seen, reporting: 10, lateShare: 0.05)
+                least = min(least, profile.usableShare)
+            }
+            return intervals < 100 ? least : profile.usableShare
+        }
+        let slower = { (profile: ReplicaProfile) in 2 * profile.usableShare }
+        #expect(share(slower, intervals: 1000) == 0.25)
+        let constant = { (_: ReplicaProfile) in 2.0 }
+        #expect(share(constant, intervals: 50) < 0.6)
+        #expect(share(constant, intervals: 1000) == 1, "an objective below the work itself")
     }
 }

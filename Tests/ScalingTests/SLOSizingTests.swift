@@ -99,7 +99,7 @@ struct SLOSizingTests {
             completed: 2 * rate,
             running: rate,
             waiting: 0,
-            serviceSeconds: 1,
+            meanSeconds: 1,
             serviceVariation: 0
         )
         return SLOObservation(
@@ -326,7 +326,7 @@ struct SLOSizingTests {
                         completed: 2 * running,
                         running: running,
                         waiting: 0,
-                        serviceSeconds: 1,
+                        meanSeconds: 1,
                         serviceVariation: 0
                     ),
                     trafficReporting: count

@@ -56,7 +56,7 @@ struct SLOPolicyTests {
                 completed: 2 * min(rate, Double(ready) * 4),
                 running: min(rate, Double(ready) * 4),
                 waiting: waiting,
-                serviceSeconds: 1,
+                meanSeconds: 1,
                 serviceVariation: 0
             )
         )

@@ -108,6 +108,7 @@ struct ScalingLoop: Service {
             sinceLast: entry.decided.map { now - $0 },
             now: now
         )
+        input.revision = revision
         let hindrance = hindrance(observation)
         // While both tracks carry the load in shares, the count is the demand: neither Deployment has it.
         let isShared = observation.rollout?.isSharing == true

@@ -62,7 +62,7 @@ public struct QueueModel: Sendable, Hashable {
     public func replicas(concurrency: Double, waitSeconds seconds: Double, late: Double) -> Int {
         guard load > 0 else { return 0 }
         let servers = { (replicas: Int) in Int((Double(replicas) * concurrency).rounded(.down)) }
-        var low = max(0, Int((load / max(concurrency, 1e-6)).rounded(.down)) - 1)
+        var low = max(0, Int(min(1e7, load / max(concurrency, 1e-6)).rounded(.down)) - 1)
         var step = 1
         while servers(low + step) < 10_000_000, waitingTail(servers: servers(low + step), seconds: seconds) > late {
             step *= 2

@@ -3,16 +3,18 @@
 
 /// What one replica can do, learned from what is seen: seconds of work, its variability, slots, and the cold start.
 struct ReplicaProfile: Sendable, Hashable {
-    /// The mean seconds of work in a request; `nil` until some were answered.
-    private(set) var serviceSeconds: Double?
-    /// The squared coefficient of variation of the seconds of work.
-    private(set) var serviceVariation = 0.5
+    /// The seconds of work in a request.
+    private var work = WorkEstimate()
     /// The requests that a replica works on at the same time, as learned; `nil` until one was seen working.
     private(set) var slots: Double?
     /// Whether a queue was seen, so that `slots` are those of full replicas.
     private var hasBeenFull = false
     /// By how much fewer slots may be used for the latency to hold: 1 is all of them.
     private(set) var usableShare = 1.0
+    /// The seconds of work when fewer slots began to be used.
+    private var workWhenFull: Double?
+    /// The seconds of work that are as many however few slots are used: requests are late for another reason.
+    private var hopelessWork: Double?
     /// The mean of the cold starts, and of how far they were from it.
     private(set) var coldStartSeconds: Double
     private var coldStartDeviation = 0.0
@@ -42,14 +44,36 @@ struct ReplicaProfile: Sendable, Hashable {
         coldStartSeconds += (seconds - coldStartSeconds) / 5
     }
 
-    /// Learns from an interval with `reporting` replicas.
+    /// The mean seconds of work in a request; `nil` until some were answered.
+    var serviceSeconds: Double? { work.seconds }
+
+    /// The squared coefficient of variation of the seconds of work.
+    var serviceVariation: Double { work.variation }
+
+    /// What is told of an interval, with those that wait apart from those at work.
+    mutating func splitting(_ traffic: SLOTraffic) -> SLOTraffic { work.splitting(traffic) }
+
+    /// Another version serves: it may take longer or less long, and have more slots. They are the best guess until then.
+    mutating func startAnew() {
+        work.startAnew()
+        hasBeenFull = false
+        usableShare = 1
+        hopelessWork = nil
+    }
+
+    /// Learns from an interval with `reporting` replicas, whose `waiting` is apart. What changes by a share does so by 2 seconds.
     mutating func learn(_ traffic: SLOTraffic, reporting: Int, lateShare: Double) {
-        learnService(traffic)
+        work.learn(traffic)
         guard reporting > 0 else { return }
         let perReplica = traffic.running / Double(reporting)
-        if traffic.waiting >= Double(reporting), perReplica >= 1 {
+        let steps = min(30, traffic.intervalSeconds / 2)
+        // Those at work by the throughput alone are a little fewer than the slots.
+        if traffic.waiting >= Double(reporting), perReplica >= (traffic.isQueueKnown ? 1 : 0.5) {
             // With a queue every slot is taken: this is the number of slots.
-            slots = slots.map { $0 + (perReplica - $0) * (perReplica > $0 ? 0.5 : 0.1) } ?? perReplica
+            slots = slots.map { known in
+                known + (perReplica - known) * (1 - power(perReplica > known ? 0.5 : 0.9, steps))
+            }
+            slots = slots ?? perReplica
             hasBeenFull = true
         } else if slots == nil {
             // What a replica does isn't the most that it can do: a restart of the operator is no reason for more replicas.
@@ -59,30 +83,30 @@ struct ReplicaProfile: Sendable, Hashable {
         } else if !hasBeenFull, traffic.late == 0, traffic.waiting == 0, perReplica > 0.8 * (slots ?? 1) {
             // Nearly full and nobody late: a little more may be possible. After a queue the slots are known, and whoever
             // goes on trying plans with slots that aren't there until the next queue.
-            slots = (slots ?? 1) * 1.002
+            slots = (slots ?? 1) * power(1.002, steps)
         }
-        learnShare(traffic, perReplica: perReplica, lateShare: lateShare)
+        learnShare(traffic, perReplica: perReplica, lateShare: lateShare, steps: steps)
     }
 
-    private mutating func learnService(_ traffic: SLOTraffic) {
-        let weight = min(0.2, traffic.completed / 200)
-        if let seconds = traffic.serviceSeconds, seconds.isFinite, seconds > 0, traffic.completed > 0 {
-            serviceSeconds = serviceSeconds.map { $0 + (seconds - $0) * weight } ?? seconds
-        }
-        if let variation = traffic.serviceVariation, variation.isFinite, variation >= 0, traffic.completed > 1 {
-            serviceVariation += (min(variation, 25) - serviceVariation) * weight
-        }
-    }
-
-    /// Requests that are late without having waited mean that a replica slows down when all slots are used.
-    private mutating func learnShare(_ traffic: SLOTraffic, perReplica: Double, lateShare: Double) {
+    /// Requests that are late without having waited mean that a replica slows down when all slots are used; unless half of the slots makes
+    /// them no quicker.
+    private mutating func learnShare(_ traffic: SLOTraffic, perReplica: Double, lateShare: Double, steps: Double) {
         let planned = (slots ?? 1) * usableShare
+        let seconds = work.seconds ?? 0
+        if let hopeless = hopelessWork {
+            guard abs(seconds - hopeless) > 0.2 * hopeless else { return }
+            hopelessWork = nil
+        }
         if traffic.waiting == 0, traffic.completed >= 10, traffic.late > lateShare * traffic.completed,
             perReplica > 0.7 * planned
         {
-            usableShare = max(0.25, usableShare * 0.98)
+            if usableShare == 1 { workWhenFull = seconds }
+            usableShare = max(0.25, usableShare * power(0.98, steps))
+            if usableShare <= 0.5, let full = workWhenFull, seconds > 0.9 * full {
+                (usableShare, hopelessWork) = (1, seconds)
+            }
         } else if traffic.late < lateShare / 4 * traffic.completed {
-            usableShare = min(1, usableShare * 1.0005)
+            usableShare = min(1, usableShare * power(1.0005, steps))
         }
     }
 }

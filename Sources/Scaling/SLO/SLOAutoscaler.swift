@@ -19,6 +19,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
     private var orders = OrderMemory()
     private var last = SLOSizing()
     private var surplusSeconds = 0.0
+    private var serving: Int?
     private var leastNeeds = SlidingExtreme(isLargest: false)
     private var largestNeeds = SlidingExtreme(isLargest: true)
     /// For which share of a cold start a small rise has to be needed.
@@ -66,12 +67,17 @@ public struct SLOAutoscaler: Sendable, Hashable {
         sizing.largestNeed = largestNeeds.value.map { Int($0) } ?? observation.replicas
         sizing.holdSeconds = policy.holdFactor * profile.plannedColdStart
         sizing.loading = orders.loading(observation, coldStart: profile.coldStartSeconds)
-        guard let traffic = observation.traffic, traffic.isUsable, observation.reporting > 0 else {
+        if let revision = observation.revision {
+            if let serving, serving != revision { profile.startAnew() }
+            serving = revision
+        }
+        guard let told = observation.traffic, told.isUsable, observation.reporting > 0 else {
             // Zero replicas are silent because there are none; anything else that is silent may be in trouble.
             sizing.isIncomplete = observation.readyReplicas > 0 || observation.replicas > 0
             sizing.heldReplicas = max(needs.largest, observation.replicas)
             return sizing
         }
+        let traffic = profile.splitting(told)
         let counted = observation.reporting + observation.reportingElsewhere
         profile.learn(traffic, reporting: counted, lateShare: policy.lateShare)
         // Ready replicas that are silent count as the mean of the others.

@@ -17,10 +17,12 @@ public struct SLOTraffic: Sendable, Hashable {
     public var running: Double
     /// The requests that wait.
     public var waiting: Double
-    /// The mean seconds of work in a request, without waiting; `nil` where the server doesn't say and nothing ended.
-    public var serviceSeconds: Double?
-    /// The squared coefficient of variation of the seconds of work.
+    /// The mean seconds of the requests that were answered, their waits included; `nil` where the server doesn't say and nothing ended.
+    public var meanSeconds: Double?
+    /// The squared coefficient of variation of the same seconds.
     public var serviceVariation: Double?
+    /// Whether the server tells how many wait; where it doesn't, `running` are all that aren't answered, and `waiting` is 0.
+    public var isQueueKnown: Bool
 
     /// Traffic.
     public init(
@@ -30,8 +32,9 @@ public struct SLOTraffic: Sendable, Hashable {
         late: Double = 0,
         running: Double,
         waiting: Double,
-        serviceSeconds: Double? = nil,
-        serviceVariation: Double? = nil
+        meanSeconds: Double? = nil,
+        serviceVariation: Double? = nil,
+        isQueueKnown: Bool = true
     ) {
         self.intervalSeconds = intervalSeconds
         self.arrived = arrived
@@ -39,8 +42,9 @@ public struct SLOTraffic: Sendable, Hashable {
         self.late = late
         self.running = running
         self.waiting = waiting
-        self.serviceSeconds = serviceSeconds
+        self.meanSeconds = meanSeconds
         self.serviceVariation = serviceVariation
+        self.isQueueKnown = isQueueKnown
     }
 
     /// Whether every number is one that a server can have: a negative or infinite one, or NaN, makes all of it missing.
@@ -62,6 +66,8 @@ public struct SLOObservation: Sendable, Hashable {
     public var reporting: Int
     /// How many replicas of the model's other tracks are in `traffic` as well.
     public var reportingElsewhere: Int
+    /// Which revision serves; another one may do more or less. `nil` where there is but one.
+    public var revision: Int?
     /// The age of the oldest page in `traffic`.
     public var age: Duration
     /// What they showed; `nil` when nothing usable was read.
@@ -76,6 +82,7 @@ public struct SLOObservation: Sendable, Hashable {
         readyReplicas: Int,
         reporting: Int,
         reportingElsewhere: Int = 0,
+        revision: Int? = nil,
         age: Duration = .zero,
         traffic: SLOTraffic?,
         coldStartSeconds: Double? = nil
@@ -85,6 +92,7 @@ public struct SLOObservation: Sendable, Hashable {
         self.readyReplicas = max(0, readyReplicas)
         self.reporting = max(0, reporting)
         self.reportingElsewhere = max(0, reportingElsewhere)
+        self.revision = revision
         self.age = age
         self.traffic = traffic
         self.coldStartSeconds = coldStartSeconds

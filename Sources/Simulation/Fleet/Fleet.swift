@@ -182,7 +182,6 @@ struct Fleet: Sendable {
         runningIn[slot] += 1
         running += 1
         if states[slot] == .ready { runningOnReady += 1 }
-        tally.worked(seconds: Double(work) / 1e6)
         let latency = UInt64(min(now + work - arrival, 0xff_ffff_ffff))
         completions.push(now + work, UInt64(slot) << 40 | latency)
     }

@@ -75,15 +75,12 @@ struct FleetTally: Sendable {
         lateInMinute[min(lateInMinute.count - 1, Int(now / Self.minute))] += 1
     }
 
-    /// Work of this length began.
-    mutating func worked(seconds: Double) {
-        view.serviceSeconds += seconds
-        view.serviceSquares += seconds * seconds
-    }
-
     /// A request was answered.
     mutating func completed(at now: Int64, latency: Int64) {
         view.completed += 1
+        let seconds = Double(latency) / 1e6
+        view.latencySeconds += seconds
+        view.latencySquares += seconds * seconds
         latencies.record(latency)
         recent?.record(latency)
         if latency > objective {
@@ -113,8 +110,8 @@ struct FleetTally: Sendable {
         other.completed = view.completed
         other.late = view.late
         other.rejected = view.rejected
-        other.serviceSeconds = view.serviceSeconds
-        other.serviceSquares = view.serviceSquares
+        other.latencySeconds = view.latencySeconds
+        other.latencySquares = view.latencySquares
         other.outstandingSeconds = view.outstandingSeconds
         other.waitingSeconds = view.waitingSeconds
         other.readySeconds = view.readySeconds

@@ -23,10 +23,10 @@ public struct FleetView: Sendable {
     public var late = 0
     /// The requests that have been rejected so far.
     public var rejected = 0
-    /// The seconds of work in all requests whose work has begun.
-    public var serviceSeconds = 0.0
-    /// The sum of the squares of these requests' seconds of work.
-    public var serviceSquares = 0.0
+    /// The seconds that all requests took that have been answered, their waits included.
+    public var latencySeconds = 0.0
+    /// The sum of the squares of these seconds.
+    public var latencySquares = 0.0
     /// The integral of running and waiting requests over time, in request-seconds.
     public var outstandingSeconds = 0.0
     /// The integral of waiting requests over time, in request-seconds.

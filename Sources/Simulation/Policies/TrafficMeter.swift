@@ -7,14 +7,12 @@ internal import Scaling
 struct TrafficMeter: Sendable {
     private var last: FleetView?
 
-    /// The traffic since the view before, and the mean seconds of the starts that ended meanwhile.
+    /// The traffic since the view before, as servers tell it, and the mean seconds of the starts that ended meanwhile.
     mutating func read(_ newest: FleetView) -> (traffic: SLOTraffic?, coldStartSeconds: Double?) {
         defer { last = newest }
         guard let last, newest.seconds > last.seconds else { return (nil, nil) }
         let completed = Double(newest.completed - last.completed)
-        let begun = completed + Double(newest.running - last.running)
-        let work = newest.serviceSeconds - last.serviceSeconds
-        let mean = begun > 0 ? work / begun : nil
+        let mean = completed > 0 ? (newest.latencySeconds - last.latencySeconds) / completed : nil
         let traffic = SLOTraffic(
             intervalSeconds: newest.seconds - last.seconds,
             arrived: completed + Double(newest.outstanding - last.outstanding),
@@ -22,9 +20,9 @@ struct TrafficMeter: Sendable {
             late: Double(newest.late - last.late),
             running: Double(newest.running),
             waiting: Double(newest.waiting),
-            serviceSeconds: mean,
+            meanSeconds: mean,
             serviceVariation: mean.map {
-                max(0, (newest.serviceSquares - last.serviceSquares) / begun / ($0 * $0) - 1)
+                max(0, (newest.latencySquares - last.latencySquares) / completed / ($0 * $0) - 1)
             }
         )
         let starts = newest.starts - last.starts

@@ -68,14 +68,18 @@ public struct LatencyEvidence: Sendable, Hashable {
 
     /// The share of the requests that took longer than `seconds`, 0 to 1; `nil` without a request.
     ///
-    /// From a histogram by its buckets; from a summary by the highest quantile that keeps below; from a mean as an exponential
-    /// spread gives it.
+    /// From a histogram by its buckets, where these reach as far; from a summary by the highest quantile that keeps below, or
+    /// the lowest, and from a mean, as an exponential spread gives it.
     public func lateShare(above seconds: Double) -> Double? {
-        if let histogram, histogram.total > 0 { return histogram.count(above: seconds) / histogram.total }
+        if let histogram, histogram.total > 0 {
+            return histogram.reaches(seconds) ? histogram.count(above: seconds) / histogram.total : nil
+        }
         guard observations != 0 else { return nil }
-        if !quantiles.isEmpty {
-            let kept = quantiles.filter { $0.value <= seconds }.keys.max() ?? 0
-            return 1 - kept
+        if let known = quantiles.filter({ $0.value <= seconds }).max(by: { $0.key < $1.key })
+            ?? quantiles.min(by: { $0.key < $1.key })
+        {
+            // Those above the quantile fall off as they do in an exponential spread that has it.
+            return known.value > 0 ? exp(log(max(1e-12, 1 - known.key)) * seconds / known.value) : 0
         }
         return mean.map { $0 > 0 ? exp(-seconds / $0) : 0 }
     }

@@ -115,6 +115,12 @@ public struct LatencyHistogram: Sendable, Hashable {
         return inside > 0 ? lower + (bounds[index] - lower) * (rank - below) / inside : bounds[index]
     }
 
+    /// Whether it tells how many observations were above `seconds`: a bucket ends there or later, or all are in those before.
+    public func reaches(_ seconds: Double) -> Bool {
+        guard let last = bounds.lastIndex(where: \.isFinite) else { return false }
+        return bounds[last] >= seconds || counts[last] >= total
+    }
+
     /// How many observations were above `seconds`; within a bucket they are taken as evenly spread.
     public func count(above seconds: Double) -> Double {
         guard let index = bounds.firstIndex(where: { $0 >= seconds }) else { return 0 }

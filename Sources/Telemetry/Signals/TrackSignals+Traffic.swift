@@ -14,7 +14,7 @@ extension TrackSignals {
     /// | running | requests in flight without those that wait, and where only these are unknown as many as elsewhere; |
     /// | | else by Little's law, rate × mean latency, less those that wait |
     /// | late | the share of the latency histogram above the objective |
-    /// | seconds of work | the mean latency, of which the share running / (running + waiting) is work (Little's law) |
+    /// | mean seconds | the mean latency, waits included |
     public func traffic(seconds: Double, objective: LatencyObjective) -> SLOTraffic? {
         guard seconds > 0, let rate = readings[.requestRate] else { return nil }
         var waiting = 0.0
@@ -38,9 +38,9 @@ extension TrackSignals {
             late: completed * share,
             running: running,
             waiting: waiting,
-            serviceSeconds: serviceSeconds(mean, rate: rate.total, running: running, waiting: waiting),
-            // With a queue the spread is that of the waits as well.
-            serviceVariation: waiting == 0 ? latency?.histogram?.variation : nil
+            meanSeconds: rate.total > 0 ? mean : nil,
+            serviceVariation: latency?.histogram?.variation,
+            isQueueKnown: readings[.queueLength] != nil
         )
     }
 
@@ -49,15 +49,6 @@ extension TrackSignals {
 
     /// How many replicas of the other tracks are in it as well.
     public var trafficElsewhere: Int { readings[.requestRate]?.elsewhere ?? 0 }
-
-    private func serviceSeconds(_ mean: Double?, rate: Double, running: Double, waiting: Double) -> Double? {
-        guard rate > 0 else { return nil }
-        guard let mean else { return running > 0 ? running / rate : nil }
-        guard waiting > 0 else { return mean }
-        // Levels are looked at once: of a queue that is full nothing may be seen running, and yet something was.
-        let share = max(running, 1) / (max(running, 1) + waiting)
-        return mean * share
-    }
 
     /// The totals with those of another track of the same model added: one demand, whoever serves it.
     ///
