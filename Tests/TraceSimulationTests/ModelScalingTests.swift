@@ -121,6 +121,30 @@ struct ModelScalingTests {
         for choice in [PolicyChoice.hpa, .rule] { #expect(load.run(choice).replicaHours >= 0.99, "\(choice)") }
     }
 
+    @Test(
+        "a pause and a fallback, which aren't simulated, change nothing",
+        arguments: [PolicyChoice.slo, .targetTracking]
+    )
+    func pauseAndFallback(choice: PolicyChoice) {
+        var paused = Self.model()
+        paused.slo.isPaused = true
+        paused.tracking.isPaused = true
+        #expect(Self.load(paused).run(choice) == Self.load(Self.model()).run(choice))
+        // Without a replica there is no reading, which would count as one that failed.
+        let plan = ArrivalPlan.times([0, 600_000_000], seconds: 1200)
+        func rare(_ model: ModelScaling) -> RunResult {
+            var settings = FleetSettings()
+            settings.minReplicas = 0
+            settings.maxReplicas = 100
+            return ComparisonCase(name: "rare", settings: settings, plan: plan, model: model).run(choice)
+        }
+        let plain = Self.model(idleSeconds: 120)
+        var prepared = plain
+        prepared.slo.fallback = ScalingFallback(failureThreshold: 1, replicas: 7)
+        prepared.tracking.fallback = ScalingFallback(failureThreshold: 1, replicas: 7)
+        #expect(rare(prepared) == rare(plain))
+    }
+
     @Test("the report names the model, and what isn't simulated of it")
     func report() {
         let load = Self.load(Self.model())

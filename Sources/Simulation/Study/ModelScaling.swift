@@ -31,7 +31,8 @@ public struct ModelScaling: Sendable, Hashable {
         self.notSimulated = notSimulated
     }
 
-    /// The policy of the row `choice`; `nil` for those of others, which know nothing of a model's spec but its bounds.
+    /// The policy of the row `choice`, without what isn't simulated; `nil` for those of others, which know nothing of a model's
+    /// spec but its bounds.
     func policy(
         _ choice: PolicyChoice,
         _ settings: FleetSettings,
@@ -53,6 +54,9 @@ public struct ModelScaling: Sendable, Hashable {
             if let seconds = knobs.stabilizationSeconds { policy.down.stabilizationWindowSeconds = Int(seconds) }
         default: return nil
         }
+        // Of a model at rest, or without readings, the question is still what its policy would do.
+        policy.isPaused = false
+        policy.fallback = nil
         return ModelFleetPolicy(name: choice.rawValue, policy: policy, intervalSeconds: intervalSeconds)
     }
 }
