@@ -119,6 +119,13 @@ struct ModelScalingTests {
         // Who hasn't got a way from zero keeps one.
         let load = ComparisonCase(name: "rare", settings: settings, plan: plan)
         for choice in [PolicyChoice.hpa, .rule] { #expect(load.run(choice).replicaHours >= 0.99, "\(choice)") }
+        // So it does where nobody asks anything at first.
+        let late = ArrivalPlan.times((0..<20).map { 600_000_000 + Int64($0) * 1_000_000 }, seconds: 3600)
+        let quiet = ComparisonCase(name: "late", settings: settings, plan: late)
+        for choice in [PolicyChoice.hpa, .rule] {
+            let result = quiet.run(choice)
+            #expect(result.replicaHours >= 0.99 && result.attainment == 1, "\(choice)")
+        }
     }
 
     @Test(

@@ -21,13 +21,14 @@ public struct ComparisonCase: Sendable {
     public internal(set) var intervalSeconds = 0.0
     private let profile: DemandProfile
 
-    /// A case. The fleet starts with 70 % of its slots taken by the first minute's load, the same for every policy.
+    /// A case. The fleet starts with 70 % of its slots taken by the first minute's load, the same for every policy; with one
+    /// replica at least, since an HPA leaves an object without any alone.
     public init(name: String, settings: FleetSettings, plan: ArrivalPlan, model: ModelScaling? = nil) {
         var settings = settings
         let profile = DemandProfile(plan, seed: settings.seed)
         let first = profile.counts.prefix(60)
         let rate = Double(first.reduce(0, +)) / Double(max(1, first.count))
-        settings.initialReplicas = max(settings.minReplicas, Int((rate / settings.replicaRate / 0.7).rounded(.up)))
+        settings.initialReplicas = max(1, settings.minReplicas, Int((rate / settings.replicaRate / 0.7).rounded(.up)))
         self.name = name
         self.settings = settings
         self.plan = plan
