@@ -29,6 +29,66 @@ struct OracleLimitsTests {
         #expect(Self.load { $0.maxReplicas = 10 }.oracle.shortfall == nil)
     }
 
+    /// What the oracle says of ten minutes of `counts`, over and over, evenly inside each second; and the share that one fleet of
+    /// all replicas has on time.
+    static func evenly(_ counts: [Int], _ change: (inout FleetSettings) -> Void) -> (ComparisonReport, Double) {
+        var settings = FleetSettings()
+        change(&settings)
+        settings.minReplicas = settings.maxReplicas
+        let times = (0..<600).flatMap { second in
+            let count = counts[second % counts.count]
+            return (0..<count).map { Int64(second) * 1_000_000 + Int64($0) * 1_000_000 / Int64(count) }
+        }
+        let load = ComparisonCase(name: "even", settings: settings, plan: .times(times, seconds: 600))
+        return (ComparisonReport(load, results: []), load.run(.hpa).attainment)
+    }
+
+    @Test("where its whole seconds alone fall short, nothing is said to be impossible")
+    func wholeSeconds() {
+        let (report, share) = Self.evenly([12, 8]) { settings in
+            settings.serviceTime = ServiceTime(meanSeconds: 0.1)
+            settings.concurrency = 1
+            settings.maxReplicas = 1
+            settings.objectiveSeconds = 0.6
+        }
+        #expect(share == 1 && report.oracle.shortfall == .schedule)
+        let text = report.oracleText
+        #expect(text.hasPrefix("the objective isn't met by the oracle's schedule: made with perfect"), "\(text)")
+    }
+
+    @Test("what a fleet of maxReplicas does keep isn't said to be out of its reach")
+    func keptByAll() {
+        // Four slots take the four requests of a minute at once, each for longer than may be waited.
+        let long = Self.evenly([4] + Array(repeating: 0, count: 59)) { settings in
+            settings.serviceTime = ServiceTime(meanSeconds: 10)
+            settings.maxReplicas = 1
+            settings.objectiveSeconds = 10.5
+        }
+        // A batch of two takes four times as long as a request alone, of which there is one at a time here.
+        let alone = Self.evenly([8]) { settings in
+            settings.serviceTime = ServiceTime(meanSeconds: 0.1)
+            settings.concurrency = 2
+            settings.occupancySlope = 3
+            settings.maxReplicas = 1
+            settings.objectiveSeconds = 0.6
+        }
+        // Half of the requests are turned away, and the others are on time.
+        let limited = Self.evenly([40]) { settings in
+            settings.maxReplicas = 5
+            settings.queueLimit = 1
+            settings.objectivePercentile = 45
+        }
+        for (report, share) in [long, alone, limited] {
+            #expect(share >= report.goal, "\(share)")
+            #expect(report.oracle.shortfall == nil || report.oracle.shortfall == .schedule, "\(report.oracleText)")
+        }
+        let unlimited = Self.evenly([40]) { settings in
+            settings.maxReplicas = 5
+            settings.objectivePercentile = 45
+        }
+        #expect(unlimited.1 < 0.45 && unlimited.0.oracle.shortfall == .replicas(most: 5))
+    }
+
     @Test("an objective below the service time is out of everybody's reach, and nobody is compared with it")
     func serviceTime() throws {
         let load = Self.load { $0.objectiveSeconds = 0.5 }

@@ -48,8 +48,8 @@ public struct DemandProfile: Sendable {
     }
 
     /// The share of requests that wait at most `slack` seconds when `replicas[i]` are ready in second i: first in, first
-    /// out, in the flow of a fluid.
-    func attainment(replicas: [Int], replicaRate: Double, slack: Double) -> Double {
+    /// out, in the flow of a fluid. With `dropsLate` nobody serves what is late already.
+    func attainment(replicas: [Int], replicaRate: Double, slack: Double, dropsLate: Bool = false) -> Double {
         // Work that is due: what has arrived until `second - slack`. Late is what is served after its due time.
         var backlog: [(second: Int, count: Double)] = []
         var head = 0
@@ -60,10 +60,11 @@ public struct DemandProfile: Sendable {
             if counts[second] > 0 { backlog.append((second, Double(counts[second]))) }
             var room = Double(replicas[second]) * replicaRate
             while room > 1e-9, head < backlog.count {
-                let served = min(room, backlog[head].count)
-                if Double(second - backlog[head].second) > slack { late += served }
+                let isLate = Double(second - backlog[head].second) > slack
+                let served = isLate && dropsLate ? backlog[head].count : min(room, backlog[head].count)
+                if isLate { late += served }
                 backlog[head].count -= served
-                room -= served
+                if !isLate || !dropsLate { room -= served }
                 if backlog[head].count <= 1e-9 { head += 1 } else { break }
             }
             if head > 4096 {

@@ -46,7 +46,7 @@ public struct OracleSchedule: Sendable, Hashable {
         if fitting < goal {
             shortfall = .service(share: fitting)
         } else if best.attainment < goal {
-            shortfall = search.withTail().canReachGoal ? .schedule : .replicas(most: settings.maxReplicas)
+            shortfall = search.withTail().mayReachGoal ? .schedule : .replicas(most: settings.maxReplicas)
         }
     }
 

@@ -42,10 +42,20 @@ struct OracleSearch {
         return OracleSearch(DemandProfile(counts: counts), settings: settings, goal: goal, length: length)
     }
 
-    /// Whether all of the most replicas, all of the time, have the wanted share on time.
-    var canReachGoal: Bool {
-        let all = Array(repeating: settings.maxReplicas, count: profile.counts.count)
-        return profile.attainment(replicas: all, replicaRate: settings.replicaRate, slack: slack) >= goal
+    /// Whether all of the most replicas, all of the time, might have the wanted share on time; `false` is certain.
+    ///
+    /// So the fluid must do no worse than requests one by one. What is on time has begun within the objective, however short it
+    /// is, and then each slot has one request in hand at most; the second of its arrival and that of its turn count in full. A
+    /// replica with a single request may do more than a full one. And where requests needn't begin in their order, or are
+    /// turned away, none that is late keeps another from being on time.
+    var mayReachGoal: Bool {
+        let rate = max(settings.replicaRate, 1 / settings.serviceTime.meanSeconds)
+        return profile.attainment(
+            replicas: Array(repeating: settings.maxReplicas, count: profile.counts.count),
+            replicaRate: rate,
+            slack: (settings.objectiveSeconds + Double(settings.concurrency) / rate).rounded(.up),
+            dropsLate: settings.queueLimit != nil || settings.balancing != .sharedQueue
+        ) >= goal
     }
 
     /// The cheapest that reaches the goal; the whole demand when none does.

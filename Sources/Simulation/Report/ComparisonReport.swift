@@ -109,10 +109,11 @@ public struct ComparisonReport: Sendable {
     /// The line for people about what could be had at best.
     var oracleText: String {
         let work = "the work alone takes \(Decimal.text(oracle.workHours, 2)) replica-hours"
-        let schedule =
-            "the oracle's schedule, made with perfect knowledge for counts of whole seconds, takes "
-            + "\(Decimal.text(oracle.replicaHours, 2)) replica-hours and has \(Decimal.text(oracle.attainment * 100, 1)) % on "
-            + "time there (its row is what becomes of it request by request)"
+        let figures =
+            "\(Decimal.text(oracle.replicaHours, 2)) replica-hours and has \(Decimal.text(oracle.attainment * 100, 1)) % on time "
+            + "there (its row is what becomes of it request by request)"
+        let origin = "made with perfect knowledge for counts of whole seconds"
+        let schedule = "the oracle's schedule, \(origin), takes \(figures)"
         switch oracle.shortfall {
         case nil:
             return
@@ -122,7 +123,8 @@ public struct ComparisonReport: Sendable {
                 "the objective can't be met with any number of replicas: only \(Decimal.text(share * 100, 1)) % of the requests "
                 + "take at most \(Self.seconds(settings.objectiveSeconds)) without waiting; \(work)"
         case .replicas(let most): return "the objective can't be met with maxReplicas \(most): \(schedule), and \(work)"
-        case .schedule: return "the objective isn't met by the oracle either: \(schedule), and \(work)"
+        case .schedule:
+            return "the objective isn't met by the oracle's schedule: \(origin), it takes \(figures), and \(work)"
         }
     }
 
