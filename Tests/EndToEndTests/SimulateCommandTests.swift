@@ -114,6 +114,17 @@ extension EndToEnd {
             #expect(other.status != 0 && other.output.contains("no histogram works on the page; there are work_ms"))
         }
 
+        @Test("where no setting can meet the objective, --tune says why")
+        func tuneOutOfReach() async throws {
+            let result = try await run(
+                ["--tune"],
+                scaling: "{maxReplicas: 5, objective: {latency: {milliseconds: 500}}}"
+            )
+            #expect(result.status != 0 && result.output.contains("settings meets the objective on this load"))
+            #expect(result.output.contains("can't be met with any number of replicas"), "\(result.output)")
+            #expect(!result.output.contains("a looser objective"))
+        }
+
         @Test("what a spec has beyond the simulation is said below the table")
         func notSimulated() async throws {
             let scaling = """

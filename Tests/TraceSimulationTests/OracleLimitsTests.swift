@@ -25,6 +25,7 @@ struct OracleLimitsTests {
         #expect(oracle.replicaHours >= oracle.workHours - 1e-9 && oracle.replicaHours < 1.1 * oracle.workHours)
         let report = ComparisonReport(load, results: [load.run(.oracle)])
         #expect(report.oracleText.contains("can't be met with maxReplicas 5"))
+        #expect(report.remedy == report.oracleText)
         #expect(!report.oracleText.contains("no schedule"))
         #expect(Self.load { $0.maxReplicas = 10 }.oracle.shortfall == nil)
     }
@@ -54,6 +55,7 @@ struct OracleLimitsTests {
         #expect(share == 1 && report.oracle.shortfall == .schedule)
         let text = report.oracleText
         #expect(text.hasPrefix("the objective isn't met by the oracle's schedule: made with perfect"), "\(text)")
+        #expect(report.remedy.hasPrefix("a looser objective"))
     }
 
     @Test("what a fleet of maxReplicas does keep isn't said to be out of its reach")
@@ -95,6 +97,7 @@ struct OracleLimitsTests {
         #expect(load.oracle.shortfall == .service(share: 0))
         let report = ComparisonReport(load, results: [load.run(.oracle)])
         #expect(report.oracleText.hasPrefix("the objective can't be met with any number of replicas: only 0.0 %"))
+        #expect(report.remedy == report.oracleText)
         let ratio = try #require(report.columns.firstIndex(of: "to oracle"))
         #expect(report.cells(report.results[0])[ratio] == "-")
         #expect(report.json["policies"]?.array?.first?["ratioToOracle"] == .null)

@@ -106,6 +106,14 @@ public struct ComparisonReport: Sendable {
         return [oracleText] + (unseen.isEmpty ? [] : ["not simulated: \(unseen.joined(separator: ", "))"])
     }
 
+    /// What to do where no setting of a policy meets the objective; why nothing helps, where that is certain.
+    public var remedy: String {
+        switch oracle.shortfall {
+        case nil, .schedule: "a looser objective, more minReplicas or a shorter cold start may"
+        case .service, .replicas: oracleText
+        }
+    }
+
     /// The line for people about what could be had at best.
     var oracleText: String {
         let work = "the work alone takes \(Decimal.text(oracle.workHours, 2)) replica-hours"

@@ -100,7 +100,7 @@ struct SimulateCommand: AsyncParsableCommand {
             let share = report.cells(found.result)[1]
             throw CommandFailure(
                 "none of \(search.trials.count) settings meets the objective on this load: the best has \(share) on time with "
-                    + "\(found.policy.rawValue), \(found.knobs.text); a looser objective, more minReplicas or a shorter cold start may"
+                    + "\(found.policy.rawValue), \(found.knobs.text); \(report.remedy)"
             )
         }
         let lines =
