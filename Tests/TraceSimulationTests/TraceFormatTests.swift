@@ -53,11 +53,23 @@ struct TraceFormatTests {
         for (text, part) in [
             ("requests\n10\n20\n", "line 1: unknown column 'requests'; use time, count, or t_s,rate_rps"),
             ("\n\nrps\n10\n", "line 3: unknown column 'rps'"), ("count,rate_rps\n1,2\n", "both count and rate_rps"),
-            ("rate_rps\n5\n", "needs a column t_s"), ("a\u{1b}[2Jb\n5\n", "unknown column 'a?[2Jb'"),
+            ("arrivals\n12\n8\n", "unknown column 'arrivals'"), ("rate_rps\n5\n", "needs a column t_s"),
+            ("a\u{1b}[2Jb\n5\n", "unknown column 'a?[2Jb'"),
         ] {
             let error = #expect(throws: TraceError.self) { try Self.read(text) }
             #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
         }
+    }
+
+    @Test(
+        "a column beside times that may be counts is no request a row",
+        arguments: ["timestamp,requests", "time,value", "t,rps", "Timestamp,Arrivals", "requests_per_second,date"]
+    )
+    func doubtfulColumns(header: String) throws {
+        let error = #expect(throws: TraceError.self) { try Self.read("\(header)\n0,12\n1,8\n") }
+        #expect(error?.description.contains("rename it to count or rate_rps") == true, "\(error?.description ?? "")")
+        // Beside one that is known it is one more column.
+        #expect(try Self.read("\(header),count\n0,1,12\n1,2,8\n").requests == 20)
     }
 
     @Test(

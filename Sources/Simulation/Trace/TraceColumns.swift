@@ -14,12 +14,18 @@ enum TraceColumns: Equatable {
     static let timeNames: Set<String> = [
         "t", "t_s", "time", "time_s", "times", "timestamp", "timestamp_s", "timestamps", "ts", "seconds", "date",
         "datetime",
-        "arrival", "arrivals", "arrival_s", "arrival_time", "arrival_time_s", "arrival_timestamp", "arrived_at",
+        "arrival", "arrival_s", "arrival_time", "arrival_time_s", "arrival_timestamp", "arrived_at",
         "start_time", "request_time", "created_at",
     ]
 
+    /// The names of columns that may be counts or rates, which nobody knows, in lower case.
+    private static let numberNames: Set<String> = [
+        "arrivals", "calls", "counts", "hits", "invocations", "qps", "rate", "rates", "request_count", "requests",
+        "requests_per_second", "rps", "throughput", "tps", "value", "values",
+    ]
+
     /// Reads a header.
-    /// - Throws: what is unknown or missing, as a clause.
+    /// - Throws: what is unknown, missing or in doubt, as a clause.
     init(header: [String]) throws(TraceError) {
         let names = header.map { $0.lowercased() }
         let times = names.firstIndex(where: Self.timeNames.contains)
@@ -39,6 +45,13 @@ enum TraceColumns: Equatable {
             guard let times else {
                 let shown = header.first.map(Self.shown) ?? ""
                 throw TraceError(description: "unknown column '\(shown)'; use time, count, or t_s,rate_rps")
+            }
+            if let doubtful = names.first(where: Self.numberNames.contains) {
+                throw TraceError(
+                    description:
+                        "column '\(doubtful)' may be counts or rates; rename it to count or rate_rps, or take it out if "
+                        + "each row is one request"
+                )
             }
             self = .times(times)
         }
