@@ -92,6 +92,16 @@ struct TraceFormatTests {
         #expect(message.contains(place) && message.contains(part), "\(message)")
     }
 
+    @Test("without a header and with an interval each row is one count and nothing else")
+    func bareCounts() throws {
+        #expect(try Self.read("3\n4,\n", interval: 60).rows == .counts([3, 4]))
+        for (text, line) in [("3,000\n4\n", 1), ("3\n4,000\n", 2)] {
+            let error = #expect(throws: TraceError.self) { try Self.read(text, interval: 60) }
+            let part = "line \(line): 2 columns where counts without a header have 1; is there a comma"
+            #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
+        }
+    }
+
     @Test("an interval that contradicts the times is refused")
     func contradictingInterval() {
         let error = #expect(throws: TraceError.self) { try Self.read("t_s,count\n0,5\n60,6\n", interval: 5) }

@@ -17,7 +17,7 @@ extension ArrivalTrace {
     /// | `count`, or a number without a header where `interval` is given | the requests in one interval, from the first on without gaps |
     /// | `count` and a time | the same; the interval is the step of the times, which is the same in all rows |
     /// | `rate_rps` and a time | the rate from this time on; all steps equal |
-    /// | `time` (or `t_s`, `timestamp`, `arrival_time`, ...), or no header | one request |
+    /// | `time` (or `t_s`, `timestamp`, `arrival_time`, ...), or no header and no `interval` | one request |
     ///
     /// Times are seconds or RFC 3339. The interval of counts without times is `interval`, or what the name says:
     /// `load.count60s.csv` has intervals of 60 s; else 1 s. For request times, `interval` is the recording's resolution:

@@ -11,8 +11,10 @@ struct TraceRows {
     private var table: CSVTable
     private var pending: CSVTable.Row?
     private let wanted: Int
-    /// How many columns the header has; `nil` without a header.
+    /// How many columns a row has at most: as many as the header, or one where numbers without a header are counts; `nil` for
+    /// times without a header.
     private let width: Int?
+    private let isHeader: Bool
 
     /// The rows of `table`, of which `header` was read; it is a row like the others unless `isHeader`.
     init(name: String, table: CSVTable, columns: TraceColumns, header: CSVTable.Row?, isHeader: Bool) {
@@ -20,19 +22,24 @@ struct TraceRows {
         self.table = table
         wanted = columns.wanted
         pending = isHeader ? nil : header
-        width = isHeader ? header?.fields.count : nil
+        self.isHeader = isHeader
+        if isHeader {
+            width = header?.fields.count
+        } else if case .counts = columns {
+            width = 1
+        } else {
+            width = nil
+        }
     }
 
     /// The next row; `nil` at the end.
-    /// - Throws: when it has more columns than the header: `3,000` under `count` isn't 3.
+    /// - Throws: when it has more columns than the header, or than a count without a header: `3,000` isn't 3.
     mutating func next() throws(TraceError) -> [String]? {
-        if let row = pending {
-            pending = nil
-            return row.fields
-        }
-        guard let row = table.next(wanted: wanted) else { return nil }
+        guard let row = pending ?? table.next(wanted: wanted) else { return nil }
+        pending = nil
         if let width, row.count > width {
-            throw failure("\(row.count) columns where the header has \(width); is there a comma in a number?")
+            let allowed = isHeader ? "the header has \(width)" : "counts without a header have \(width)"
+            throw failure("\(row.count) columns where \(allowed); is there a comma in a number?")
         }
         return row.fields
     }

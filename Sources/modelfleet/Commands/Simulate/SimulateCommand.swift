@@ -34,7 +34,7 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "The policies to compare, separated by commas.")
     var compare = "hpa,kpa,keda,ray-serve,rule,slo,oracle"
 
-    @Option(help: "The length of an interval in seconds, where rows are counts.")
+    @Option(help: "The length of an interval in seconds, where rows are counts; those without a header then are.")
     var interval: Double?
 
     @Option(help: "Multiply the load by this.")
