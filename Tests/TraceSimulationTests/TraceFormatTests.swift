@@ -48,6 +48,16 @@ struct TraceFormatTests {
         #expect(try Self.read("user,time\na,0.5\nb,1.5\n").rows == .times([0, 1]))
     }
 
+    @Test("a row may have as many columns as its header, however many these are")
+    func wideTables() throws {
+        let header = (["time"] + (1..<300).map { "shard\($0)" }).joined(separator: ",")
+        let rest = String(repeating: ",7", count: 299)
+        #expect(try Self.read("\(header)\n0\(rest)\n2\(rest)\n").rows == .times([0, 2]))
+        let error = #expect(throws: TraceError.self) { try Self.read("\(header)\n0\(rest),7\n") }
+        #expect(error?.description.contains("301 columns where the header has 300") == true)
+        #expect(try Self.read("time,note,\n0,a,b\n2,c,\n").rows == .times([0, 2]))
+    }
+
     @Test("any other column is refused by its name, and nothing is guessed")
     func unknownColumns() {
         for (text, part) in [

@@ -24,7 +24,8 @@ struct TraceRows {
         pending = isHeader ? nil : header
         self.isHeader = isHeader
         if isHeader {
-            width = header?.fields.count
+            // The fields are cut; the number of fields leaves out empty ones at the end.
+            width = header.map { max($0.fields.count, $0.count) }
         } else if case .counts = columns {
             width = 1
         } else {
