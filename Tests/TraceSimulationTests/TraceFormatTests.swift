@@ -118,11 +118,24 @@ struct TraceFormatTests {
         #expect(error?.description.contains("but the times go on by 60.000 s") == true)
     }
 
+    @Test("an interval shorter than the simulation's microsecond is refused: its rate would have no end")
+    func tinyIntervals() throws {
+        for (text, interval) in [("count\n5\n5\n", 1e-300), ("5\n", 1e-7), ("t_s,count\n0,5\n1e-310,5\n", nil)] {
+            let error = #expect(throws: TraceError.self) { try Self.read(text, interval: interval) }
+            let isSaid = ["isn't between 0.000001", "of a microsecond to a day"].contains {
+                error?.description.contains($0) == true
+            }
+            #expect(isSaid, "\(error?.description ?? "")")
+        }
+        let least = try Self.read("count\n5\n5\n", interval: 1e-6)
+        #expect(DemandProfile(least.plan(), seed: 1).requests < 100)
+    }
+
     @Test("an interval that no file can have is refused where its name says it")
     func intervalsInNames() throws {
         for part in ["count-5s", "count0s", "countnans", "countinfs", "count86401s"] {
             let error = #expect(throws: TraceError.self) { try Self.read("count\n10\n6\n", name: "x.\(part).csv") }
-            #expect(error?.description.contains("\(part), isn't between 0 and 86400 s") == true)
+            #expect(error?.description.contains("\(part), isn't between 0.000001 and 86400 s") == true)
             // Who says the interval needn't rename the file.
             #expect(try Self.read("count\n10\n6\n", name: "x.\(part).csv", interval: 60).binSeconds == 60)
         }

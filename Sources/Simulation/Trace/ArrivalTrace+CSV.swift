@@ -29,7 +29,7 @@ extension ArrivalTrace {
             do { bytes = try Gunzip.unpack(file) } catch { throw TraceError(description: "\(name): \(error)") }
         }
         if let interval, !Self.isWidth(interval) {
-            throw TraceError(description: "\(name): an interval of \(interval) s isn't between 0 and 86400")
+            throw TraceError(description: "\(name): an interval of \(interval) s isn't between 0.000001 and 86400")
         }
         var table = CSVTable(bytes)
         let first = table.next()
@@ -93,7 +93,8 @@ extension ArrivalTrace {
             guard let width = Double(part.dropFirst(5).dropLast()) else { continue }
             guard isWidth(width) else {
                 throw TraceError(
-                    description: "\(name): the interval that the name says, \(part), isn't between 0 and 86400 s; "
+                    description:
+                        "\(name): the interval that the name says, \(part), isn't between 0.000001 and 86400 s; "
                         + "rename the file or say the interval"
                 )
             }
@@ -102,6 +103,6 @@ extension ArrivalTrace {
         return nil
     }
 
-    /// Whether an interval may have this length in seconds.
-    static func isWidth(_ seconds: Double) -> Bool { seconds > 0 && seconds <= 86_400 }
+    /// Whether an interval may have this length in seconds: of the simulation's microsecond or more, and a day at most.
+    static func isWidth(_ seconds: Double) -> Bool { seconds >= 1e-6 && seconds <= 86_400 }
 }

@@ -112,7 +112,7 @@ struct TraceSteps {
             let found = Decimal.text(time - last, 3)
             let usual = count == 2 ? "" : " where it goes on by \(Decimal.text(step, 3)) s before"
             throw rows.failure(
-                "the time goes on by \(found) s\(usual); intervals need ascending times with equal steps of at most a day, "
+                "the time goes on by \(found) s\(usual); intervals need ascending times with equal steps of a microsecond to a day, "
                     + "and a row where nothing came"
             )
         }
