@@ -112,6 +112,16 @@ struct TraceFormatTests {
         }
     }
 
+    @Test("counts of a second are replayed as they are, though their times jitter a little")
+    func jitteringTimes() throws {
+        let trace = try Self.read("t_s,count\n0.0003,12\n1,8\n2.0007,9\n")
+        #expect(trace.plan() == .counts([12, 8, 9]))
+        #expect(try Self.read("t_s,count\n0,12\n59.99,8\n119.97,9\n").binSeconds == 60)
+        for step in [0.5, 0.998, 1.5, 90.5] {
+            #expect(try Self.read("t_s,count\n0,12\n\(step),8\n").binSeconds == step)
+        }
+    }
+
     @Test("an interval that contradicts the times is refused")
     func contradictingInterval() {
         let error = #expect(throws: TraceError.self) { try Self.read("t_s,count\n0,5\n60,6\n", interval: 5) }

@@ -88,6 +88,8 @@ struct TraceRows {
 struct TraceSteps {
     /// By how much a step may differ from the first one, as a share: recorders round.
     private static let tolerance = 0.01
+    /// By how much the mean step may differ from whole seconds that it stands for, as a share.
+    private static let roundingError = 0.001
     private let column: Int?
     private var first = 0.0
     private var last = 0.0
@@ -118,7 +120,7 @@ struct TraceSteps {
         }
     }
 
-    /// The mean step in seconds.
+    /// The mean step in seconds; whole where it nearly is, so that counts of a second whose times jitter are replayed as they are.
     func width(name: String, interval: Double?) throws(TraceError) -> Double {
         guard count > 1 else {
             if let interval { return interval }
@@ -132,6 +134,7 @@ struct TraceSteps {
                     + "\(Decimal.text(mean, 3)) s; leave the interval out"
             )
         }
-        return mean
+        let whole = mean.rounded()
+        return abs(mean - whole) <= Self.roundingError * mean ? whole : mean
     }
 }
