@@ -65,6 +65,7 @@ struct TraceFormatTests {
             ("\n\nrps\n10\n", "line 3: unknown column 'rps'"), ("count,rate_rps\n1,2\n", "both count and rate_rps"),
             ("arrivals\n12\n8\n", "unknown column 'arrivals'"), ("rate_rps\n5\n", "needs a column t_s"),
             ("a\u{1b}[2Jb\n5\n", "unknown column 'a?[2Jb'"),
+            ("a\u{9b}2J\u{202e}b\u{200b}\u{2028}é\u{7f}\n5\n", "unknown column 'a?2J?b??é?'"),
         ] {
             let error = #expect(throws: TraceError.self) { try Self.read(text) }
             #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")

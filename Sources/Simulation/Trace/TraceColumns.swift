@@ -66,8 +66,15 @@ enum TraceColumns: Equatable {
         }
     }
 
-    /// A text from a file, fit for a message: short, and without what moves a terminal's cursor.
+    /// A text from a file, fit for a message: short, and without what moves a terminal's cursor or turns its direction.
     static func shown(_ text: String) -> String {
-        String(text.prefix(40).map { $0.isASCII && !("\u{20}"..."\u{7e}").contains($0) ? "?" : $0 })
+        var shown = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars.prefix(40) {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator: shown.append("?")
+            default: shown.append(scalar)
+            }
+        }
+        return String(shown)
     }
 }
