@@ -64,6 +64,18 @@ struct FleetTests {
         #expect(abs(result.attainment - (1 - Double(result.rejected) / Double(result.requests))) < 1e-12)
     }
 
+    @Test("a limit of the queue counts per ready replica, however large it is", arguments: [2, Int.max])
+    func queueLimits(limit: Int) {
+        var settings = FleetSettings()
+        settings.concurrency = 1
+        settings.queueLimit = limit
+        settings.initialReplicas = 2
+        // Of ten requests at once two are in work, and two for each replica may wait.
+        let times = (0..<10).map { Int64($0) }
+        var run = FleetRun(settings, arrivals: .times(times, seconds: 10), policy: Watcher())
+        #expect(run.run().rejected == (limit == 2 ? 4 : 0))
+    }
+
     @Test("replicas cost from the decision on, and take requests only after the cold start")
     func costAndColdStart() {
         var settings = FleetSettings()

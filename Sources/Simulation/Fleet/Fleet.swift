@@ -85,7 +85,7 @@ struct Fleet: Sendable {
             let free = readySlots.count * Int(slots) - runningOnReady
             if waiting == 0 || settings.balancing != .sharedQueue, free > 0, let slot = leastLoaded() {
                 start(slot, now: now, arrival: now, service: service)
-            } else if let limit = settings.queueLimit, waiting >= limit * max(1, readySlots.count) {
+            } else if let limit = settings.queueLimit, waiting / max(1, readySlots.count) >= limit {
                 tally.rejected(at: now)
             } else {
                 waitingLists.append(Self.gateway, arrival: now, service: service)
