@@ -51,7 +51,8 @@ struct FleetTally: Sendable {
         view.readySeconds += seconds * Double(ready)
         let from = time
         time += step
-        // After the trace only what still works on its requests costs: how long idle replicas stay then is no part of it.
+        // After the trace all replicas cost, idle ones too, until its last request is answered: how long they stay then is no
+        // part of it.
         let until = outstanding > 0 ? time : min(time, horizon)
         billedSeconds += Double(max(0, until - from)) * 1e-6 * Double(billed)
         if until > from { peakReplicas = max(peakReplicas, billed) }
