@@ -63,6 +63,36 @@ struct PeerTests {
         #expect(behavior.normalized(10, current: 57, seconds: 190) == 57)
     }
 
+    /// What a policy asks for with so many replicas and requests, 15 s apart.
+    static func counts(_ policy: some FleetPolicy, _ turns: [(desired: Int, outstanding: Int)]) -> [Int?] {
+        var policy = policy
+        var view = FleetView()
+        return turns.map { turn in
+            view.seconds += 15
+            (view.desired, view.ready, view.running) = (turn.desired, turn.desired, turn.outstanding)
+            policy.observe(view)
+            return policy.decide(view)
+        }
+    }
+
+    @Test("the rate policies of an HPA, and of KEDA's, count what the bounds let it write")
+    func hpaBounds() {
+        func rules(_ pods: Int) -> ScalingRules {
+            let limit = ScalingLimit(kind: .pods, value: pods, periodSeconds: 60)
+            return ScalingRules(stabilizationWindowSeconds: 0, limits: [limit])
+        }
+        // Four more would be 8, of which 5 may be: one was added, so from 4 on one may go.
+        let top = HPABehavior(up: rules(4), down: rules(1))
+        let full = [(desired: 4, outstanding: 100), (desired: 5, outstanding: 0)]
+        #expect(Self.counts(HPAPolicy(target: 1, minReplicas: 1, maxReplicas: 5, behavior: top), full) == [5, 3])
+        #expect(Self.counts(KEDAPolicy(target: 1, minReplicas: 1, maxReplicas: 5, behavior: top), full) == [5, 3])
+        // Four fewer would be none, but 3 stay: one went, so from 4 on two may be added.
+        let bottom = HPABehavior(up: rules(2), down: rules(4))
+        let idle = [(desired: 4, outstanding: 0), (desired: 3, outstanding: 100)]
+        #expect(Self.counts(HPAPolicy(target: 1, minReplicas: 3, maxReplicas: 50, behavior: bottom), idle) == [3, 6])
+        #expect(Self.counts(KEDAPolicy(target: 1, minReplicas: 3, maxReplicas: 50, behavior: bottom), idle) == [3, 6])
+    }
+
     @Test("KEDA activates within a poll, and lets the last replica go after the cooldown")
     func kedaActivation() {
         var keda = KEDAPolicy(target: 4)

@@ -13,20 +13,26 @@ public struct HPAPolicy: FleetPolicy {
     public let timing: PolicyTiming
     /// The requests per replica to hold.
     public let target: Double
+    private let minReplicas: Int
+    private let maxReplicas: Int
     private let calculator: HPAReplicaCalculator
     private var behavior: HPABehavior
     private var outstanding: Double?
 
-    /// An HPA.
+    /// An HPA. Its `minReplicas` is at least 1.
     public init(
         name: String = "hpa",
         target: Double,
+        minReplicas: Int = 1,
+        maxReplicas: Int = 10_000,
         behavior: HPABehavior = HPABehavior(),
         calculator: HPAReplicaCalculator = HPAReplicaCalculator(),
         scrapeSeconds: Double = 15
     ) {
         self.name = name
         self.target = target
+        self.minReplicas = max(1, minReplicas)
+        self.maxReplicas = maxReplicas
         self.behavior = behavior
         self.calculator = calculator
         timing = PolicyTiming(scrapeSeconds: scrapeSeconds, decisionSeconds: 15)
@@ -41,8 +47,9 @@ public struct HPAPolicy: FleetPolicy {
         guard let outstanding, view.desired > 0 else { return nil }
         let status = view.ready + view.loading
         let wanted = calculator.averageValue(total: outstanding, target: target, statusReplicas: status)
-        // KEDA's and a plain HPA's minReplicas is at least 1.
-        let count = max(1, behavior.normalized(wanted, current: view.desired, seconds: view.seconds))
+        // As in `horizontal.go` the bounds come last, and the rate policies count what is written.
+        let limited = behavior.normalized(wanted, current: view.desired, seconds: view.seconds)
+        let count = min(maxReplicas, max(minReplicas, limited))
         behavior.scaled(from: view.desired, to: count, seconds: view.seconds)
         return count
     }
@@ -70,12 +77,13 @@ public struct KEDAPolicy: FleetPolicy {
     public init(
         target: Double,
         minReplicas: Int = 0,
+        maxReplicas: Int = 10_000,
         behavior: HPABehavior = HPABehavior(),
         activationThreshold: Double = 0,
         cooldownSeconds: Double = 300,
         pollingSeconds: Double = 30
     ) {
-        hpa = HPAPolicy(target: target, behavior: behavior)
+        hpa = HPAPolicy(target: target, minReplicas: minReplicas, maxReplicas: maxReplicas, behavior: behavior)
         timing = hpa.timing
         self.minReplicas = minReplicas
         self.activationThreshold = activationThreshold

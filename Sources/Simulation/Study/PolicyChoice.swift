@@ -61,9 +61,20 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
         if let own = model?.policy(self, settings, knobs) { return own }
         let target = Double(settings.concurrency) * knobs.utilization
         switch self {
-        case .hpa: return HPAPolicy(target: target, behavior: Self.behavior(knobs))
+        case .hpa:
+            return HPAPolicy(
+                target: target,
+                minReplicas: settings.minReplicas,
+                maxReplicas: settings.maxReplicas,
+                behavior: Self.behavior(knobs)
+            )
         case .keda:
-            return KEDAPolicy(target: target, minReplicas: settings.minReplicas, behavior: Self.behavior(knobs))
+            return KEDAPolicy(
+                target: target,
+                minReplicas: settings.minReplicas,
+                maxReplicas: settings.maxReplicas,
+                behavior: Self.behavior(knobs)
+            )
         case .kpa: return Self.kpa(settings, knobs)
         case .rayServe: return Self.rayServe(settings, knobs)
         case .rule:
