@@ -55,6 +55,18 @@ struct KnobSearchTests {
         #expect(impossible.safest?.result.attainment == 0)
     }
 
+    @Test(
+        "a price has two digits, in reports too",
+        arguments: [
+            (1.732, "1.7"), (5.477, "5.5"), (9.97, "10.0"), (17.32, "17.0"), (173.2, "170.0"), (547.7, "550.0"),
+        ]
+    )
+    func prices(price: Double, text: String) {
+        var knobs = PolicyChoice.Knobs()
+        knobs.latePrice = KnobSearch.rounded(price)
+        #expect(knobs.text == "late price \(text)")
+    }
+
     @Test("the YAML holds the knobs that were found")
     func yaml() {
         var knobs = PolicyChoice.Knobs()

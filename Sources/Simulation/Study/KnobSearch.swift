@@ -16,7 +16,7 @@ public struct KnobSearch: Sendable {
         /// What came of it.
         public var result: RunResult
 
-        /// The result under a name that tells it from the same policy with other knobs: `slo, late price 47`.
+        /// The result under a name that tells it from the same policy with other knobs: `slo, late price 47.0`.
         public var namedResult: RunResult {
             var named = result
             named.policy = "\(policy.rawValue), \(knobs.text)"
@@ -100,9 +100,9 @@ public struct KnobSearch: Sendable {
     }
 
     /// To two digits, so that the YAML is for people; prices are 1 to 1000.
-    private static func rounded(_ price: Double) -> Double {
-        let unit = price < 10 ? 0.1 : price < 100 ? 1 : 10.0
-        return (price / unit).rounded() * unit
+    static func rounded(_ price: Double) -> Double {
+        // Divided by ten, not multiplied by a tenth, which isn't exact.
+        price < 10 ? (price * 10).rounded() / 10 : price < 100 ? price.rounded() : (price / 10).rounded() * 10
     }
 }
 
