@@ -89,8 +89,8 @@ struct ReplicaProfileTests {
             for _ in 0..<intervals {
                 var seen = Self.seen(running: 40)
                 seen.meanSeconds = seconds(profile)
-                seen.completed = 40
-                seen.late = 20
+                seen.completed = 80 / seconds(profile)
+                seen.late = seen.completed / 2
                 profile.learn(seen, reporting: 10, lateShare: 0.05)
                 least = min(least, profile.usableShare)
             }

@@ -63,8 +63,8 @@ struct ReplicaProfile: Sendable, Hashable {
 
     /// Learns from an interval with `reporting` replicas, whose `waiting` is apart. What changes by a share does so by 2 seconds.
     mutating func learn(_ traffic: SLOTraffic, reporting: Int, lateShare: Double) {
-        work.learn(traffic)
         guard reporting > 0 else { return }
+        work.learn(traffic, capacity: hasBeenFull ? Double(reporting) * (slots ?? .infinity) : .infinity)
         let perReplica = traffic.running / Double(reporting)
         let steps = min(30, traffic.intervalSeconds / 2)
         // Those at work by the throughput alone are a little fewer than the slots.

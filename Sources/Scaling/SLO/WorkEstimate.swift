@@ -5,8 +5,8 @@
 ///
 /// | requests that wait, at both ends of the interval | work |
 /// | --- | --- |
-/// | none | the mean duration |
-/// | some, with about as many at work at both ends | those at work over those that end a second (Little's law), once ten have ended |
+/// | none, nor for as long as a request takes before it, and some slots are free | the mean duration |
+/// | some or no slot free, with about as many at work at both ends | those at work over those that end a second (Little's law), once ten have ended |
 /// | otherwise | nothing is learned: the mean is of requests that came earlier, the levels are of now |
 ///
 /// A mean counts as much as the requests in it: the first 200 alike, then each with 1/200, an interval with at most a fifth. One that is more
@@ -23,6 +23,7 @@ struct WorkEstimate: Sendable, Hashable {
     private var seen = 0.0
     private var lastRunning = 0.0
     private var lastWaiting: Double?
+    private var quietSeconds = Double.infinity
     private var busySeconds = 0.0
     private var busyEnded = 0.0
     private var blockSeconds = 0.0
@@ -32,6 +33,10 @@ struct WorkEstimate: Sendable, Hashable {
 
     /// After how many requests the newest count by the same weight.
     private static let memory = 200.0
+    /// The longest time without a queue that is waited for, in seconds: what was learned may be far too much.
+    private static let longestQuiet = 300.0
+    /// Up to which share of the slots hardly anybody waits between two looks.
+    private static let freeShare = 0.85
     /// From how many requests Little's law gives a mean.
     private static let leastEnded = 10.0
     /// How many requests a mean is of that shows whether some wait.
@@ -57,14 +62,21 @@ struct WorkEstimate: Sendable, Hashable {
     }
 
     /// Learns from an interval whose `waiting` is apart.
-    mutating func learn(_ traffic: SLOTraffic) {
-        defer { (lastRunning, lastWaiting) = (traffic.running, traffic.waiting) }
+    /// - Parameter capacity: how many can be at work at the same time; nothing is seen of a short queue between two looks.
+    mutating func learn(_ traffic: SLOTraffic, capacity: Double = .infinity) {
+        defer {
+            (lastRunning, lastWaiting) = (traffic.running, traffic.waiting)
+            quietSeconds = traffic.waiting > 0 ? 0 : quietSeconds + traffic.intervalSeconds
+        }
         let most = max(traffic.running, lastRunning)
-        if traffic.waiting == 0, lastWaiting ?? 0 == 0, let mean = traffic.meanSeconds {
+        let isFree = traffic.waiting == 0 && lastWaiting ?? 0 == 0 && most <= Self.freeShare * capacity
+        if isFree, let mean = traffic.meanSeconds {
             (busySeconds, busyEnded) = (0, 0)
+            // Those that end now may have begun while others still waited.
+            guard quietSeconds >= min(seconds ?? 0, Self.longestQuiet) else { return }
             learn(mean, of: traffic.completed)
             learnVariation(traffic)
-        } else if let lastWaiting, traffic.meanSeconds == nil || lastWaiting > 0 && traffic.waiting > 0,
+        } else if let lastWaiting, traffic.meanSeconds == nil || (lastWaiting > 0) == (traffic.waiting > 0),
             abs(traffic.running - lastRunning) <= 0.1 * most
         {
             busySeconds += (traffic.running + lastRunning) / 2 * traffic.intervalSeconds
