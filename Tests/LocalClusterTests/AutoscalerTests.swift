@@ -62,7 +62,10 @@ struct AutoscalerTests {
         let reconciler: AutoscalerReconciler
         static let key = ObjectKey(namespace: "default", name: "model")
 
-        init(behavior: JSONValue? = nil) async throws {
+        init(
+            behavior: JSONValue? = nil,
+            target: JSONValue = ["type": "AverageValue", "averageValue": "5"]
+        ) async throws {
             let configuration = APIServerConfiguration(
                 time: time,
                 random: SeededRandom(seed: 3),
@@ -116,13 +119,23 @@ struct AutoscalerTests {
                         "type": "External",
                         "external": [
                             "metric": ["name": "queue", "selector": ["matchLabels": ["a": "b"]]],
-                            "target": ["type": "AverageValue", "averageValue": "5"],
+                            "target": target,
                         ],
                     ]
                 ],
             ]
             if let behavior { autoscaler["spec", "behavior"] = behavior }
             try await client.create(.horizontalPodAutoscalers, autoscaler)
+        }
+
+        /// A pod of the Deployment, which runs and is ready.
+        func addPod(_ name: String) async throws {
+            var pod = KubeObject(.pods, namespace: "default", name: name)
+            pod.labels = ["app": "model"]
+            pod["spec"] = ["containers": [["name": "a", "image": "a"]]]
+            try await client.create(.pods, pod)
+            let status: JSONValue = ["phase": "Running", "conditions": [["type": "Ready", "status": "True"]]]
+            try await client.patch(.pods, pod.key, .merge(["status": status]), subresource: "status")
         }
 
         func look(queue: Int?) async throws -> Int {
@@ -217,5 +230,19 @@ struct AutoscalerTests {
         #expect(try await world.look(queue: 1) == 10, "two went, and one may in ten minutes")
         world.time.advance(by: .seconds(601))
         #expect(try await world.look(queue: 1) == 9)
+    }
+
+    @Test("a Value is shared by the ready pods; without any pod the count is held")
+    func valueWithoutPods() async throws {
+        let world = try await World(
+            behavior: ["scaleDown": ["stabilizationWindowSeconds": 0]],
+            target: ["type": "Value", "value": "5"]
+        )
+        #expect(try await world.look(queue: 20) == 2)
+        #expect(try await world.condition("ScalingActive") == "False FailedGetExternalMetric")
+        #expect(try await world.look(queue: 5) == 2)
+        #expect(try await world.condition("ScalingActive") == "True ValidMetricFound", "nothing to share")
+        for name in ["model-1", "model-2"] { try await world.addPod(name) }
+        #expect(try await world.look(queue: 10) == 4)
     }
 }

@@ -104,7 +104,8 @@ struct AutoscalerMetrics: Sendable {
             let mean = target.statusReplicas > 0 ? total / Double(target.statusReplicas) : total
             current["current"] = ["averageValue": Self.quantity(mean)]
         } else if let wanted = Quantity(source.at("target", "value"))?.double, wanted > 0 {
-            let ready = target.wanted == 0 ? 0 : try await readyPods(reason)
+            let isHeld = target.wanted == 0 || calculator.isWithinTolerance(total / wanted)
+            let ready = isHeld ? 0 : try await readyPods(reason)
             replicas = calculator.value(total, target: wanted, current: target.wanted, readyPods: ready)
             current["current"] = ["value": Self.quantity(total)]
         } else {
@@ -137,6 +138,7 @@ struct AutoscalerMetrics: Sendable {
         return values
     }
 
+    /// How many pods are ready; a target without any pod is no answer (`getReadyPodsCount`).
     private func readyPods(_ reason: String) async throws(MetricFailure) -> Int {
         guard let selector = target.selector, !selector.isEmpty else {
             throw MetricFailure(
@@ -144,13 +146,18 @@ struct AutoscalerMetrics: Sendable {
                 message: "the scale of the target has no selector to count ready pods by"
             )
         }
+        let pods: [KubeObject]
         do {
             let options = ListOptions(labelSelector: try LabelSelector(parsing: selector))
-            let pods = try await client.list(.pods, namespace: namespace, options: options)
-            return pods.items.count { pod in
-                pod["status", "phase"] == "Running" && ConditionSet(pod).isTrue("Ready")
-            }
-        } catch { throw MetricFailure(reason: reason, message: "unable to count the ready pods: \(error)") }
+            pods = try await client.list(.pods, namespace: namespace, options: options).items
+        } catch { throw MetricFailure(reason: reason, message: "unable to calculate ready pods: \(error)") }
+        guard !pods.isEmpty else {
+            throw MetricFailure(
+                reason: reason,
+                message: "unable to calculate ready pods: no pods returned by selector while calculating replica count"
+            )
+        }
+        return pods.count { pod in pod["status", "phase"] == "Running" && ConditionSet(pod).isTrue("Ready") }
     }
 
     /// The query text of a metric's selector; empty for everything.

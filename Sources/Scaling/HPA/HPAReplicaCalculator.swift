@@ -50,8 +50,8 @@ public struct HPAReplicaCalculator: Sendable, Hashable {
         return replicas
     }
 
-    /// Whether a ratio is close enough to 1.
-    func isWithinTolerance(_ ratio: Double) -> Bool { ratio >= 1 - toleranceDown && ratio <= 1 + toleranceUp }
+    /// Whether a ratio is close enough to 1: the count is held, and no pods need to be counted.
+    public func isWithinTolerance(_ ratio: Double) -> Bool { ratio >= 1 - toleranceDown && ratio <= 1 + toleranceUp }
 
     /// A count rounded up, within what a replica count can be.
     static func ceiling(_ value: Double) -> Int { value > 0 ? Int(min(value.rounded(.up), 1e9)) : 0 }
