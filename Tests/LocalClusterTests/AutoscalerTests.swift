@@ -18,7 +18,7 @@ import Testing
 struct AutoscalerTests {
     /// A server of metrics with one number; `nil` answers 404.
     private final class Adapter: AggregationTransport {
-        let value = Mutex<Int?>(10)
+        let value = Mutex<String?>("10")
 
         func exchange(_ request: HTTPRequestMessage, with backend: AggregatedBackend) async throws
             -> HTTPResponseMessage
@@ -30,7 +30,7 @@ struct AutoscalerTests {
                 ]
                 return HTTPResponseMessage(status: .notFound, contentType: "application/json", bytes: status.encoded())
             }
-            let list: JSONValue = ["items": [["value": .string(String(value))]]]
+            let list: JSONValue = ["items": [["value": .string(value)]]]
             return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: list.encoded())
         }
     }
@@ -138,8 +138,10 @@ struct AutoscalerTests {
             try await client.patch(.pods, pod.key, .merge(["status": status]), subresource: "status")
         }
 
-        func look(queue: Int?) async throws -> Int {
-            adapter.value.withLock { $0 = queue }
+        func look(queue: Int?) async throws -> Int { try await look(amount: queue.map(String.init)) }
+
+        func look(amount: String?) async throws -> Int {
+            adapter.value.withLock { $0 = amount }
             #expect(try await reconciler.reconcile(Self.key) == .requeue(after: .seconds(15)))
             let replicas = try await client.replicas(of: .deployments, Self.key)
             try await client.patch(
@@ -244,5 +246,22 @@ struct AutoscalerTests {
         #expect(try await world.condition("ScalingActive") == "True ValidMetricFound", "nothing to share")
         for name in ["model-1", "model-2"] { try await world.addPod(name) }
         #expect(try await world.look(queue: 10) == 4)
+    }
+
+    @Test("amounts are whole thousandths: 2.1 over 300m is 7, and a mean that is shown is rounded up")
+    func thousandths() async throws {
+        let world = try await World(
+            behavior: ["scaleUp": ["policies": [["type": "Pods", "value": 10, "periodSeconds": 15]]]],
+            target: ["type": "AverageValue", "averageValue": "300m"]
+        )
+        #expect(try await world.look(amount: "2.1") == 7)
+        let other = try await World(target: ["type": "AverageValue", "averageValue": "5"])
+        _ = try await other.client.setReplicas(3, of: .deployments, World.key)
+        let status: JSONValue = ["status": ["replicas": 3]]
+        try await other.client.patch(.deployments, World.key, .merge(status), subresource: "status")
+        _ = try await other.look(queue: 10)
+        let found = try await other.client.get(.horizontalPodAutoscalers, World.key)
+        let metrics = found["status", "currentMetrics"]?.array ?? []
+        #expect(metrics.first?.at("external", "current", "averageValue") == "3334m")
     }
 }

@@ -244,4 +244,26 @@ struct PodAutoscalingTests {
             #expect(ProcessUsage.parse(broken) == nil)
         }
     }
+
+    @Test("values and requests are read as whole thousandths: 2007m is 2007, and 50m and 350m are 400")
+    func thousandths() async throws {
+        let metric: JSONValue = [
+            "type": "Pods",
+            "pods": ["metric": ["name": "queue"], "target": ["type": "AverageValue", "averageValue": "2"]],
+        ]
+        let world = try await World(metric: metric)
+        world.queue.values.withLock { $0 = ["d-1": "2007m", "d-2": "2007m"] }
+        #expect(try await world.look() == 2)
+        let found = try await world.client.get(.horizontalPodAutoscalers, World.key)
+        let current = found["status", "currentMetrics"]?.array?.first?.at("pods", "current", "averageValue")
+        #expect(current == "2007m")
+        var pod = KubeObject(.pods, namespace: "default", name: "p")
+        pod["spec"] = [
+            "containers": [
+                ["name": "a", "resources": ["requests": ["cpu": "50m"]]],
+                ["name": "b", "resources": ["requests": ["cpu": "350m"]]],
+            ]
+        ]
+        #expect(try PodRequests.of(pod, "cpu", container: nil, reason: "") == 400)
+    }
 }

@@ -14,10 +14,10 @@ struct PeerTests {
         #expect(hpa.pods(values: [200, 200], missing: 0, unready: 0, target: 100, current: 2) == 4)
         #expect(hpa.pods(values: [50, 50], missing: 0, unready: 0, target: 100, current: 2) == 1)
         #expect(hpa.pods(values: [109, 109], missing: 0, unready: 0, target: 100, current: 2) == 2)
-        #expect(hpa.averageValue(total: 33, target: 10, statusReplicas: 3) == 3)
-        #expect(hpa.averageValue(total: 33.1, target: 10, statusReplicas: 3) == 4)
-        #expect(hpa.averageValue(total: 5, target: 10, statusReplicas: 0) == 1)
-        #expect(hpa.value(0.5, target: 1, current: 4, readyPods: 4) == 2)
+        #expect(hpa.averageValue(total: 33_000, target: 10_000, statusReplicas: 3) == 3)
+        #expect(hpa.averageValue(total: 33_100, target: 10_000, statusReplicas: 3) == 4)
+        #expect(hpa.averageValue(total: 5000, target: 10_000, statusReplicas: 0) == 1)
+        #expect(hpa.value(500, target: 1000, current: 4, readyPods: 4) == 2)
     }
 
     @Test("replica_calculator_test.go: missing and unready pods damp, and never turn the direction")

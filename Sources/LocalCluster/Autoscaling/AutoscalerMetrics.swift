@@ -62,7 +62,7 @@ struct AutoscalerMetrics: Sendable {
         let selector = try Self.selector(source.at("metric", "selector"), reason)
         let found = try await values(path, selector, reason, "external metric \(namespace)/\(metric)")
         let name = "external metric \(metric)\(selector.isEmpty ? "" : "{\(selector)}")"
-        return try await answer(found.reduce(0, +), source, member: "external", reason: reason, name: name)
+        return try await answer(found.reduce(0, HPAReplicaCalculator.sum), source, member: "external", reason: reason, name: name)
     }
 
     private func object(_ source: JSONValue) async throws(MetricFailure) -> MetricProposal {
@@ -88,9 +88,9 @@ struct AutoscalerMetrics: Sendable {
         )
     }
 
-    /// The replicas for a total, by the target's form.
+    /// The replicas for a total in thousandths, by the target's form.
     private func answer(
-        _ total: Double,
+        _ total: Int64,
         _ source: JSONValue,
         member: String,
         reason: String,
@@ -99,12 +99,12 @@ struct AutoscalerMetrics: Sendable {
         var current: JSONValue = ["metric": source["metric"] ?? .emptyObject]
         current["describedObject"] = source["describedObject"]
         let replicas: Int
-        if let wanted = Quantity(source.at("target", "averageValue"))?.double, wanted > 0 {
+        if let wanted = Quantity(source.at("target", "averageValue"))?.milliValue, wanted > 0 {
             replicas = calculator.averageValue(total: total, target: wanted, statusReplicas: target.statusReplicas)
-            let mean = target.statusReplicas > 0 ? total / Double(target.statusReplicas) : total
-            current["current"] = ["averageValue": Self.quantity(mean)]
-        } else if let wanted = Quantity(source.at("target", "value"))?.double, wanted > 0 {
-            let isHeld = target.wanted == 0 || calculator.isWithinTolerance(total / wanted)
+            let mean = (Double(total) / Double(max(1, target.statusReplicas))).rounded(.up)
+            current["current"] = ["averageValue": Self.quantity(Int64(min(mean, 9e18)))]
+        } else if let wanted = Quantity(source.at("target", "value"))?.milliValue, wanted > 0 {
+            let isHeld = target.wanted == 0 || calculator.isWithinTolerance(Double(total) / Double(wanted))
             let ready = isHeld ? 0 : try await readyPods(reason)
             replicas = calculator.value(total, target: wanted, current: target.wanted, readyPods: ready)
             current["current"] = ["value": Self.quantity(total)]
@@ -115,20 +115,21 @@ struct AutoscalerMetrics: Sendable {
         return MetricProposal(replicas: replicas, current: ["type": .string(type), member: current], name: name)
     }
 
-    /// The values at a path of a metrics API; none, and what isn't a finite number, are failures: missing is not zero.
+    /// The values at a path of a metrics API, in thousandths; none, and what is no quantity, are failures: missing is not
+    /// zero.
     private func values(
         _ path: String,
         _ selector: String,
         _ reason: String,
         _ what: String
-    ) async throws(MetricFailure) -> [Double] {
+    ) async throws(MetricFailure) -> [Int64] {
         let query = selector.isEmpty ? [] : [QueryItem("labelSelector", selector)]
         let answer: JSONValue
         do { answer = try await client.raw(.get, path, query: query) } catch {
             throw MetricFailure(reason: reason, message: "unable to get \(what): \(error.message)")
         }
         let items = answer["items"]?.array ?? []
-        let values = items.compactMap { Quantity($0["value"])?.double }
+        let values = items.compactMap { Quantity($0["value"])?.milliValue }
         guard !values.isEmpty, values.count == items.count else {
             throw MetricFailure(
                 reason: reason,
@@ -168,8 +169,6 @@ struct AutoscalerMetrics: Sendable {
         }
     }
 
-    /// Whole milli-units, as the controller keeps values.
-    static func quantity(_ value: Double) -> JSONValue {
-        .string(Quantity(milli: Int64(min(max(value * 1000, -9e15), 9e15))).description)
-    }
+    /// Thousandths, as the controller keeps values.
+    static func quantity(_ milli: Int64) -> JSONValue { .string(Quantity(milli: milli).description) }
 }

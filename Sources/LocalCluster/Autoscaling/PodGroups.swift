@@ -3,6 +3,7 @@
 
 import Ambient
 import KubeModel
+import Scaling
 
 /// One pod's value of a metric.
 struct PodReading: Sendable, Hashable {
@@ -70,13 +71,13 @@ enum PodRequests {
         reason: String
     ) throws(MetricFailure) -> Int64 {
         let sidecars = (pod["spec", "initContainers"]?.array ?? []).filter { $0["restartPolicy"] == "Always" }
-        var sum = 0.0
+        var sum: Int64 = 0
         var isFound = false
         for container in (pod["spec", "containers"]?.array ?? []) + sidecars {
             let name = container["name"]?.string ?? ""
             if let wanted, wanted != name { continue }
             isFound = true
-            guard let request = Quantity(container.at("resources", "requests", resource))?.double else {
+            guard let request = Quantity(container.at("resources", "requests", resource))?.milliValue else {
                 throw MetricFailure(
                     reason: reason,
                     message:
@@ -84,7 +85,7 @@ enum PodRequests {
                         + "of Pod \(pod.name)"
                 )
             }
-            sum += request
+            sum = HPAReplicaCalculator.sum(sum, request)
         }
         guard isFound || wanted == nil else {
             throw MetricFailure(
@@ -92,6 +93,6 @@ enum PodRequests {
                 message: "failed to get \(resource) utilization: container \(wanted ?? "") not found in Pod \(pod.name)"
             )
         }
-        return Int64(min(max(sum * 1000, 0), 9e18))
+        return sum
     }
 }

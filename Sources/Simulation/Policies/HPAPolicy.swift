@@ -11,13 +11,14 @@ public struct HPAPolicy: FleetPolicy {
     public let name: String
     /// Scrape and sync.
     public let timing: PolicyTiming
-    /// The requests per replica to hold.
-    public let target: Double
+    /// The requests per replica to hold, in thousandths.
+    private let target: Int64
     private let calculator: HPAReplicaCalculator
     private var behavior: HPABehavior
-    private var outstanding: Double?
+    private var outstanding: Int64?
 
     /// An HPA.
+    /// - Parameter target: the requests per replica to hold.
     public init(
         name: String = "hpa",
         target: Double,
@@ -26,14 +27,14 @@ public struct HPAPolicy: FleetPolicy {
         scrapeSeconds: Double = 15
     ) {
         self.name = name
-        self.target = target
+        self.target = max(1, Int64((target * 1000).rounded()))
         self.behavior = behavior
         self.calculator = calculator
         timing = PolicyTiming(scrapeSeconds: scrapeSeconds, decisionSeconds: 15)
     }
 
     /// Keeps the newest value.
-    public mutating func observe(_ view: FleetView) { outstanding = Double(view.outstanding) }
+    public mutating func observe(_ view: FleetView) { outstanding = Int64(view.outstanding) * 1000 }
 
     /// One sync.
     public mutating func decide(_ view: FleetView) -> Int? {
