@@ -138,18 +138,30 @@ struct AutoscalerTests {
             try await client.patch(.pods, pod.key, .merge(["status": status]), subresource: "status")
         }
 
+        /// Changes the autoscaler's spec.
+        func edit(_ spec: JSONValue) async throws {
+            try await client.patch(.horizontalPodAutoscalers, Self.key, .merge(["spec": spec]))
+        }
+
+        /// Somebody else sets the count, and the pods follow.
+        func set(replicas: Int) async throws {
+            _ = try await client.setReplicas(replicas, of: .deployments, Self.key)
+            try await show(replicas: replicas)
+        }
+
+        /// How many pods there are.
+        func show(replicas: Int) async throws {
+            let status: JSONValue = ["status": ["replicas": JSONValue(replicas)]]
+            try await client.patch(.deployments, Self.key, .merge(status), subresource: "status")
+        }
+
         func look(queue: Int?) async throws -> Int { try await look(amount: queue.map(String.init)) }
 
         func look(amount: String?) async throws -> Int {
             adapter.value.withLock { $0 = amount }
             #expect(try await reconciler.reconcile(Self.key) == .requeue(after: .seconds(15)))
             let replicas = try await client.replicas(of: .deployments, Self.key)
-            try await client.patch(
-                .deployments,
-                Self.key,
-                .merge(["status": ["replicas": JSONValue(replicas)]]),
-                subresource: "status"
-            )
+            try await show(replicas: replicas)
             return replicas
         }
 
@@ -256,12 +268,51 @@ struct AutoscalerTests {
         )
         #expect(try await world.look(amount: "2.1") == 7)
         let other = try await World(target: ["type": "AverageValue", "averageValue": "5"])
-        _ = try await other.client.setReplicas(3, of: .deployments, World.key)
-        let status: JSONValue = ["status": ["replicas": 3]]
-        try await other.client.patch(.deployments, World.key, .merge(status), subresource: "status")
+        try await other.set(replicas: 3)
         _ = try await other.look(queue: 10)
         let found = try await other.client.get(.horizontalPodAutoscalers, World.key)
         let metrics = found["status", "currentMetrics"]?.array ?? []
         #expect(metrics.first?.at("external", "current", "averageValue") == "3334m")
+    }
+
+    @Test("an edit of behavior or of the bounds forgets neither changes nor recommendations")
+    func edits() async throws {
+        let slow: JSONValue = ["scaleUp": ["policies": [["type": "Pods", "value": 1, "periodSeconds": 600]]]]
+        let world = try await World(behavior: slow)
+        #expect(try await world.look(queue: 1000) == 3)
+        world.time.advance(by: .seconds(60))
+        try await world.edit(["behavior": ["scaleDown": ["stabilizationWindowSeconds": 60]]])
+        #expect(try await world.look(queue: 1000) == 3, "one in ten minutes")
+
+        let other = try await World()
+        try await other.edit(["maxReplicas": 5])
+        for count in [4, 5] { #expect(try await other.look(queue: 100) == count) }
+        other.time.advance(by: .seconds(100))
+        try await other.edit(["maxReplicas": 10])
+        #expect(try await other.look(queue: 30) == 10, "20 were recommended 100 s ago")
+    }
+
+    @Test("what holds the count is told apart: a window of either direction, a rate of either direction")
+    func reasons() async throws {
+        let window = try await World(behavior: ["scaleUp": ["stabilizationWindowSeconds": 60]])
+        #expect(try await window.look(queue: 30) == 2)
+        #expect(try await window.condition("AbleToScale") == "True ScaleUpStabilized")
+        #expect(try await window.condition("ScalingLimited") == "False DesiredWithinRange")
+        let one: JSONValue = ["type": "Pods", "value": 1, "periodSeconds": 60]
+        let rate = try await World(
+            behavior: ["scaleDown": ["stabilizationWindowSeconds": 0, "policies": [one]]]
+        )
+        try await rate.set(replicas: 10)
+        #expect(try await rate.look(queue: 10) == 9)
+        #expect(try await rate.look(queue: 10) == 9)
+        #expect(try await rate.condition("AbleToScale") == "True ReadyForNewScale")
+        #expect(try await rate.condition("ScalingLimited") == "True ScaleDownLimit")
+        let never = try await World(
+            behavior: ["scaleDown": ["stabilizationWindowSeconds": 0, "selectPolicy": "Disabled"]]
+        )
+        try await never.set(replicas: 10)
+        #expect(try await never.look(queue: 10) == 10)
+        #expect(try await never.condition("AbleToScale") == "True ReadyForNewScale")
+        #expect(try await never.condition("ScalingLimited") == "True ScaleDownLimit")
     }
 }

@@ -180,10 +180,14 @@ struct AutoscalerReconciler: Reconciler {
             "ValidMetricFound",
             "the HPA was able to successfully calculate a replica count from \(best.name)"
         )
-        let bounded = min(max(best.replicas, spec.minReplicas), spec.maxReplicas)
-        let count = behavior.normalized(bounded, current: target.wanted, seconds: turn.now.seconds)
-        turn.limited(recommended: best.replicas, bounded: bounded, count: count, current: target.wanted, spec)
+        let adjustment = behavior.normalized(
+            best.replicas,
+            current: target.wanted,
+            bounds: spec.minReplicas...spec.maxReplicas,
+            seconds: turn.now.seconds
+        )
+        turn.adjusted(adjustment)
         let why = best.replicas > target.wanted ? "\(best.name) above target" : "All metrics below target"
-        return (count, why)
+        return (adjustment.count, why)
     }
 }

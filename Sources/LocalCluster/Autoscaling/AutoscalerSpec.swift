@@ -57,12 +57,11 @@ struct AutoscalerSpec: Sendable, Hashable {
     }
 }
 
-/// What the controller remembers of each autoscaler: its recommendations and changes. It starts anew with the object
-/// and with its rules.
+/// What the controller remembers of each autoscaler: its recommendations and changes. It starts anew with the object;
+/// rules that change are applied to what was recommended and done before.
 final class AutoscalerMemory: Sendable {
     private struct Entry {
         var uid: String
-        var rules: HPABehavior
         var behavior: HPABehavior
     }
 
@@ -71,8 +70,8 @@ final class AutoscalerMemory: Sendable {
     /// What is remembered of an autoscaler.
     func behavior(_ key: ObjectKey, uid: String, spec: AutoscalerSpec) -> HPABehavior {
         entries.withLock { entries in
-            if let entry = entries[key], entry.uid == uid, entry.rules == spec.behavior { return entry.behavior }
-            entries[key] = Entry(uid: uid, rules: spec.behavior, behavior: spec.behavior)
+            if let entry = entries[key], entry.uid == uid { return spec.behavior.remembering(entry.behavior) }
+            entries[key] = Entry(uid: uid, behavior: spec.behavior)
             return spec.behavior
         }
     }

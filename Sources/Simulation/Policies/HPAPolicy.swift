@@ -43,7 +43,7 @@ public struct HPAPolicy: FleetPolicy {
         let status = view.ready + view.loading
         let wanted = calculator.averageValue(total: outstanding, target: target, statusReplicas: status)
         // KEDA's and a plain HPA's minReplicas is at least 1.
-        let count = max(1, behavior.normalized(wanted, current: view.desired, seconds: view.seconds))
+        let count = max(1, behavior.normalized(wanted, current: view.desired, seconds: view.seconds).count)
         behavior.scaled(from: view.desired, to: count, seconds: view.seconds)
         return count
     }
