@@ -165,6 +165,14 @@ struct AutoscalerTests {
             return replicas
         }
 
+        /// `2 -> 4, 1 metrics`: the count that was found, the one that is asked for, and how many metrics are shown.
+        func status() async throws -> String {
+            let status = try await client.get(.horizontalPodAutoscalers, Self.key)["status"]
+            let current = status?["currentReplicas"]?.int.map(String.init) ?? "none"
+            let desired = status?["desiredReplicas"]?.int.map(String.init) ?? "none"
+            return "\(current) -> \(desired), \(status?["currentMetrics"]?.array?.count ?? 0) metrics"
+        }
+
         func condition(_ type: String) async throws -> String {
             let found = try await client.get(.horizontalPodAutoscalers, Self.key)
             let condition = ConditionSet(found)[type]
@@ -314,5 +322,29 @@ struct AutoscalerTests {
         #expect(try await never.look(queue: 10) == 10)
         #expect(try await never.condition("AbleToScale") == "True ReadyForNewScale")
         #expect(try await never.condition("ScalingLimited") == "True ScaleDownLimit")
+    }
+
+    @Test("status has the count of the scale's spec, and keeps what was asked for while no count is found or written")
+    func statusCounts() async throws {
+        let world = try await World()
+        #expect(try await world.look(queue: 18) == 4)
+        #expect(try await world.status() == "2 -> 4, 1 metrics")
+        // The pods are behind: the spec's count is shown.
+        try await world.show(replicas: 3)
+        _ = try await world.reconciler.reconcile(World.key)
+        #expect(try await world.status() == "4 -> 4, 1 metrics")
+        try await world.set(replicas: 3)
+        #expect(try await world.look(queue: nil) == 3)
+        #expect(try await world.status() == "3 -> 4, 1 metrics")
+        world.api.isOn.withLock { $0 = true }
+        #expect(try await world.look(queue: 30) == 3)
+        #expect(try await world.status() == "3 -> 4, 1 metrics")
+        world.api.isOn.withLock { $0 = false }
+        try await world.set(replicas: 12)
+        #expect(try await world.look(queue: 30) == 10)
+        #expect(try await world.status() == "12 -> 10, 0 metrics")
+        try await world.set(replicas: 0)
+        #expect(try await world.look(queue: 30) == 0)
+        #expect(try await world.status() == "0 -> 0, 0 metrics")
     }
 }

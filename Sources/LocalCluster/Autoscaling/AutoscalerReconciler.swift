@@ -67,8 +67,8 @@ struct AutoscalerReconciler: Reconciler {
             "SucceededGetScale",
             "the HPA controller was able to get the target's current scale"
         )
-        turn.currentReplicas = target.statusReplicas
-        turn.desiredReplicas = target.wanted
+        turn.currentReplicas = target.wanted
+        turn.currentMetrics = []
         if target.wanted == 0, spec.minReplicas != 0 {
             turn.condition(
                 "ScalingActive",
@@ -76,6 +76,7 @@ struct AutoscalerReconciler: Reconciler {
                 "ScalingDisabled",
                 "scaling is disabled since the replica count of the target is zero"
             )
+            turn.desiredReplicas = 0
             return
         }
         var behavior = remembered
@@ -90,7 +91,9 @@ struct AutoscalerReconciler: Reconciler {
             return
         }
         // What wasn't written uses up no rate; the recommendation counts all the same.
-        if wanted.count != target.wanted, await rescale(&turn, target, to: wanted.count, why: wanted.why) {
+        if wanted.count == target.wanted {
+            turn.desiredReplicas = wanted.count
+        } else if await rescale(&turn, target, to: wanted.count, why: wanted.why) {
             behavior.scaled(from: target.wanted, to: wanted.count, seconds: turn.now.seconds)
         }
         memory.keep(turn.autoscaler, behavior)
@@ -149,7 +152,6 @@ struct AutoscalerReconciler: Reconciler {
         )
         var best: MetricProposal?
         var failure: MetricFailure?
-        turn.currentMetrics = []
         for metric in spec.metrics {
             do throws(MetricFailure) {
                 let proposal = try await reader.proposal(metric)

@@ -11,11 +11,11 @@ struct AutoscalerTurn: Sendable {
     let autoscaler: KubeObject
     /// When.
     let now: WallTime
-    /// The replicas that the target has.
+    /// The replicas that the target's scale asked for at this look.
     var currentReplicas: Int
-    /// The replicas that it should have.
+    /// The replicas that this look asks for; those of the last look that came to a count, where it came to none.
     var desiredReplicas: Int
-    /// An entry for each metric, in the order of the spec.
+    /// An entry for each metric, in the order of the spec; none where the metrics play no part.
     var currentMetrics: [JSONValue]
     private var conditions: ConditionSet
     private var lastScaleTime: JSONValue?
