@@ -173,8 +173,8 @@ struct AutoscalerTests {
             return "\(current) -> \(desired), \(status?["currentMetrics"]?.array?.count ?? 0) metrics"
         }
 
-        func condition(_ type: String) async throws -> String {
-            let found = try await client.get(.horizontalPodAutoscalers, Self.key)
+        func condition(_ type: String, of key: ObjectKey = Self.key) async throws -> String {
+            let found = try await client.get(.horizontalPodAutoscalers, key)
             let condition = ConditionSet(found)[type]
             return "\(condition?.status.rawValue ?? "") \(condition?.reason ?? "")"
         }
@@ -346,5 +346,64 @@ struct AutoscalerTests {
         try await world.set(replicas: 0)
         #expect(try await world.look(queue: 30) == 0)
         #expect(try await world.status() == "0 -> 0, 0 metrics")
+    }
+
+    @Test("two autoscalers of the same pods are both refused, until one is gone")
+    func ambiguous() async throws {
+        let world = try await World()
+        try await world.addPod("model-1")
+        let other = ObjectKey(namespace: "default", name: "other")
+        var second = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "other")
+        second["spec"] = try await world.client.get(.horizontalPodAutoscalers, World.key)["spec"]
+        try await world.client.create(.horizontalPodAutoscalers, second)
+        #expect(try await world.look(queue: 10) == 2)
+        #expect(try await world.condition("ScalingActive") == "True ValidMetricFound", "the other hasn't looked yet")
+        _ = try await world.reconciler.reconcile(other)
+        #expect(try await world.condition("ScalingActive", of: other) == "False AmbiguousSelector")
+        #expect(try await world.look(queue: 20) == 2)
+        #expect(try await world.condition("ScalingActive") == "False AmbiguousSelector")
+        let events = try await world.client.list(.events, namespace: "default").items
+        let found = events.first { $0["reason"] == "AmbiguousSelector" }
+        let names = "[default/model default/other]"
+        #expect(found?["message"] == .string("pods by selector app=model are controlled by multiple HPAs: \(names)"))
+        try await world.client.delete(.horizontalPodAutoscalers, other)
+        _ = try await world.reconciler.reconcile(other)
+        #expect(try await world.look(queue: 20) == 4)
+    }
+
+    @Test("a target whose scale has no selector isn't scaled by metrics")
+    func noSelector() async throws {
+        let world = try await World()
+        let scale: JSONValue = ["specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"]
+        let schema: JSONValue = ["openAPIV3Schema": ["type": "object", "x-kubernetes-preserve-unknown-fields": true]]
+        let version: JSONValue = [
+            "name": "v1", "served": true, "storage": true, "schema": schema,
+            "subresources": ["status": .emptyObject, "scale": scale],
+        ]
+        _ = try await world.client.raw(
+            .post,
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            body: [
+                "metadata": ["name": "things.test.dev"],
+                "spec": [
+                    "group": "test.dev", "scope": "Namespaced", "names": ["kind": "Thing", "plural": "things"],
+                    "versions": [version],
+                ],
+            ]
+        )
+        _ = try await world.client.raw(
+            .post,
+            "/apis/test.dev/v1/namespaces/default/things",
+            body: [
+                "apiVersion": "test.dev/v1", "kind": "Thing", "metadata": ["name": "t"], "spec": ["replicas": 2],
+            ]
+        )
+        try await world.edit(["scaleTargetRef": ["apiVersion": "test.dev/v1", "kind": "Thing", "name": "t"]])
+        _ = try await world.look(queue: 20)
+        let thing = try await world.client.raw(.get, "/apis/test.dev/v1/namespaces/default/things/t")
+        #expect(thing.at("spec", "replicas") == 2)
+        #expect(try await world.condition("ScalingActive") == "False InvalidSelector")
+        let events = try await world.client.list(.events, namespace: "default").items
+        #expect(events.contains { $0["reason"] == "SelectorRequired" && $0["message"] == "selector is required" })
     }
 }

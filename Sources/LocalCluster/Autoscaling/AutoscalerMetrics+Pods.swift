@@ -17,8 +17,7 @@ extension AutoscalerMetrics {
         guard let wanted = Quantity(source.at("target", "averageValue"))?.milliValue, wanted > 0 else {
             throw MetricFailure(reason: reason, message: "the pods metric \(metric) has no averageValue above 0")
         }
-        let selector = try podSelector(reason)
-        var query = [QueryItem("labelSelector", selector)]
+        var query = [QueryItem("labelSelector", target.selector ?? "")]
         let metricSelector = try Self.selector(source.at("metric", "selector"), reason)
         if !metricSelector.isEmpty { query.append(QueryItem("metricLabelSelector", metricSelector)) }
         let path = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/\(namespace)/pods/*/\(metric)"
@@ -28,7 +27,7 @@ extension AutoscalerMetrics {
             else { continue }
             readings[name] = PodReading(value: value)
         }
-        let groups = try await groups(readings, selector, isProcessorTime: false, reason, what)
+        let groups = try groups(readings, isProcessorTime: false, reason, what)
         let (replicas, mean) = try plain(groups, target: wanted, reason, what)
         return MetricProposal(
             replicas: replicas,
@@ -47,16 +46,15 @@ extension AutoscalerMetrics {
         let container = ofContainer ? source["container"]?.string ?? "" : nil
         let utilization = source.at("target", "averageUtilization")?.int
         let what = "failed to get \(resource) \(utilization == nil ? "usage" : "utilization")"
-        let selector = try podSelector(reason)
         let path = "/apis/metrics.k8s.io/v1beta1/namespaces/\(namespace)/pods"
         var readings: [String: PodReading] = [:]
-        for item in try await items(path, [QueryItem("labelSelector", selector)], reason, what) {
+        for item in try await items(path, [QueryItem("labelSelector", target.selector ?? "")], reason, what) {
             guard let name = item.at("metadata", "name")?.string,
                 let reading = Self.usage(item, of: resource, container: container)
             else { continue }
             readings[name] = reading
         }
-        let groups = try await groups(readings, selector, isProcessorTime: resource == "cpu", reason, what)
+        let groups = try groups(readings, isProcessorTime: resource == "cpu", reason, what)
         var current: JSONValue
         let replicas: Int
         let kind: String
@@ -139,21 +137,10 @@ extension AutoscalerMetrics {
 
     private func groups(
         _ readings: [String: PodReading],
-        _ selector: String,
         isProcessorTime: Bool,
         _ reason: String,
         _ what: String
-    ) async throws(MetricFailure) -> PodGroups {
-        let pods: [KubeObject]
-        do {
-            let options = ListOptions(labelSelector: try LabelSelector(parsing: selector))
-            pods = try await client.list(.pods, namespace: namespace, options: options).items
-        } catch {
-            throw MetricFailure(
-                reason: reason,
-                message: "\(what): unable to get pods while calculating replica count: \(error)"
-            )
-        }
+    ) throws(MetricFailure) -> PodGroups {
         guard !pods.isEmpty else {
             throw MetricFailure(
                 reason: reason,
@@ -184,13 +171,6 @@ extension AutoscalerMetrics {
             throw MetricFailure(reason: reason, message: "\(what): no metrics returned from the metrics API")
         }
         return items
-    }
-
-    private func podSelector(_ reason: String) throws(MetricFailure) -> String {
-        guard let selector = target.selector, !selector.isEmpty else {
-            throw MetricFailure(reason: reason, message: "the scale of the target has no selector to find its pods by")
-        }
-        return selector
     }
 
     /// The usage that a PodMetrics shows; `nil` where a container's is missing.

@@ -33,6 +33,8 @@ struct AutoscalerMetrics: Sendable {
     let target: ScaleTarget
     /// The namespace.
     let namespace: String
+    /// The pods that the target's selector names, whatever their phase.
+    let pods: [KubeObject]
     /// The replica formulas with the tolerances of the autoscaler.
     let calculator: HPAReplicaCalculator
     /// The clock.
@@ -62,7 +64,8 @@ struct AutoscalerMetrics: Sendable {
         let selector = try Self.selector(source.at("metric", "selector"), reason)
         let found = try await values(path, selector, reason, "external metric \(namespace)/\(metric)")
         let name = "external metric \(metric)\(selector.isEmpty ? "" : "{\(selector)}")"
-        return try await answer(found.reduce(0, HPAReplicaCalculator.sum), source, member: "external", reason: reason, name: name)
+        let total = found.reduce(0, HPAReplicaCalculator.sum)
+        return try answer(total, source, member: "external", reason: reason, name: name)
     }
 
     private func object(_ source: JSONValue) async throws(MetricFailure) -> MetricProposal {
@@ -79,7 +82,7 @@ struct AutoscalerMetrics: Sendable {
             + "\(described["name"]?.string ?? "")/\(metric)"
         let selector = try Self.selector(source.at("metric", "selector"), reason)
         let found = try await values(path, selector, reason, "metric \(metric) of the \(kind)")
-        return try await answer(
+        return try answer(
             found[0],
             source,
             member: "object",
@@ -95,7 +98,7 @@ struct AutoscalerMetrics: Sendable {
         member: String,
         reason: String,
         name: String
-    ) async throws(MetricFailure) -> MetricProposal {
+    ) throws(MetricFailure) -> MetricProposal {
         var current: JSONValue = ["metric": source["metric"] ?? .emptyObject]
         current["describedObject"] = source["describedObject"]
         let replicas: Int
@@ -105,7 +108,7 @@ struct AutoscalerMetrics: Sendable {
             current["current"] = ["averageValue": Self.quantity(Int64(min(mean, 9e18)))]
         } else if let wanted = Quantity(source.at("target", "value"))?.milliValue, wanted > 0 {
             let isHeld = target.wanted == 0 || calculator.isWithinTolerance(Double(total) / Double(wanted))
-            let ready = isHeld ? 0 : try await readyPods(reason)
+            let ready = isHeld ? 0 : try readyPods(reason)
             replicas = calculator.value(total, target: wanted, current: target.wanted, readyPods: ready)
             current["current"] = ["value": Self.quantity(total)]
         } else {
@@ -140,18 +143,7 @@ struct AutoscalerMetrics: Sendable {
     }
 
     /// How many pods are ready; a target without any pod is no answer (`getReadyPodsCount`).
-    private func readyPods(_ reason: String) async throws(MetricFailure) -> Int {
-        guard let selector = target.selector, !selector.isEmpty else {
-            throw MetricFailure(
-                reason: reason,
-                message: "the scale of the target has no selector to count ready pods by"
-            )
-        }
-        let pods: [KubeObject]
-        do {
-            let options = ListOptions(labelSelector: try LabelSelector(parsing: selector))
-            pods = try await client.list(.pods, namespace: namespace, options: options).items
-        } catch { throw MetricFailure(reason: reason, message: "unable to calculate ready pods: \(error)") }
+    private func readyPods(_ reason: String) throws(MetricFailure) -> Int {
         guard !pods.isEmpty else {
             throw MetricFailure(
                 reason: reason,

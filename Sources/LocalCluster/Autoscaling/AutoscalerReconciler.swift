@@ -143,10 +143,12 @@ struct AutoscalerReconciler: Reconciler {
         _ spec: AutoscalerSpec,
         _ behavior: inout HPABehavior
     ) async -> (count: Int, why: String)? {
+        guard let pods = await pods(&turn, of: target) else { return nil }
         let reader = AutoscalerMetrics(
             client: client,
             target: target,
             namespace: target.key.namespace ?? "",
+            pods: pods,
             calculator: spec.calculator,
             time: time
         )
