@@ -82,10 +82,16 @@ struct PodAutoscalingTests {
             try await client.create(.horizontalPodAutoscalers, autoscaler)
         }
 
-        func addPod(_ name: String, phase: String = "Running", requests: JSONValue = ["cpu": "200m"]) async throws {
+        func addPod(
+            _ name: String,
+            phase: String = "Running",
+            requests: JSONValue = ["cpu": "200m"],
+            ofPod: JSONValue? = nil
+        ) async throws {
             var pod = KubeObject(.pods, namespace: "default", name: name)
             pod.labels = ["app": "d"]
             pod["spec"] = ["containers": [["name": "a", "image": "a", "resources": ["requests": requests]]]]
+            if let ofPod { pod["spec", "resources"] = ["requests": ofPod] }
             try await client.create(.pods, pod)
             let start = time.now() - .seconds(600)
             let status: JSONValue = [
@@ -265,5 +271,35 @@ struct PodAutoscalingTests {
             ]
         ]
         #expect(try PodRequests.of(pod, "cpu", container: nil, reason: "") == 400)
+    }
+
+    @Test("requests of a pod as a whole come before those of its containers, except for a container's metric")
+    func podLevelRequests() throws {
+        var pod = KubeObject(.pods, namespace: "default", name: "p")
+        pod["spec"] = [
+            "containers": [
+                ["name": "a", "resources": ["requests": ["cpu": "50m", "memory": "1Ki"]]],
+                ["name": "b"],
+            ],
+            "resources": ["requests": ["cpu": "1"]],
+        ]
+        #expect(try PodRequests.of(pod, "cpu", container: nil, reason: "") == 1000)
+        #expect(try PodRequests.of(pod, "memory", container: nil, reason: "") == 1_024_000, "the containers'")
+        #expect(try PodRequests.of(pod, "cpu", container: "a", reason: "") == 50)
+        pod["spec", "overhead"] = ["cpu": "100m"]
+        #expect(try PodRequests.of(pod, "cpu", container: nil, reason: "") == 1100)
+        #expect(NodeFilter.requests(of: pod)["cpu"] == Quantity("1100m"), "the scheduler counts the same")
+        let error = #expect(throws: MetricFailure.self) {
+            try PodRequests.of(pod, "nvidia.com/gpu", container: nil, reason: "r")
+        }
+        #expect(error?.message.hasSuffix("missing pod-level request for nvidia.com/gpu in Pod p") == true)
+    }
+
+    @Test("the share of what the pod as a whole requests raises the count")
+    func podLevelUtilization() async throws {
+        let world = try await World(metric: Self.resource(["type": "Utilization", "averageUtilization": 50]))
+        try await world.addPod("d-3", requests: [:], ofPod: ["cpu": "200m"])
+        world.use(["d-1": 0.2, "d-2": 0.2, "d-3": 0.2])
+        #expect(try await world.look() == 6)
     }
 }

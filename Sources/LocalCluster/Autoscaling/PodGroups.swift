@@ -62,14 +62,23 @@ struct PodGroups: Sendable {
 
 /// What pods request of a resource.
 enum PodRequests {
-    /// The sum over a pod's containers and sidecars, or what one container requests, in thousandths.
-    /// - Throws: `MetricFailure` with the container that requests nothing.
+    /// What one container requests; without one what the pod says for itself, else the sum over its containers and
+    /// sidecars; in thousandths.
+    /// - Throws: `MetricFailure` with the container, or pod, that requests nothing.
     static func of(
         _ pod: KubeObject,
         _ resource: String,
         container wanted: String?,
         reason: String
     ) throws(MetricFailure) -> Int64 {
+        if wanted == nil, NodeFilter.hasRequests(pod) {
+            if let request = NodeFilter.requests(of: pod)[resource] { return request.milliValue }
+            throw MetricFailure(
+                reason: reason,
+                message: "failed to get \(resource) utilization: missing pod-level request for \(resource) "
+                    + "in Pod \(pod.name)"
+            )
+        }
         let sidecars = (pod["spec", "initContainers"]?.array ?? []).filter { $0["restartPolicy"] == "Always" }
         var sum: Int64 = 0
         var isFound = false
