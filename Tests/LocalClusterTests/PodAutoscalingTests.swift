@@ -25,11 +25,24 @@ struct PodAutoscalingTests {
         let reconciler: AutoscalerReconciler
         static let key = ObjectKey(namespace: "default", name: "d")
 
-        /// The queue of each pod.
+        /// The queue of each pod, and of other objects: a series for each set of labels.
         final class Queue: HTTPExchange {
             let values = Mutex<[String: String]>([:])
+            /// By the path behind the namespace.
+            let objects = Mutex<[String: [(labels: [String: String], value: String)]]>([:])
 
             func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+                let name = request.path.split(separator: "/").dropFirst(5).joined(separator: "/")
+                if let series = objects.withLock({ $0[name] }) {
+                    let parameter = "metricLabelSelector="
+                    let query = request.query.split(separator: "&").first { $0.hasPrefix(parameter) }
+                    let text = query?.dropFirst(parameter.count).replacing("%3D", with: "=") ?? ""
+                    let selector = try LabelSelector(parsing: String(text))
+                    let found = series.filter { selector.matches($0.labels) }
+                    let items = found.map { ["value": .string($0.value)] as JSONValue }
+                    let list: JSONValue = ["kind": "MetricValueList", "items": .array(items)]
+                    return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: list.encoded())
+                }
                 let items = values.withLock { $0 }.sorted { $0.key < $1.key }.map { name, value -> JSONValue in
                     ["describedObject": ["kind": "Pod", "name": .string(name)], "value": .string(value)]
                 }
@@ -301,5 +314,35 @@ struct PodAutoscalingTests {
         try await world.addPod("d-3", requests: [:], ofPod: ["cpu": "200m"])
         world.use(["d-1": 0.2, "d-2": 0.2, "d-3": 0.2])
         #expect(try await world.look() == 6)
+    }
+
+    private static func object(_ described: JSONValue, labels: JSONValue? = nil) -> JSONValue {
+        var metric: JSONValue = ["name": "queue"]
+        if let labels { metric["selector"] = ["matchLabels": labels] }
+        let target: JSONValue = ["type": "AverageValue", "averageValue": "4"]
+        return ["type": "Object", "object": ["describedObject": described, "metric": metric, "target": target]]
+    }
+
+    @Test("an object's metric is one series, chosen by the metric's selector; more than one is no answer")
+    func objectSeries() async throws {
+        let service: JSONValue = ["apiVersion": "v1", "kind": "Service", "name": "s"]
+        let world = try await World(metric: Self.object(service, labels: ["kind": "long"]))
+        let series = [(labels: ["kind": "short"], value: "4"), (labels: ["kind": "long"], value: "16")]
+        world.queue.objects.withLock { $0["services/s/queue"] = series }
+        #expect(try await world.look() == 4)
+        let other = try await World(metric: Self.object(service))
+        other.queue.objects.withLock { $0["services/s/queue"] = series }
+        #expect(try await other.look() == 2)
+        let found = try await other.condition()
+        #expect(found.hasPrefix("FailedGetObjectMetric") && found.contains("returned 2 results"))
+    }
+
+    @Test("a Namespace's metric is that of the autoscaler's own")
+    func ofNamespace() async throws {
+        let world = try await World(
+            metric: Self.object(["apiVersion": "v1", "kind": "Namespace", "name": "elsewhere"])
+        )
+        world.queue.objects.withLock { $0["metrics/queue"] = [(labels: [:], value: "12")] }
+        #expect(try await world.look() == 3)
     }
 }

@@ -73,22 +73,30 @@ struct AutoscalerMetrics: Sendable {
         let described = source["describedObject"] ?? .emptyObject
         let metric = source.at("metric", "name")?.string ?? ""
         let kind = described["kind"]?.string ?? ""
-        let type: ResourceType
-        do {
-            type = try await ScaleTarget.type(client, apiVersion: described["apiVersion"]?.string ?? "v1", kind: kind)
-        } catch { throw MetricFailure(reason: reason, message: "unable to map \(kind): \(error)") }
-        let path =
-            "/apis/custom.metrics.k8s.io/v1beta2/namespaces/\(namespace)/\(type.qualifiedName)/"
-            + "\(described["name"]?.string ?? "")/\(metric)"
+        let path = try await path(of: described, metric: metric, reason)
         let selector = try Self.selector(source.at("metric", "selector"), reason)
-        let found = try await values(path, selector, reason, "metric \(metric) of the \(kind)")
-        return try answer(
-            found[0],
-            source,
-            member: "object",
-            reason: reason,
-            name: "\(kind) metric \(metric)"
-        )
+        let what = "metric \(metric) of the \(kind)"
+        let found = try await values(path, selector, named: "metricLabelSelector", reason, what)
+        guard found.count == 1 else {
+            throw MetricFailure(
+                reason: reason,
+                message: "unable to get \(what): the custom metrics API server returned \(found.count) results when we "
+                    + "asked for exactly one"
+            )
+        }
+        return try answer(found[0], source, member: "object", reason: reason, name: "\(kind) metric \(metric)")
+    }
+
+    /// Where an object's metric is: of a Namespace it is the autoscaler's own, whatever name is given.
+    private func path(of described: JSONValue, metric: String, _ reason: String) async throws(MetricFailure) -> String {
+        let root = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/\(namespace)"
+        let kind = described["kind"]?.string ?? ""
+        let version = described["apiVersion"]?.string ?? "v1"
+        if kind == "Namespace", !version.contains("/") { return "\(root)/metrics/\(metric)" }
+        do {
+            let type = try await ScaleTarget.type(client, apiVersion: version, kind: kind)
+            return "\(root)/\(type.qualifiedName)/\(described["name"]?.string ?? "")/\(metric)"
+        } catch { throw MetricFailure(reason: reason, message: "unable to map \(kind): \(error)") }
     }
 
     /// The replicas for a total in thousandths, by the target's form.
@@ -123,10 +131,11 @@ struct AutoscalerMetrics: Sendable {
     private func values(
         _ path: String,
         _ selector: String,
+        named parameter: String = "labelSelector",
         _ reason: String,
         _ what: String
     ) async throws(MetricFailure) -> [Int64] {
-        let query = selector.isEmpty ? [] : [QueryItem("labelSelector", selector)]
+        let query = selector.isEmpty ? [] : [QueryItem(parameter, selector)]
         let answer: JSONValue
         do { answer = try await client.raw(.get, path, query: query) } catch {
             throw MetricFailure(reason: reason, message: "unable to get \(what): \(error.message)")
