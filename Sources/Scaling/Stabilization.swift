@@ -71,11 +71,23 @@ struct RateLimit: Sendable, Hashable {
     /// changes in both directions counted (`calculateScaleUpLimitWithScalingRules` and its sibling, `horizontal.go`,
     /// Kubernetes 1.36, its arithmetic included).
     func limited(_ wanted: Int, current: Int, now: WallTime, up: ScalingRules, down: ScalingRules) -> Int {
-        guard wanted != current else { return wanted }
-        let isUp = wanted > current
-        let rules = isUp ? up : down
-        guard rules.select != .disabled else { return current }
-        guard !rules.limits.isEmpty else { return wanted }
+        if wanted > current { return min(wanted, most(from: current, now: now, rules: up)) }
+        return wanted < current ? max(wanted, fewest(from: current, now: now, rules: down)) : wanted
+    }
+
+    /// The most replicas that `rules` allow now; not below `current`.
+    func most(from current: Int, now: WallTime, rules: ScalingRules) -> Int {
+        max(current, edge(from: current, now: now, rules: rules, isUp: true) ?? .max)
+    }
+
+    /// The fewest replicas that `rules` allow now; not above `current`.
+    func fewest(from current: Int, now: WallTime, rules: ScalingRules) -> Int {
+        min(current, edge(from: current, now: now, rules: rules, isUp: false) ?? 0)
+    }
+
+    /// Where the limits end; `nil` without limits.
+    private func edge(from current: Int, now: WallTime, rules: ScalingRules, isUp: Bool) -> Int? {
+        if rules.select == .disabled { return current }
         let reach = rules.limits.map { limit -> Int in
             let start = Double(current - moved(within: limit.periodSeconds, now: now))
             let value = isUp ? Double(limit.value) : -Double(limit.value)
@@ -86,9 +98,7 @@ struct RateLimit: Sendable, Hashable {
             }
             return Int(min(max(end, 0), 1e9))
         }
-        let largest = isUp == (rules.select == .max)
-        let edge = (largest ? reach.max() : reach.min()) ?? wanted
-        return isUp ? min(wanted, max(current, edge)) : max(wanted, min(current, edge))
+        return isUp == (rules.select == .max) ? reach.max() : reach.min()
     }
 
     /// By how much the count has become more within the last `seconds`.

@@ -42,6 +42,16 @@ struct ScalingExplanationTests {
         ],
     ])
 
+    /// An autoscaler of no replicas; `active` is the condition's status and reason.
+    private static func autoscaler(desired: Int, active: String) -> KubeObject {
+        let words = active.split(separator: " ").map { JSONValue.string(String($0)) }
+        let condition: JSONValue = ["type": "ScalingActive", "status": words[0], "reason": words[1], "message": "m"]
+        return KubeObject([
+            "metadata": ["name": "flower"],
+            "status": ["currentReplicas": 0, "desiredReplicas": JSONValue(desired), "conditions": [condition]],
+        ])
+    }
+
     @Test("an HPA is shown with its readings, their targets, and why")
     func autoscaled() {
         #expect(ScalingExplanation.needsAutoscaler(Self.model("HorizontalPodAutoscaler")))
@@ -65,7 +75,7 @@ struct ScalingExplanationTests {
     func undecided() {
         let model = Self.model("HorizontalPodAutoscaler")
         #expect(ScalingExplanation(model).text.contains("HorizontalPodAutoscaler flower decides, and isn't there yet."))
-        let one = KubeObject(["metadata": ["name": "flower"], "status": ["currentReplicas": 0, "desiredReplicas": 1]])
+        let one = Self.autoscaler(desired: 1, active: "True ValidMetricFound")
         #expect(ScalingExplanation(model, autoscaler: one).text.contains("asks for 1 replica and has 0."))
         let unread = ScalingExplanation(model, unread: "not for you")
         #expect(
@@ -81,6 +91,16 @@ struct ScalingExplanationTests {
         #expect(unread.json["horizontalPodAutoscalerUnread"] == "not for you")
         let fresh = KubeObject(["metadata": ["name": "flower"], "spec": [:]])
         #expect(ScalingExplanation(model, autoscaler: fresh).text.contains("decides, and hasn't decided yet."))
+        // desiredReplicas is there from the start, with 0.
+        let created = KubeObject([
+            "metadata": ["name": "flower"], "status": ["currentMetrics": .null, "desiredReplicas": 0],
+        ])
+        #expect(ScalingExplanation(model, autoscaler: created).text.contains("decides, and hasn't decided yet."))
+        let failing = Self.autoscaler(desired: 0, active: "False FailedGetExternalMetric")
+        let text = ScalingExplanation(model, autoscaler: failing).text
+        #expect(text.contains("decides, and hasn't come to a count yet.") && text.contains("FailedGetExternalMetric"))
+        let off = Self.autoscaler(desired: 0, active: "False ScalingDisabled")
+        #expect(ScalingExplanation(model, autoscaler: off).text.contains("asks for 0 replicas and has 0."))
         #expect(!ScalingExplanation.needsAutoscaler(Self.model("External")))
         #expect(ScalingExplanation(Self.model("External")).text.contains("leaves the count to somebody else"))
         #expect(ScalingExplanation(Self.model("Direct")).text.contains("No decision was made yet."))

@@ -18,7 +18,7 @@ import Testing
 struct AutoscalerTests {
     /// A server of metrics with one number; `nil` answers 404.
     private final class Adapter: AggregationTransport {
-        let value = Mutex<Int?>(10)
+        let value = Mutex<String?>("10")
 
         func exchange(_ request: HTTPRequestMessage, with backend: AggregatedBackend) async throws
             -> HTTPResponseMessage
@@ -30,7 +30,7 @@ struct AutoscalerTests {
                 ]
                 return HTTPResponseMessage(status: .notFound, contentType: "application/json", bytes: status.encoded())
             }
-            let list: JSONValue = ["items": [["value": .string(String(value))]]]
+            let list: JSONValue = ["items": [["value": .string(value)]]]
             return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: list.encoded())
         }
     }
@@ -62,7 +62,10 @@ struct AutoscalerTests {
         let reconciler: AutoscalerReconciler
         static let key = ObjectKey(namespace: "default", name: "model")
 
-        init(behavior: JSONValue? = nil) async throws {
+        init(
+            behavior: JSONValue? = nil,
+            target: JSONValue = ["type": "AverageValue", "averageValue": "5"]
+        ) async throws {
             let configuration = APIServerConfiguration(
                 time: time,
                 random: SeededRandom(seed: 3),
@@ -116,7 +119,7 @@ struct AutoscalerTests {
                         "type": "External",
                         "external": [
                             "metric": ["name": "queue", "selector": ["matchLabels": ["a": "b"]]],
-                            "target": ["type": "AverageValue", "averageValue": "5"],
+                            "target": target,
                         ],
                     ]
                 ],
@@ -125,21 +128,53 @@ struct AutoscalerTests {
             try await client.create(.horizontalPodAutoscalers, autoscaler)
         }
 
-        func look(queue: Int?) async throws -> Int {
-            adapter.value.withLock { $0 = queue }
+        /// A pod of the Deployment, which runs and is ready.
+        func addPod(_ name: String) async throws {
+            var pod = KubeObject(.pods, namespace: "default", name: name)
+            pod.labels = ["app": "model"]
+            pod["spec"] = ["containers": [["name": "a", "image": "a"]]]
+            try await client.create(.pods, pod)
+            let status: JSONValue = ["phase": "Running", "conditions": [["type": "Ready", "status": "True"]]]
+            try await client.patch(.pods, pod.key, .merge(["status": status]), subresource: "status")
+        }
+
+        /// Changes the autoscaler's spec.
+        func edit(_ spec: JSONValue) async throws {
+            try await client.patch(.horizontalPodAutoscalers, Self.key, .merge(["spec": spec]))
+        }
+
+        /// Somebody else sets the count, and the pods follow.
+        func set(replicas: Int) async throws {
+            _ = try await client.setReplicas(replicas, of: .deployments, Self.key)
+            try await show(replicas: replicas)
+        }
+
+        /// How many pods there are.
+        func show(replicas: Int) async throws {
+            let status: JSONValue = ["status": ["replicas": JSONValue(replicas)]]
+            try await client.patch(.deployments, Self.key, .merge(status), subresource: "status")
+        }
+
+        func look(queue: Int?) async throws -> Int { try await look(amount: queue.map(String.init)) }
+
+        func look(amount: String?) async throws -> Int {
+            adapter.value.withLock { $0 = amount }
             #expect(try await reconciler.reconcile(Self.key) == .requeue(after: .seconds(15)))
             let replicas = try await client.replicas(of: .deployments, Self.key)
-            try await client.patch(
-                .deployments,
-                Self.key,
-                .merge(["status": ["replicas": JSONValue(replicas)]]),
-                subresource: "status"
-            )
+            try await show(replicas: replicas)
             return replicas
         }
 
-        func condition(_ type: String) async throws -> String {
-            let found = try await client.get(.horizontalPodAutoscalers, Self.key)
+        /// `2 -> 4, 1 metrics`: the count that was found, the one that is asked for, and how many metrics are shown.
+        func status() async throws -> String {
+            let status = try await client.get(.horizontalPodAutoscalers, Self.key)["status"]
+            let current = status?["currentReplicas"]?.int.map(String.init) ?? "none"
+            let desired = status?["desiredReplicas"]?.int.map(String.init) ?? "none"
+            return "\(current) -> \(desired), \(status?["currentMetrics"]?.array?.count ?? 0) metrics"
+        }
+
+        func condition(_ type: String, of key: ObjectKey = Self.key) async throws -> String {
+            let found = try await client.get(.horizontalPodAutoscalers, key)
             let condition = ConditionSet(found)[type]
             return "\(condition?.status.rawValue ?? "") \(condition?.reason ?? "")"
         }
@@ -217,5 +252,158 @@ struct AutoscalerTests {
         #expect(try await world.look(queue: 1) == 10, "two went, and one may in ten minutes")
         world.time.advance(by: .seconds(601))
         #expect(try await world.look(queue: 1) == 9)
+    }
+
+    @Test("a Value is shared by the ready pods; without any pod the count is held")
+    func valueWithoutPods() async throws {
+        let world = try await World(
+            behavior: ["scaleDown": ["stabilizationWindowSeconds": 0]],
+            target: ["type": "Value", "value": "5"]
+        )
+        #expect(try await world.look(queue: 20) == 2)
+        #expect(try await world.condition("ScalingActive") == "False FailedGetExternalMetric")
+        #expect(try await world.look(queue: 5) == 2)
+        #expect(try await world.condition("ScalingActive") == "True ValidMetricFound", "nothing to share")
+        for name in ["model-1", "model-2"] { try await world.addPod(name) }
+        #expect(try await world.look(queue: 10) == 4)
+    }
+
+    @Test("amounts are whole thousandths: 2.1 over 300m is 7, and a mean that is shown is rounded up")
+    func thousandths() async throws {
+        let world = try await World(
+            behavior: ["scaleUp": ["policies": [["type": "Pods", "value": 10, "periodSeconds": 15]]]],
+            target: ["type": "AverageValue", "averageValue": "300m"]
+        )
+        #expect(try await world.look(amount: "2.1") == 7)
+        let other = try await World(target: ["type": "AverageValue", "averageValue": "5"])
+        try await other.set(replicas: 3)
+        _ = try await other.look(queue: 10)
+        let found = try await other.client.get(.horizontalPodAutoscalers, World.key)
+        let metrics = found["status", "currentMetrics"]?.array ?? []
+        #expect(metrics.first?.at("external", "current", "averageValue") == "3334m")
+    }
+
+    @Test("an edit of behavior or of the bounds forgets neither changes nor recommendations")
+    func edits() async throws {
+        let slow: JSONValue = ["scaleUp": ["policies": [["type": "Pods", "value": 1, "periodSeconds": 600]]]]
+        let world = try await World(behavior: slow)
+        #expect(try await world.look(queue: 1000) == 3)
+        world.time.advance(by: .seconds(60))
+        try await world.edit(["behavior": ["scaleDown": ["stabilizationWindowSeconds": 60]]])
+        #expect(try await world.look(queue: 1000) == 3, "one in ten minutes")
+
+        let other = try await World()
+        try await other.edit(["maxReplicas": 5])
+        for count in [4, 5] { #expect(try await other.look(queue: 100) == count) }
+        other.time.advance(by: .seconds(100))
+        try await other.edit(["maxReplicas": 10])
+        #expect(try await other.look(queue: 30) == 10, "20 were recommended 100 s ago")
+    }
+
+    @Test("what holds the count is told apart: a window of either direction, a rate of either direction")
+    func reasons() async throws {
+        let window = try await World(behavior: ["scaleUp": ["stabilizationWindowSeconds": 60]])
+        #expect(try await window.look(queue: 30) == 2)
+        #expect(try await window.condition("AbleToScale") == "True ScaleUpStabilized")
+        #expect(try await window.condition("ScalingLimited") == "False DesiredWithinRange")
+        let one: JSONValue = ["type": "Pods", "value": 1, "periodSeconds": 60]
+        let rate = try await World(
+            behavior: ["scaleDown": ["stabilizationWindowSeconds": 0, "policies": [one]]]
+        )
+        try await rate.set(replicas: 10)
+        #expect(try await rate.look(queue: 10) == 9)
+        #expect(try await rate.look(queue: 10) == 9)
+        #expect(try await rate.condition("AbleToScale") == "True ReadyForNewScale")
+        #expect(try await rate.condition("ScalingLimited") == "True ScaleDownLimit")
+        let never = try await World(
+            behavior: ["scaleDown": ["stabilizationWindowSeconds": 0, "selectPolicy": "Disabled"]]
+        )
+        try await never.set(replicas: 10)
+        #expect(try await never.look(queue: 10) == 10)
+        #expect(try await never.condition("AbleToScale") == "True ReadyForNewScale")
+        #expect(try await never.condition("ScalingLimited") == "True ScaleDownLimit")
+    }
+
+    @Test("status has the count of the scale's spec, and keeps what was asked for while no count is found or written")
+    func statusCounts() async throws {
+        let world = try await World()
+        #expect(try await world.look(queue: 18) == 4)
+        #expect(try await world.status() == "2 -> 4, 1 metrics")
+        // The pods are behind: the spec's count is shown.
+        try await world.show(replicas: 3)
+        _ = try await world.reconciler.reconcile(World.key)
+        #expect(try await world.status() == "4 -> 4, 1 metrics")
+        try await world.set(replicas: 3)
+        #expect(try await world.look(queue: nil) == 3)
+        #expect(try await world.status() == "3 -> 4, 1 metrics")
+        world.api.isOn.withLock { $0 = true }
+        #expect(try await world.look(queue: 30) == 3)
+        #expect(try await world.status() == "3 -> 4, 1 metrics")
+        world.api.isOn.withLock { $0 = false }
+        try await world.set(replicas: 12)
+        #expect(try await world.look(queue: 30) == 10)
+        #expect(try await world.status() == "12 -> 10, 0 metrics")
+        try await world.set(replicas: 0)
+        #expect(try await world.look(queue: 30) == 0)
+        #expect(try await world.status() == "0 -> 0, 0 metrics")
+    }
+
+    @Test("two autoscalers of the same pods are both refused, until one is gone")
+    func ambiguous() async throws {
+        let world = try await World()
+        try await world.addPod("model-1")
+        let other = ObjectKey(namespace: "default", name: "other")
+        var second = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "other")
+        second["spec"] = try await world.client.get(.horizontalPodAutoscalers, World.key)["spec"]
+        try await world.client.create(.horizontalPodAutoscalers, second)
+        #expect(try await world.look(queue: 10) == 2)
+        #expect(try await world.condition("ScalingActive") == "True ValidMetricFound", "the other hasn't looked yet")
+        _ = try await world.reconciler.reconcile(other)
+        #expect(try await world.condition("ScalingActive", of: other) == "False AmbiguousSelector")
+        #expect(try await world.look(queue: 20) == 2)
+        #expect(try await world.condition("ScalingActive") == "False AmbiguousSelector")
+        let events = try await world.client.list(.events, namespace: "default").items
+        let found = events.first { $0["reason"] == "AmbiguousSelector" }
+        let names = "[default/model default/other]"
+        #expect(found?["message"] == .string("pods by selector app=model are controlled by multiple HPAs: \(names)"))
+        try await world.client.delete(.horizontalPodAutoscalers, other)
+        _ = try await world.reconciler.reconcile(other)
+        #expect(try await world.look(queue: 20) == 4)
+    }
+
+    @Test("a target whose scale has no selector isn't scaled by metrics")
+    func noSelector() async throws {
+        let world = try await World()
+        let scale: JSONValue = ["specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"]
+        let schema: JSONValue = ["openAPIV3Schema": ["type": "object", "x-kubernetes-preserve-unknown-fields": true]]
+        let version: JSONValue = [
+            "name": "v1", "served": true, "storage": true, "schema": schema,
+            "subresources": ["status": .emptyObject, "scale": scale],
+        ]
+        _ = try await world.client.raw(
+            .post,
+            "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+            body: [
+                "metadata": ["name": "things.test.dev"],
+                "spec": [
+                    "group": "test.dev", "scope": "Namespaced", "names": ["kind": "Thing", "plural": "things"],
+                    "versions": [version],
+                ],
+            ]
+        )
+        _ = try await world.client.raw(
+            .post,
+            "/apis/test.dev/v1/namespaces/default/things",
+            body: [
+                "apiVersion": "test.dev/v1", "kind": "Thing", "metadata": ["name": "t"], "spec": ["replicas": 2],
+            ]
+        )
+        try await world.edit(["scaleTargetRef": ["apiVersion": "test.dev/v1", "kind": "Thing", "name": "t"]])
+        _ = try await world.look(queue: 20)
+        let thing = try await world.client.raw(.get, "/apis/test.dev/v1/namespaces/default/things/t")
+        #expect(thing.at("spec", "replicas") == 2)
+        #expect(try await world.condition("ScalingActive") == "False InvalidSelector")
+        let events = try await world.client.list(.events, namespace: "default").items
+        #expect(events.contains { $0["reason"] == "SelectorRequired" && $0["message"] == "selector is required" })
     }
 }

@@ -25,11 +25,24 @@ struct PodAutoscalingTests {
         let reconciler: AutoscalerReconciler
         static let key = ObjectKey(namespace: "default", name: "d")
 
-        /// The queue of each pod.
+        /// The queue of each pod, and of other objects: a series for each set of labels.
         final class Queue: HTTPExchange {
             let values = Mutex<[String: String]>([:])
+            /// By the path behind the namespace.
+            let objects = Mutex<[String: [(labels: [String: String], value: String)]]>([:])
 
             func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
+                let name = request.path.split(separator: "/").dropFirst(5).joined(separator: "/")
+                if let series = objects.withLock({ $0[name] }) {
+                    let parameter = "metricLabelSelector="
+                    let query = request.query.split(separator: "&").first { $0.hasPrefix(parameter) }
+                    let text = query?.dropFirst(parameter.count).replacing("%3D", with: "=") ?? ""
+                    let selector = try LabelSelector(parsing: String(text))
+                    let found = series.filter { selector.matches($0.labels) }
+                    let items = found.map { ["value": .string($0.value)] as JSONValue }
+                    let list: JSONValue = ["kind": "MetricValueList", "items": .array(items)]
+                    return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: list.encoded())
+                }
                 let items = values.withLock { $0 }.sorted { $0.key < $1.key }.map { name, value -> JSONValue in
                     ["describedObject": ["kind": "Pod", "name": .string(name)], "value": .string(value)]
                 }
@@ -82,10 +95,16 @@ struct PodAutoscalingTests {
             try await client.create(.horizontalPodAutoscalers, autoscaler)
         }
 
-        func addPod(_ name: String, phase: String = "Running", requests: JSONValue = ["cpu": "200m"]) async throws {
+        func addPod(
+            _ name: String,
+            phase: String = "Running",
+            requests: JSONValue = ["cpu": "200m"],
+            ofPod: JSONValue? = nil
+        ) async throws {
             var pod = KubeObject(.pods, namespace: "default", name: name)
             pod.labels = ["app": "d"]
             pod["spec"] = ["containers": [["name": "a", "image": "a", "resources": ["requests": requests]]]]
+            if let ofPod { pod["spec", "resources"] = ["requests": ofPod] }
             try await client.create(.pods, pod)
             let start = time.now() - .seconds(600)
             let status: JSONValue = [
@@ -243,5 +262,87 @@ struct PodAutoscalingTests {
         for broken in ["", "42 (a", "42 (a) Z 1 7 7 0", line.replacing(" S ", with: " Z "), "42 (a) S 1 x 7"] {
             #expect(ProcessUsage.parse(broken) == nil)
         }
+    }
+
+    @Test("values and requests are read as whole thousandths: 2007m is 2007, and 50m and 350m are 400")
+    func thousandths() async throws {
+        let metric: JSONValue = [
+            "type": "Pods",
+            "pods": ["metric": ["name": "queue"], "target": ["type": "AverageValue", "averageValue": "2"]],
+        ]
+        let world = try await World(metric: metric)
+        world.queue.values.withLock { $0 = ["d-1": "2007m", "d-2": "2007m"] }
+        #expect(try await world.look() == 2)
+        let found = try await world.client.get(.horizontalPodAutoscalers, World.key)
+        let current = found["status", "currentMetrics"]?.array?.first?.at("pods", "current", "averageValue")
+        #expect(current == "2007m")
+        var pod = KubeObject(.pods, namespace: "default", name: "p")
+        pod["spec"] = [
+            "containers": [
+                ["name": "a", "resources": ["requests": ["cpu": "50m"]]],
+                ["name": "b", "resources": ["requests": ["cpu": "350m"]]],
+            ]
+        ]
+        #expect(try PodRequests.of(pod, "cpu", container: nil, reason: "") == 400)
+    }
+
+    @Test("requests of a pod as a whole come before those of its containers, except for a container's metric")
+    func podLevelRequests() throws {
+        var pod = KubeObject(.pods, namespace: "default", name: "p")
+        pod["spec"] = [
+            "containers": [
+                ["name": "a", "resources": ["requests": ["cpu": "50m", "memory": "1Ki"]]],
+                ["name": "b"],
+            ],
+            "resources": ["requests": ["cpu": "1"]],
+        ]
+        #expect(try PodRequests.of(pod, "cpu", container: nil, reason: "") == 1000)
+        #expect(try PodRequests.of(pod, "memory", container: nil, reason: "") == 1_024_000, "the containers'")
+        #expect(try PodRequests.of(pod, "cpu", container: "a", reason: "") == 50)
+        pod["spec", "overhead"] = ["cpu": "100m"]
+        #expect(try PodRequests.of(pod, "cpu", container: nil, reason: "") == 1100)
+        #expect(NodeFilter.requests(of: pod)["cpu"] == Quantity("1100m"), "the scheduler counts the same")
+        let error = #expect(throws: MetricFailure.self) {
+            try PodRequests.of(pod, "nvidia.com/gpu", container: nil, reason: "r")
+        }
+        #expect(error?.message.hasSuffix("missing pod-level request for nvidia.com/gpu in Pod p") == true)
+    }
+
+    @Test("the share of what the pod as a whole requests raises the count")
+    func podLevelUtilization() async throws {
+        let world = try await World(metric: Self.resource(["type": "Utilization", "averageUtilization": 50]))
+        try await world.addPod("d-3", requests: [:], ofPod: ["cpu": "200m"])
+        world.use(["d-1": 0.2, "d-2": 0.2, "d-3": 0.2])
+        #expect(try await world.look() == 6)
+    }
+
+    private static func object(_ described: JSONValue, labels: JSONValue? = nil) -> JSONValue {
+        var metric: JSONValue = ["name": "queue"]
+        if let labels { metric["selector"] = ["matchLabels": labels] }
+        let target: JSONValue = ["type": "AverageValue", "averageValue": "4"]
+        return ["type": "Object", "object": ["describedObject": described, "metric": metric, "target": target]]
+    }
+
+    @Test("an object's metric is one series, chosen by the metric's selector; more than one is no answer")
+    func objectSeries() async throws {
+        let service: JSONValue = ["apiVersion": "v1", "kind": "Service", "name": "s"]
+        let world = try await World(metric: Self.object(service, labels: ["kind": "long"]))
+        let series = [(labels: ["kind": "short"], value: "4"), (labels: ["kind": "long"], value: "16")]
+        world.queue.objects.withLock { $0["services/s/queue"] = series }
+        #expect(try await world.look() == 4)
+        let other = try await World(metric: Self.object(service))
+        other.queue.objects.withLock { $0["services/s/queue"] = series }
+        #expect(try await other.look() == 2)
+        let found = try await other.condition()
+        #expect(found.hasPrefix("FailedGetObjectMetric") && found.contains("returned 2 results"))
+    }
+
+    @Test("a Namespace's metric is that of the autoscaler's own")
+    func ofNamespace() async throws {
+        let world = try await World(
+            metric: Self.object(["apiVersion": "v1", "kind": "Namespace", "name": "elsewhere"])
+        )
+        world.queue.objects.withLock { $0["metrics/queue"] = [(labels: [:], value: "12")] }
+        #expect(try await world.look() == 3)
     }
 }

@@ -14,10 +14,10 @@ struct PeerTests {
         #expect(hpa.pods(values: [200, 200], missing: 0, unready: 0, target: 100, current: 2) == 4)
         #expect(hpa.pods(values: [50, 50], missing: 0, unready: 0, target: 100, current: 2) == 1)
         #expect(hpa.pods(values: [109, 109], missing: 0, unready: 0, target: 100, current: 2) == 2)
-        #expect(hpa.averageValue(total: 33, target: 10, statusReplicas: 3) == 3)
-        #expect(hpa.averageValue(total: 33.1, target: 10, statusReplicas: 3) == 4)
-        #expect(hpa.averageValue(total: 5, target: 10, statusReplicas: 0) == 1)
-        #expect(hpa.value(0.5, target: 1, current: 4, readyPods: 4) == 2)
+        #expect(hpa.averageValue(total: 33_000, target: 10_000, statusReplicas: 3) == 3)
+        #expect(hpa.averageValue(total: 33_100, target: 10_000, statusReplicas: 3) == 4)
+        #expect(hpa.averageValue(total: 5000, target: 10_000, statusReplicas: 0) == 1)
+        #expect(hpa.value(500, target: 1000, current: 4, readyPods: 4) == 2)
     }
 
     @Test("replica_calculator_test.go: missing and unready pods damp, and never turn the direction")
@@ -34,11 +34,11 @@ struct PeerTests {
     @Test("without behavior an HPA rises to twice or four, and falls to the highest of 300 s")
     func hpaStabilization() {
         var behavior = HPABehavior()
-        #expect(behavior.normalized(50, current: 1, seconds: 0) == 4)
-        #expect(behavior.normalized(50, current: 4, seconds: 15) == 8)
-        #expect(behavior.normalized(2, current: 8, seconds: 30) == 16)
-        #expect(behavior.normalized(2, current: 16, seconds: 315) == 32)
-        #expect(behavior.normalized(2, current: 32, seconds: 316) == 2)
+        #expect(behavior.normalized(50, current: 1, seconds: 0).count == 4)
+        #expect(behavior.normalized(50, current: 4, seconds: 15).count == 8)
+        #expect(behavior.normalized(2, current: 8, seconds: 30).count == 16)
+        #expect(behavior.normalized(2, current: 16, seconds: 315).count == 32)
+        #expect(behavior.normalized(2, current: 32, seconds: 316).count == 2)
     }
 
     @Test("with behavior the policies limit each period: 80 pods at 10 % a minute go 80, 72, 64")
@@ -55,12 +55,12 @@ struct PeerTests {
         var counts = [80]
         for minute in 1...3 {
             let (current, seconds) = (counts[minute - 1], Double(minute) * 60)
-            let count = behavior.normalized(10, current: current, seconds: seconds)
+            let count = behavior.normalized(10, current: current, seconds: seconds).count
             behavior.scaled(from: current, to: count, seconds: seconds)
             counts.append(count)
         }
         #expect(counts == [80, 72, 64, 57])
-        #expect(behavior.normalized(10, current: 57, seconds: 190) == 57)
+        #expect(behavior.normalized(10, current: 57, seconds: 190).count == 57)
     }
 
     /// What a policy asks for with so many replicas and requests, 15 s apart.

@@ -44,13 +44,20 @@ enum Coverage {
     }
 
     /// The number that a quantity means: the API server writes `0.5` as `500m` and `1024Mi` as `1Gi`.
+    ///
+    /// It is the one nearest to the decimal number, so that equal amounts are equal however they are written: `36m` is
+    /// read as `36e-3`, which is 0.036, where 36 · 0.001 is another number. Powers of 2 multiply exactly.
     private static func amount(_ text: String) -> Double? {
         let digits = text.prefix { $0.isNumber || $0 == "." || $0 == "-" || $0 == "+" }
+        let suffix = text.dropFirst(digits.count)
         guard !digits.isEmpty, let number = Double(digits) else { return nil }
-        let scales: [Substring: Double] = [
-            "": 1, "n": 1e-9, "u": 1e-6, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18,
+        let decimal: [Substring: Int] = [
+            "": 0, "n": -9, "u": -6, "m": -3, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18,
+        ]
+        if let exponent = decimal[suffix] { return Double("\(digits)e\(exponent)") }
+        let binary: [Substring: Double] = [
             "Ki": 0x1p10, "Mi": 0x1p20, "Gi": 0x1p30, "Ti": 0x1p40, "Pi": 0x1p50, "Ei": 0x1p60,
         ]
-        return scales[text.dropFirst(digits.count)].map { number * $0 }
+        return binary[suffix].map { number * $0 }
     }
 }

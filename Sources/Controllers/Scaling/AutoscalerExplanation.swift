@@ -15,25 +15,36 @@ enum AutoscalerExplanation {
             ]
         }
         guard let autoscaler else { return ["Its HorizontalPodAutoscaler \(name) decides, and isn't there yet."] }
-        guard let status = autoscaler["status"], status["desiredReplicas"] != nil else {
+        // A status has desiredReplicas 0 before the controller's first look, and no conditions.
+        let conditions = ConditionSet(autoscaler)
+        guard let status = autoscaler["status"], !conditions.conditions.isEmpty else {
             return ["Its HorizontalPodAutoscaler \(name) decides, and hasn't decided yet."]
         }
-        let desired = status["desiredReplicas"]?.int ?? 0
-        let current = status["currentReplicas"]?.int ?? 0
-        let last = status["lastScaleTime"]?.string.map { "; it last changed the count at \($0)" } ?? ""
-        let count = desired == 1 ? "1 replica" : "\(desired) replicas"
-        var lines = ["Its HorizontalPodAutoscaler \(name) asks for \(count) and has \(current)\(last)."]
+        var lines = [count(status, conditions, name: name)]
         // The HPA keeps the order of its spec; what it couldn't read is an empty entry.
         let readings = status["currentMetrics"]?.array ?? []
         for (index, target) in (autoscaler["spec", "metrics"]?.array ?? []).enumerated() {
             lines.append("  " + sentence(target, reading: readings.indices.contains(index) ? readings[index] : nil))
         }
-        for condition in ConditionSet(autoscaler).conditions {
+        for condition in conditions.conditions {
             lines.append(
                 "  \(condition.type) is \(condition.status.rawValue) (\(condition.reason)): \(condition.message)."
             )
         }
         return lines
+    }
+
+    /// The count that it asks for. Until a look comes to one the status has 0: then only a scale of 0 asks for none.
+    private static func count(_ status: JSONValue, _ conditions: ConditionSet, name: String) -> String {
+        let desired = status["desiredReplicas"]?.int ?? 0
+        let active = conditions["ScalingActive"]
+        guard desired > 0 || active?.status == .isTrue || active?.reason == "ScalingDisabled" else {
+            return "Its HorizontalPodAutoscaler \(name) decides, and hasn't come to a count yet."
+        }
+        let current = status["currentReplicas"]?.int ?? 0
+        let last = status["lastScaleTime"]?.string.map { "; it last changed the count at \($0)" } ?? ""
+        let count = desired == 1 ? "1 replica" : "\(desired) replicas"
+        return "Its HorizontalPodAutoscaler \(name) asks for \(count) and has \(current)\(last)."
     }
 
     private static func sentence(_ metric: JSONValue, reading: JSONValue?) -> String {

@@ -14,21 +14,20 @@ extension AutoscalerMetrics {
         let reason = "FailedGetPodsMetric"
         let metric = source.at("metric", "name")?.string ?? ""
         let what = "unable to get metric \(metric)"
-        guard let wanted = Quantity(source.at("target", "averageValue"))?.double, wanted > 0 else {
+        guard let wanted = Quantity(source.at("target", "averageValue"))?.milliValue, wanted > 0 else {
             throw MetricFailure(reason: reason, message: "the pods metric \(metric) has no averageValue above 0")
         }
-        let selector = try podSelector(reason)
-        var query = [QueryItem("labelSelector", selector)]
+        var query = [QueryItem("labelSelector", target.selector ?? "")]
         let metricSelector = try Self.selector(source.at("metric", "selector"), reason)
         if !metricSelector.isEmpty { query.append(QueryItem("metricLabelSelector", metricSelector)) }
         let path = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/\(namespace)/pods/*/\(metric)"
         var readings: [String: PodReading] = [:]
         for item in try await items(path, query, reason, what) {
-            guard let name = item.at("describedObject", "name")?.string, let value = Quantity(item["value"])?.double
+            guard let name = item.at("describedObject", "name")?.string, let value = Quantity(item["value"])?.milliValue
             else { continue }
-            readings[name] = PodReading(value: Self.thousandths(value))
+            readings[name] = PodReading(value: value)
         }
-        let groups = try await groups(readings, selector, isProcessorTime: false, reason, what)
+        let groups = try groups(readings, isProcessorTime: false, reason, what)
         let (replicas, mean) = try plain(groups, target: wanted, reason, what)
         return MetricProposal(
             replicas: replicas,
@@ -47,20 +46,19 @@ extension AutoscalerMetrics {
         let container = ofContainer ? source["container"]?.string ?? "" : nil
         let utilization = source.at("target", "averageUtilization")?.int
         let what = "failed to get \(resource) \(utilization == nil ? "usage" : "utilization")"
-        let selector = try podSelector(reason)
         let path = "/apis/metrics.k8s.io/v1beta1/namespaces/\(namespace)/pods"
         var readings: [String: PodReading] = [:]
-        for item in try await items(path, [QueryItem("labelSelector", selector)], reason, what) {
+        for item in try await items(path, [QueryItem("labelSelector", target.selector ?? "")], reason, what) {
             guard let name = item.at("metadata", "name")?.string,
                 let reading = Self.usage(item, of: resource, container: container)
             else { continue }
             readings[name] = reading
         }
-        let groups = try await groups(readings, selector, isProcessorTime: resource == "cpu", reason, what)
+        let groups = try groups(readings, isProcessorTime: resource == "cpu", reason, what)
         var current: JSONValue
         let replicas: Int
         let kind: String
-        if let wanted = Quantity(source.at("target", "averageValue"))?.double, wanted > 0 {
+        if let wanted = Quantity(source.at("target", "averageValue"))?.milliValue, wanted > 0 {
             let (count, mean) = try plain(groups, target: wanted, reason, what)
             (replicas, kind) = (count, "\(resource) resource")
             current = ["averageValue": Self.quantity(mean)]
@@ -70,7 +68,7 @@ extension AutoscalerMetrics {
             kind = "\(resource) \(ofContainer ? "container " : "")resource utilization (percentage of request)"
             current = [
                 "averageUtilization": JSONValue(answer.utilization),
-                "averageValue": Self.quantity(Double(answer.mean) / 1000),
+                "averageValue": Self.quantity(answer.mean),
             ]
         } else {
             throw MetricFailure(
@@ -113,14 +111,14 @@ extension AutoscalerMetrics {
         return answer
     }
 
-    /// The replicas for plain values, and the mean of those that count.
+    /// The replicas for plain values, and the mean of those that count, in thousandths.
     private func plain(
         _ groups: PodGroups,
-        target wanted: Double,
+        target wanted: Int64,
         _ reason: String,
         _ what: String
-    ) throws(MetricFailure) -> (Int, mean: Double) {
-        let values = groups.counted.map { Double($0.reading.value) / 1000 }
+    ) throws(MetricFailure) -> (Int, mean: Int64) {
+        let values = groups.counted.map(\.reading.value)
         let replicas = calculator.pods(
             values: values,
             missing: groups.missing.count,
@@ -134,26 +132,15 @@ extension AutoscalerMetrics {
                 message: "\(what): did not receive metrics for targeted pods (pods might be unready)"
             )
         }
-        return (replicas, values.reduce(0, +) / Double(values.count))
+        return (replicas, values.reduce(0, HPAReplicaCalculator.sum) / Int64(values.count))
     }
 
     private func groups(
         _ readings: [String: PodReading],
-        _ selector: String,
         isProcessorTime: Bool,
         _ reason: String,
         _ what: String
-    ) async throws(MetricFailure) -> PodGroups {
-        let pods: [KubeObject]
-        do {
-            let options = ListOptions(labelSelector: try LabelSelector(parsing: selector))
-            pods = try await client.list(.pods, namespace: namespace, options: options).items
-        } catch {
-            throw MetricFailure(
-                reason: reason,
-                message: "\(what): unable to get pods while calculating replica count: \(error)"
-            )
-        }
+    ) throws(MetricFailure) -> PodGroups {
         guard !pods.isEmpty else {
             throw MetricFailure(
                 reason: reason,
@@ -186,22 +173,15 @@ extension AutoscalerMetrics {
         return items
     }
 
-    private func podSelector(_ reason: String) throws(MetricFailure) -> String {
-        guard let selector = target.selector, !selector.isEmpty else {
-            throw MetricFailure(reason: reason, message: "the scale of the target has no selector to find its pods by")
-        }
-        return selector
-    }
-
     /// The usage that a PodMetrics shows; `nil` where a container's is missing.
     private static func usage(_ item: JSONValue, of resource: String, container: String?) -> PodReading? {
         let containers = (item["containers"]?.array ?? []).filter {
             container == nil || $0["name"]?.string == container
         }
-        let values = containers.map { Quantity($0.at("usage", resource))?.double }
+        let values = containers.map { Quantity($0.at("usage", resource))?.milliValue }
         guard !values.isEmpty, !values.contains(nil) else { return nil }
         return PodReading(
-            value: values.compactMap { $0.map(thousandths) }.reduce(0, +),
+            value: values.compactMap(\.self).reduce(0, HPAReplicaCalculator.sum),
             time: item["timestamp"]?.string.flatMap(WallTime.init(rfc3339:)),
             window: .seconds(window(item["window"]?.string ?? ""))
         )
@@ -211,7 +191,4 @@ extension AutoscalerMetrics {
     private static func window(_ text: String) -> Double {
         text.hasSuffix("s") ? Double(text.dropLast()).map { min(max($0, 0), 86_400) } ?? 0 : 0
     }
-
-    /// Whole milli-units, rounded up as quantities are.
-    private static func thousandths(_ value: Double) -> Int64 { Int64(min(max((value * 1000).rounded(.up), 0), 9e15)) }
 }

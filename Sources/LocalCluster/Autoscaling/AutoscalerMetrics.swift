@@ -33,6 +33,8 @@ struct AutoscalerMetrics: Sendable {
     let target: ScaleTarget
     /// The namespace.
     let namespace: String
+    /// The pods that the target's selector names, whatever their phase.
+    let pods: [KubeObject]
     /// The replica formulas with the tolerances of the autoscaler.
     let calculator: HPAReplicaCalculator
     /// The clock.
@@ -62,7 +64,8 @@ struct AutoscalerMetrics: Sendable {
         let selector = try Self.selector(source.at("metric", "selector"), reason)
         let found = try await values(path, selector, reason, "external metric \(namespace)/\(metric)")
         let name = "external metric \(metric)\(selector.isEmpty ? "" : "{\(selector)}")"
-        return try await answer(found.reduce(0, +), source, member: "external", reason: reason, name: name)
+        let total = found.reduce(0, HPAReplicaCalculator.sum)
+        return try answer(total, source, member: "external", reason: reason, name: name)
     }
 
     private func object(_ source: JSONValue) async throws(MetricFailure) -> MetricProposal {
@@ -70,41 +73,50 @@ struct AutoscalerMetrics: Sendable {
         let described = source["describedObject"] ?? .emptyObject
         let metric = source.at("metric", "name")?.string ?? ""
         let kind = described["kind"]?.string ?? ""
-        let type: ResourceType
-        do {
-            type = try await ScaleTarget.type(client, apiVersion: described["apiVersion"]?.string ?? "v1", kind: kind)
-        } catch { throw MetricFailure(reason: reason, message: "unable to map \(kind): \(error)") }
-        let path =
-            "/apis/custom.metrics.k8s.io/v1beta2/namespaces/\(namespace)/\(type.qualifiedName)/"
-            + "\(described["name"]?.string ?? "")/\(metric)"
+        let path = try await path(of: described, metric: metric, reason)
         let selector = try Self.selector(source.at("metric", "selector"), reason)
-        let found = try await values(path, selector, reason, "metric \(metric) of the \(kind)")
-        return try await answer(
-            found[0],
-            source,
-            member: "object",
-            reason: reason,
-            name: "\(kind) metric \(metric)"
-        )
+        let what = "metric \(metric) of the \(kind)"
+        let found = try await values(path, selector, named: "metricLabelSelector", reason, what)
+        guard found.count == 1 else {
+            throw MetricFailure(
+                reason: reason,
+                message: "unable to get \(what): the custom metrics API server returned \(found.count) results when we "
+                    + "asked for exactly one"
+            )
+        }
+        return try answer(found[0], source, member: "object", reason: reason, name: "\(kind) metric \(metric)")
     }
 
-    /// The replicas for a total, by the target's form.
+    /// Where an object's metric is: of a Namespace it is the autoscaler's own, whatever name is given.
+    private func path(of described: JSONValue, metric: String, _ reason: String) async throws(MetricFailure) -> String {
+        let root = "/apis/custom.metrics.k8s.io/v1beta2/namespaces/\(namespace)"
+        let kind = described["kind"]?.string ?? ""
+        let version = described["apiVersion"]?.string ?? "v1"
+        if kind == "Namespace", !version.contains("/") { return "\(root)/metrics/\(metric)" }
+        do {
+            let type = try await ScaleTarget.type(client, apiVersion: version, kind: kind)
+            return "\(root)/\(type.qualifiedName)/\(described["name"]?.string ?? "")/\(metric)"
+        } catch { throw MetricFailure(reason: reason, message: "unable to map \(kind): \(error)") }
+    }
+
+    /// The replicas for a total in thousandths, by the target's form.
     private func answer(
-        _ total: Double,
+        _ total: Int64,
         _ source: JSONValue,
         member: String,
         reason: String,
         name: String
-    ) async throws(MetricFailure) -> MetricProposal {
+    ) throws(MetricFailure) -> MetricProposal {
         var current: JSONValue = ["metric": source["metric"] ?? .emptyObject]
         current["describedObject"] = source["describedObject"]
         let replicas: Int
-        if let wanted = Quantity(source.at("target", "averageValue"))?.double, wanted > 0 {
+        if let wanted = Quantity(source.at("target", "averageValue"))?.milliValue, wanted > 0 {
             replicas = calculator.averageValue(total: total, target: wanted, statusReplicas: target.statusReplicas)
-            let mean = target.statusReplicas > 0 ? total / Double(target.statusReplicas) : total
-            current["current"] = ["averageValue": Self.quantity(mean)]
-        } else if let wanted = Quantity(source.at("target", "value"))?.double, wanted > 0 {
-            let ready = target.wanted == 0 ? 0 : try await readyPods(reason)
+            let mean = (Double(total) / Double(max(1, target.statusReplicas))).rounded(.up)
+            current["current"] = ["averageValue": Self.quantity(Int64(min(mean, 9e18)))]
+        } else if let wanted = Quantity(source.at("target", "value"))?.milliValue, wanted > 0 {
+            let isHeld = target.wanted == 0 || calculator.isWithinTolerance(Double(total) / Double(wanted))
+            let ready = isHeld ? 0 : try readyPods(reason)
             replicas = calculator.value(total, target: wanted, current: target.wanted, readyPods: ready)
             current["current"] = ["value": Self.quantity(total)]
         } else {
@@ -114,20 +126,22 @@ struct AutoscalerMetrics: Sendable {
         return MetricProposal(replicas: replicas, current: ["type": .string(type), member: current], name: name)
     }
 
-    /// The values at a path of a metrics API; none, and what isn't a finite number, are failures: missing is not zero.
+    /// The values at a path of a metrics API, in thousandths; none, and what is no quantity, are failures: missing is not
+    /// zero.
     private func values(
         _ path: String,
         _ selector: String,
+        named parameter: String = "labelSelector",
         _ reason: String,
         _ what: String
-    ) async throws(MetricFailure) -> [Double] {
-        let query = selector.isEmpty ? [] : [QueryItem("labelSelector", selector)]
+    ) async throws(MetricFailure) -> [Int64] {
+        let query = selector.isEmpty ? [] : [QueryItem(parameter, selector)]
         let answer: JSONValue
         do { answer = try await client.raw(.get, path, query: query) } catch {
             throw MetricFailure(reason: reason, message: "unable to get \(what): \(error.message)")
         }
         let items = answer["items"]?.array ?? []
-        let values = items.compactMap { Quantity($0["value"])?.double }
+        let values = items.compactMap { Quantity($0["value"])?.milliValue }
         guard !values.isEmpty, values.count == items.count else {
             throw MetricFailure(
                 reason: reason,
@@ -137,20 +151,15 @@ struct AutoscalerMetrics: Sendable {
         return values
     }
 
-    private func readyPods(_ reason: String) async throws(MetricFailure) -> Int {
-        guard let selector = target.selector, !selector.isEmpty else {
+    /// How many pods are ready; a target without any pod is no answer (`getReadyPodsCount`).
+    private func readyPods(_ reason: String) throws(MetricFailure) -> Int {
+        guard !pods.isEmpty else {
             throw MetricFailure(
                 reason: reason,
-                message: "the scale of the target has no selector to count ready pods by"
+                message: "unable to calculate ready pods: no pods returned by selector while calculating replica count"
             )
         }
-        do {
-            let options = ListOptions(labelSelector: try LabelSelector(parsing: selector))
-            let pods = try await client.list(.pods, namespace: namespace, options: options)
-            return pods.items.count { pod in
-                pod["status", "phase"] == "Running" && ConditionSet(pod).isTrue("Ready")
-            }
-        } catch { throw MetricFailure(reason: reason, message: "unable to count the ready pods: \(error)") }
+        return pods.count { pod in pod["status", "phase"] == "Running" && ConditionSet(pod).isTrue("Ready") }
     }
 
     /// The query text of a metric's selector; empty for everything.
@@ -161,8 +170,6 @@ struct AutoscalerMetrics: Sendable {
         }
     }
 
-    /// Whole milli-units, as the controller keeps values.
-    static func quantity(_ value: Double) -> JSONValue {
-        .string(Quantity(milli: Int64(min(max(value * 1000, -9e15), 9e15))).description)
-    }
+    /// Thousandths, as the controller keeps values.
+    static func quantity(_ milli: Int64) -> JSONValue { .string(Quantity(milli: milli).description) }
 }

@@ -67,8 +67,8 @@ struct AutoscalerReconciler: Reconciler {
             "SucceededGetScale",
             "the HPA controller was able to get the target's current scale"
         )
-        turn.currentReplicas = target.statusReplicas
-        turn.desiredReplicas = target.wanted
+        turn.currentReplicas = target.wanted
+        turn.currentMetrics = []
         if target.wanted == 0, spec.minReplicas != 0 {
             turn.condition(
                 "ScalingActive",
@@ -76,6 +76,7 @@ struct AutoscalerReconciler: Reconciler {
                 "ScalingDisabled",
                 "scaling is disabled since the replica count of the target is zero"
             )
+            turn.desiredReplicas = 0
             return
         }
         var behavior = remembered
@@ -90,7 +91,9 @@ struct AutoscalerReconciler: Reconciler {
             return
         }
         // What wasn't written uses up no rate; the recommendation counts all the same.
-        if wanted.count != target.wanted, await rescale(&turn, target, to: wanted.count, why: wanted.why) {
+        if wanted.count == target.wanted {
+            turn.desiredReplicas = wanted.count
+        } else if await rescale(&turn, target, to: wanted.count, why: wanted.why) {
             behavior.scaled(from: target.wanted, to: wanted.count, seconds: turn.now.seconds)
         }
         memory.keep(turn.autoscaler, behavior)
@@ -140,16 +143,17 @@ struct AutoscalerReconciler: Reconciler {
         _ spec: AutoscalerSpec,
         _ behavior: inout HPABehavior
     ) async -> (count: Int, why: String)? {
+        guard let pods = await pods(&turn, of: target) else { return nil }
         let reader = AutoscalerMetrics(
             client: client,
             target: target,
             namespace: target.key.namespace ?? "",
+            pods: pods,
             calculator: spec.calculator,
             time: time
         )
         var best: MetricProposal?
         var failure: MetricFailure?
-        turn.currentMetrics = []
         for metric in spec.metrics {
             do throws(MetricFailure) {
                 let proposal = try await reader.proposal(metric)
@@ -180,10 +184,14 @@ struct AutoscalerReconciler: Reconciler {
             "ValidMetricFound",
             "the HPA was able to successfully calculate a replica count from \(best.name)"
         )
-        let bounded = min(max(best.replicas, spec.minReplicas), spec.maxReplicas)
-        let count = behavior.normalized(bounded, current: target.wanted, seconds: turn.now.seconds)
-        turn.limited(recommended: best.replicas, bounded: bounded, count: count, current: target.wanted, spec)
+        let adjustment = behavior.normalized(
+            best.replicas,
+            current: target.wanted,
+            bounds: spec.minReplicas...spec.maxReplicas,
+            seconds: turn.now.seconds
+        )
+        turn.adjusted(adjustment)
         let why = best.replicas > target.wanted ? "\(best.name) above target" : "All metrics below target"
-        return (count, why)
+        return (adjustment.count, why)
     }
 }

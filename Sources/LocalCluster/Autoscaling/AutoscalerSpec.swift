@@ -57,13 +57,13 @@ struct AutoscalerSpec: Sendable, Hashable {
     }
 }
 
-/// What the controller remembers of each autoscaler: its recommendations and changes. It starts anew with the object
-/// and with its rules.
+/// What the controller remembers of each autoscaler: its recommendations, its changes, its pods. It starts anew with the
+/// object; rules that change are applied to what was recommended and done before.
 final class AutoscalerMemory: Sendable {
     private struct Entry {
         var uid: String
-        var rules: HPABehavior
         var behavior: HPABehavior
+        var selector: LabelSelector?
     }
 
     private let entries = Mutex<[ObjectKey: Entry]>([:])
@@ -71,8 +71,8 @@ final class AutoscalerMemory: Sendable {
     /// What is remembered of an autoscaler.
     func behavior(_ key: ObjectKey, uid: String, spec: AutoscalerSpec) -> HPABehavior {
         entries.withLock { entries in
-            if let entry = entries[key], entry.uid == uid, entry.rules == spec.behavior { return entry.behavior }
-            entries[key] = Entry(uid: uid, rules: spec.behavior, behavior: spec.behavior)
+            if let entry = entries[key], entry.uid == uid { return spec.behavior.remembering(entry.behavior) }
+            entries[key] = Entry(uid: uid, behavior: spec.behavior)
             return spec.behavior
         }
     }
@@ -80,6 +80,21 @@ final class AutoscalerMemory: Sendable {
     /// Remembers what was recommended and done.
     func keep(_ autoscaler: KubeObject, _ behavior: HPABehavior) {
         entries.withLock { $0[autoscaler.key]?.behavior = behavior }
+    }
+
+    /// Remembers which pods an autoscaler scales.
+    func keep(_ autoscaler: KubeObject, selector: LabelSelector) {
+        entries.withLock { $0[autoscaler.key]?.selector = selector }
+    }
+
+    /// The autoscalers of any of these pods, as far as each has told its own.
+    func autoscalers(selecting pods: [KubeObject]) -> [ObjectKey] {
+        entries.withLock { entries in
+            entries.compactMap { key, entry in
+                let isOf = pods.contains { key.namespace == $0.namespace && entry.selector?.matches($0.labels) == true }
+                return isOf ? key : nil
+            }
+        }
     }
 
     /// Forgets an autoscaler that is gone.

@@ -3,6 +3,7 @@
 
 import Ambient
 import KubeModel
+import Scaling
 
 /// One look at one autoscaler: its status as it becomes.
 struct AutoscalerTurn: Sendable {
@@ -10,11 +11,11 @@ struct AutoscalerTurn: Sendable {
     let autoscaler: KubeObject
     /// When.
     let now: WallTime
-    /// The replicas that the target has.
+    /// The replicas that the target's scale asked for at this look.
     var currentReplicas: Int
-    /// The replicas that it should have.
+    /// The replicas that this look asks for; those of the last look that came to a count, where it came to none.
     var desiredReplicas: Int
-    /// An entry for each metric, in the order of the spec.
+    /// An entry for each metric, in the order of the spec; none where the metrics play no part.
     var currentMetrics: [JSONValue]
     private var conditions: ConditionSet
     private var lastScaleTime: JSONValue?
@@ -39,51 +40,38 @@ struct AutoscalerTurn: Sendable {
     mutating func rescaled() { lastScaleTime = .string(now.rfc3339) }
 
     /// Says what kept the count from what the metrics recommended.
-    mutating func limited(recommended: Int, bounded: Int, count: Int, current: Int, _ spec: AutoscalerSpec) {
-        if count > bounded {
-            condition(
-                "AbleToScale",
-                .isTrue,
-                "ScaleDownStabilized",
-                "recent recommendations were higher than current one, applying the highest recent recommendation"
-            )
-        } else {
-            condition(
-                "AbleToScale",
-                .isTrue,
-                "ReadyForNewScale",
-                count == current
-                    ? "recommended size matches current size" : "the HPA may change the size of its target now"
-            )
+    mutating func adjusted(_ adjustment: HPAAdjustment) {
+        let stabilization = adjustment.stabilization
+        condition(
+            "AbleToScale",
+            .isTrue,
+            stabilization?.rawValue ?? "ReadyForNewScale",
+            Self.sentence(of: stabilization)
+        )
+        let limit = adjustment.limit
+        condition(
+            "ScalingLimited",
+            limit == nil ? .isFalse : .isTrue,
+            limit?.rawValue ?? "DesiredWithinRange",
+            Self.sentence(of: limit)
+        )
+    }
+
+    private static func sentence(of stabilization: HPAAdjustment.Stabilization?) -> String {
+        switch stabilization {
+        case .up: "recent recommendations were lower than current one, applying the lowest recent recommendation"
+        case .down: "recent recommendations were higher than current one, applying the highest recent recommendation"
+        case nil: "recommended size matches current size"
         }
-        if count < bounded {
-            condition(
-                "ScalingLimited",
-                .isTrue,
-                "ScaleUpLimit",
-                "the desired replica count is increasing faster than the maximum scale rate"
-            )
-        } else if recommended > spec.maxReplicas {
-            condition(
-                "ScalingLimited",
-                .isTrue,
-                "TooManyReplicas",
-                "the desired replica count is more than the maximum replica count"
-            )
-        } else if recommended < spec.minReplicas {
-            condition(
-                "ScalingLimited",
-                .isTrue,
-                "TooFewReplicas",
-                "the desired replica count is less than the minimum replica count"
-            )
-        } else {
-            condition(
-                "ScalingLimited",
-                .isFalse,
-                "DesiredWithinRange",
-                "the desired count is within the acceptable range"
-            )
+    }
+
+    private static func sentence(of limit: HPAAdjustment.Limit?) -> String {
+        switch limit {
+        case .upRate: "the desired replica count is increasing faster than the maximum scale rate"
+        case .downRate: "the desired replica count is decreasing faster than the maximum scale rate"
+        case .most: "the desired replica count is more than the maximum replica count"
+        case .fewest: "the desired replica count is less than the minimum replica count"
+        case nil: "the desired count is within the acceptable range"
         }
     }
 

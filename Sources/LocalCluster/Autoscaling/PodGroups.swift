@@ -3,6 +3,7 @@
 
 import Ambient
 import KubeModel
+import Scaling
 
 /// One pod's value of a metric.
 struct PodReading: Sendable, Hashable {
@@ -61,22 +62,31 @@ struct PodGroups: Sendable {
 
 /// What pods request of a resource.
 enum PodRequests {
-    /// The sum over a pod's containers and sidecars, or what one container requests, in thousandths.
-    /// - Throws: `MetricFailure` with the container that requests nothing.
+    /// What one container requests; without one what the pod says for itself, else the sum over its containers and
+    /// sidecars; in thousandths.
+    /// - Throws: `MetricFailure` with the container, or pod, that requests nothing.
     static func of(
         _ pod: KubeObject,
         _ resource: String,
         container wanted: String?,
         reason: String
     ) throws(MetricFailure) -> Int64 {
+        if wanted == nil, NodeFilter.hasRequests(pod) {
+            if let request = NodeFilter.requests(of: pod)[resource] { return request.milliValue }
+            throw MetricFailure(
+                reason: reason,
+                message: "failed to get \(resource) utilization: missing pod-level request for \(resource) "
+                    + "in Pod \(pod.name)"
+            )
+        }
         let sidecars = (pod["spec", "initContainers"]?.array ?? []).filter { $0["restartPolicy"] == "Always" }
-        var sum = 0.0
+        var sum: Int64 = 0
         var isFound = false
         for container in (pod["spec", "containers"]?.array ?? []) + sidecars {
             let name = container["name"]?.string ?? ""
             if let wanted, wanted != name { continue }
             isFound = true
-            guard let request = Quantity(container.at("resources", "requests", resource))?.double else {
+            guard let request = Quantity(container.at("resources", "requests", resource))?.milliValue else {
                 throw MetricFailure(
                     reason: reason,
                     message:
@@ -84,7 +94,7 @@ enum PodRequests {
                         + "of Pod \(pod.name)"
                 )
             }
-            sum += request
+            sum = HPAReplicaCalculator.sum(sum, request)
         }
         guard isFound || wanted == nil else {
             throw MetricFailure(
@@ -92,6 +102,6 @@ enum PodRequests {
                 message: "failed to get \(resource) utilization: container \(wanted ?? "") not found in Pod \(pod.name)"
             )
         }
-        return Int64(min(max(sum * 1000, 0), 9e18))
+        return sum
     }
 }

@@ -3,10 +3,41 @@
 
 internal import Ambient
 
+/// The count that a HorizontalPodAutoscaler writes for a recommendation, and what kept it from that.
+public struct HPAAdjustment: Sendable, Hashable {
+    /// Which recent recommendations held the count.
+    public enum Stabilization: String, Sendable, Hashable {
+        /// Lower ones keep it from rising.
+        case up = "ScaleUpStabilized"
+        /// Higher ones keep it from falling.
+        case down = "ScaleDownStabilized"
+    }
+
+    /// What cut the stabilized count.
+    public enum Limit: String, Sendable, Hashable {
+        /// The rate of rising.
+        case upRate = "ScaleUpLimit"
+        /// The rate of falling.
+        case downRate = "ScaleDownLimit"
+        /// `maxReplicas`.
+        case most = "TooManyReplicas"
+        /// `minReplicas`.
+        case fewest = "TooFewReplicas"
+    }
+
+    /// The count to write.
+    public var count: Int
+    /// `nil` where the recommendation was taken as it is.
+    public var stabilization: Stabilization?
+    /// `nil` where the stabilized count was taken as it is.
+    public var limit: Limit?
+}
+
 /// What the HorizontalPodAutoscaler does with a recommendation before it writes it (`horizontal.go`, Kubernetes 1.36).
 ///
 /// Without `behavior`: the largest recommendation of the last 300 s, then at most max(2 n, 4). With `behavior`: the
-/// smallest of the up window, the largest of the down window, then the rate policies over the changes that were made.
+/// smallest of the up window, the largest of the down window, then the rate policies over the changes that were made. The
+/// bounds come last: what is remembered is what was recommended, also beyond them.
 public struct HPABehavior: Sendable, Hashable {
     private struct Entry: Sendable, Hashable {
         var seconds: Double
@@ -36,11 +67,35 @@ public struct HPABehavior: Sendable, Hashable {
         downscaleStabilizationSeconds = 300
     }
 
+    /// The same rules with what `other` remembers: an object's history outlives changes of its `behavior`.
+    public func remembering(_ other: HPABehavior) -> HPABehavior {
+        var behavior = self
+        behavior.recommendations = other.recommendations
+        behavior.rateLimit = other.rateLimit
+        return behavior
+    }
+
     /// The count to write for a `recommendation`, from `current`; remembers the recommendation. Once the count is written,
     /// `scaled(from:to:seconds:)` is to be told.
-    public mutating func normalized(_ recommendation: Int, current: Int, seconds: Double) -> Int {
+    /// - Parameter bounds: `minReplicas` and `maxReplicas`, which `current` keeps to.
+    public mutating func normalized(
+        _ recommendation: Int,
+        current: Int,
+        bounds: ClosedRange<Int> = 0...Int.max,
+        seconds: Double
+    ) -> HPAAdjustment {
         if recommendations.isEmpty { recommendations.append(Entry(seconds: seconds, count: current)) }
-        guard let up, let down else { return withoutBehavior(recommendation, current: current, seconds: seconds) }
+        let stabilized = stabilized(recommendation, current: current, seconds: seconds)
+        var adjustment = limited(stabilized, current: current, bounds: bounds, seconds: seconds)
+        if stabilized != recommendation {
+            adjustment.stabilization = up != nil && recommendation >= current ? .up : .down
+        }
+        return adjustment
+    }
+
+    /// The recommendation within the windows; remembers it.
+    private mutating func stabilized(_ recommendation: Int, current: Int, seconds: Double) -> Int {
+        guard let up, let down else { return withoutBehavior(recommendation, seconds: seconds) }
         let upStart = seconds - Double(up.stabilizationWindowSeconds)
         let downStart = seconds - Double(down.stabilizationWindowSeconds)
         var upBound = recommendation
@@ -50,8 +105,25 @@ public struct HPABehavior: Sendable, Hashable {
             if entry.seconds > downStart { downBound = max(downBound, entry.count) }
         }
         remember(recommendation, seconds: seconds, keep: min(upStart, downStart))
-        let stabilized = max(upBound, min(downBound, current))
-        return rateLimit.limited(stabilized, current: current, now: WallTime(seconds: seconds), up: up, down: down)
+        return max(upBound, min(downBound, current))
+    }
+
+    /// The stabilized count within the rates and the bounds.
+    private func limited(_ count: Int, current: Int, bounds: ClosedRange<Int>, seconds: Double) -> HPAAdjustment {
+        let now = WallTime(seconds: seconds)
+        var most = max(2 * current, 4)
+        var fewest = 0
+        if let up, let down {
+            // A rate limits its own direction alone.
+            most = count > current ? rateLimit.most(from: current, now: now, rules: up) : .max
+            fewest = count < current ? rateLimit.fewest(from: current, now: now, rules: down) : 0
+        }
+        let (top, bottom) = (min(most, bounds.upperBound), max(fewest, bounds.lowerBound))
+        if count > top { return HPAAdjustment(count: top, limit: most < bounds.upperBound ? .upRate : .most) }
+        if count < bottom {
+            return HPAAdjustment(count: bottom, limit: fewest > bounds.lowerBound ? .downRate : .fewest)
+        }
+        return HPAAdjustment(count: count)
     }
 
     /// The count was written, whatever for: the rate policies count it (`storeScaleEvent`).
@@ -60,12 +132,12 @@ public struct HPABehavior: Sendable, Hashable {
         rateLimit.record(delta: new - old, at: WallTime(seconds: seconds))
     }
 
-    private mutating func withoutBehavior(_ recommendation: Int, current: Int, seconds: Double) -> Int {
+    private mutating func withoutBehavior(_ recommendation: Int, seconds: Double) -> Int {
         let start = seconds - Double(downscaleStabilizationSeconds)
         var stabilized = recommendation
         for entry in recommendations where entry.seconds >= start { stabilized = max(stabilized, entry.count) }
         remember(recommendation, seconds: seconds, keep: start)
-        return min(stabilized, max(2 * current, 4))
+        return stabilized
     }
 
     private mutating func remember(_ count: Int, seconds: Double, keep: Double) {

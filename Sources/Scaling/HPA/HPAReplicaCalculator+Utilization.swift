@@ -74,11 +74,6 @@ extension HPAReplicaCalculator {
         let usage = pods.reduce(Int64(0)) { sum($0, max(0, $1.usage)) }
         let requests = pods.reduce(Int64(0)) { sum($0, max(0, $1.request)) }
         guard requests > 0 else { return nil }
-        return Int(min(Double(usage) * 100 / Double(requests), 1e9))
-    }
-
-    private static func sum(_ left: Int64, _ right: Int64) -> Int64 {
-        let (sum, isOver) = left.addingReportingOverflow(right)
-        return isOver ? .max : sum
+        return Int(min(Int128(usage) * 100 / Int128(requests), 1_000_000_000))
     }
 }

@@ -11,15 +11,16 @@ public struct HPAPolicy: FleetPolicy {
     public let name: String
     /// Scrape and sync.
     public let timing: PolicyTiming
-    /// The requests per replica to hold.
-    public let target: Double
+    /// The requests per replica to hold, in thousandths.
+    private let target: Int64
     private let minReplicas: Int
     private let maxReplicas: Int
     private let calculator: HPAReplicaCalculator
     private var behavior: HPABehavior
-    private var outstanding: Double?
+    private var outstanding: Int64?
 
     /// An HPA. Its `minReplicas` is at least 1.
+    /// - Parameter target: the requests per replica to hold.
     public init(
         name: String = "hpa",
         target: Double,
@@ -30,7 +31,7 @@ public struct HPAPolicy: FleetPolicy {
         scrapeSeconds: Double = 15
     ) {
         self.name = name
-        self.target = target
+        self.target = max(1, Int64((target * 1000).rounded()))
         self.minReplicas = max(1, minReplicas)
         self.maxReplicas = maxReplicas
         self.behavior = behavior
@@ -39,7 +40,7 @@ public struct HPAPolicy: FleetPolicy {
     }
 
     /// Keeps the newest value.
-    public mutating func observe(_ view: FleetView) { outstanding = Double(view.outstanding) }
+    public mutating func observe(_ view: FleetView) { outstanding = Int64(view.outstanding) * 1000 }
 
     /// One sync.
     public mutating func decide(_ view: FleetView) -> Int? {
@@ -48,7 +49,7 @@ public struct HPAPolicy: FleetPolicy {
         let status = view.ready + view.loading
         let wanted = calculator.averageValue(total: outstanding, target: target, statusReplicas: status)
         // As in `horizontal.go` the bounds come last, and the rate policies count what is written.
-        let limited = behavior.normalized(wanted, current: view.desired, seconds: view.seconds)
+        let limited = behavior.normalized(wanted, current: view.desired, seconds: view.seconds).count
         let count = min(maxReplicas, max(minReplicas, limited))
         behavior.scaled(from: view.desired, to: count, seconds: view.seconds)
         return count

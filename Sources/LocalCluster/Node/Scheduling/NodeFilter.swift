@@ -90,8 +90,8 @@ struct NodeFilter {
         return reasons
     }
 
-    /// What a pod requests: the sum over its containers and sidecars, or the largest of its init containers (with the
-    /// sidecars before it) where that is more, and the pod's overhead.
+    /// What a pod requests: what it says for itself, else the sum over its containers and sidecars, or the largest of its
+    /// init containers (with the sidecars before it) where that is more; and the pod's overhead.
     static func requests(of pod: KubeObject) -> [String: Quantity] {
         func amounts(_ json: JSONValue?) -> [String: Quantity] {
             var amounts: [String: Quantity] = [:]
@@ -112,7 +112,19 @@ struct NodeFilter {
         }
         total.merge(sidecars) { $0 + $1 }
         total.merge(peak) { $0 < $1 ? $1 : $0 }
+        let own = amounts(pod["spec", "resources", "requests"]).filter { isForPods($0.key) }
+        total.merge(own) { $1 }
         total.merge(amounts(pod["spec", "overhead"])) { $0 + $1 }
         return total
+    }
+
+    /// Whether a pod can say for itself what it requests of a resource (`IsSupportedPodLevelResource`).
+    private static func isForPods(_ resource: String) -> Bool {
+        resource == "cpu" || resource == "memory" || resource.hasPrefix("hugepages-")
+    }
+
+    /// Whether a pod says for itself what it requests of any resource (`IsPodLevelRequestsSet`).
+    static func hasRequests(_ pod: KubeObject) -> Bool {
+        pod["spec", "resources", "requests"]?.object?.contains { isForPods($0.key) } ?? false
     }
 }
