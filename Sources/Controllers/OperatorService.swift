@@ -224,7 +224,8 @@ public struct OperatorService: Service {
             metrics: ScalingMetrics(registry: registry),
             time: time,
             logger: logger,
-            isOurs: isOurs
+            isOurs: isOurs,
+            isHeld: { [membership] in membership.holds($0) }
         ) { [controller] key in controller.enqueue(key) }
         let foreign = ForeignScalers(
             client: client,
