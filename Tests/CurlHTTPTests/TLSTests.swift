@@ -147,6 +147,22 @@ struct TLSTests {
         }
     }
 
+    @Test("a certificate that is trusted as its own authority needs no other, and doesn't stand for another one")
+    func ownAuthority() async throws {
+        let bundle = try bundle()
+        let other = try self.bundle()
+        try await withServer(hello, tls: serverTLS(bundle)) { server in
+            let answer = try await curl(TLSSettings(authorities: bundle.certificate))
+                .exchange(server.request(.get, "/", scheme: "https"))
+            #expect(answer.head.status == .ok)
+            let error = await #expect(throws: CurlError.self) {
+                _ = try await curl(TLSSettings(authorities: other.certificate))
+                    .exchange(server.request(.get, "/", scheme: "https"))
+            }
+            #expect(error?.code == .tls)
+        }
+    }
+
     @Test("a stream over TLS ends when its reader is let go of")
     func stream() async throws {
         let bundle = try bundle()

@@ -99,10 +99,10 @@ private final class PeerTransport: Sendable {
 
     /// Sends a request to its authority.
     func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
-        guard var settings = certificate.material?.settings else {
+        guard let material = certificate.material else {
             throw CommandFailure("the certificate for other copies of the operator isn't there yet")
         }
-        settings.serverName = "\(service.name).\(service.namespace ?? "default").svc"
+        let settings = material.peerSettings(serverName: "\(service.name).\(service.namespace ?? "default").svc")
         return try await exchange(settings).exchange(request)
     }
 
