@@ -184,6 +184,16 @@ struct MetricsPeersTests {
         #expect(try await world.get(one, Self.model("m")).code == 200)
     }
 
+    @Test("a question about one model is answered by who has its value, whoever else is away or lacks one of its own")
+    func one() async throws {
+        let world = try await World(3, isSharded: true)
+        world.processes[1].read("m", queue: 3, at: world.time.now())
+        try await world.lease("modelfleet-operator-shard-2", holder: "b", address: "10.9.9.9:1")
+        #expect(try await world.get(world.processes[0], Self.model("m")).values == ["m 3"])
+        let other = try await world.get(world.processes[0], Self.model("n"))
+        #expect(other.code == 503 && other.message.contains("b at 10.9.9.9:1"), "\(other.message)")
+    }
+
     @Test("a model of this process that has no ready replica fails the sum of all, and that of those that are named")
     func unread() async throws {
         let world = try await World(2, isSharded: true)

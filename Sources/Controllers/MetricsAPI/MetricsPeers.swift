@@ -70,8 +70,8 @@ final class MetricsPeers: Sendable {
 
     /// The items that the other processes have for `request`.
     ///
-    /// All must answer, since what is left out of a sum counts as nothing; only one model or pod may be asked for while a shard
-    /// has no holder.
+    /// Where it is about one model or pod, whoever has a value has the answer, whether others can be asked or not. Otherwise
+    /// all must answer, since what is left out of a sum counts as nothing.
     /// - Throws: 503 with which one can't be asked, or which shard nobody holds; what one refuses because a value is missing.
     func items(_ request: HTTPRequestMessage, isAboutOne: Bool) async throws(APIStatus) -> [JSONValue] {
         let holders = try await holders()
@@ -100,8 +100,12 @@ final class MetricsPeers: Sendable {
                 case .success(let found): items += found
                 case .failure(let status): failure = failure ?? status
                 }
+                if isAboutOne, !items.isEmpty {
+                    group.cancelAll()
+                    return Result<[JSONValue], APIStatus>.success(items)
+                }
             }
-            return failure.map { Result<[JSONValue], APIStatus>.failure($0) } ?? .success(items)
+            return failure.map { .failure($0) } ?? .success(items)
         }
         return try answer.get()
     }
