@@ -44,7 +44,7 @@ public struct OperatorService: Service {
     private let signals: ModelSignals
     private let registry: MetricsRegistry
     private let work = OperatorWork()
-    let standby = Standby()
+    let membership = Membership()
 
     /// An operator.
     /// - Parameters:
@@ -106,8 +106,8 @@ public struct OperatorService: Service {
                 pods: stores.pods,
                 board: signals.board,
                 time: time
-            ),
-            acts: { [standby] in !standby.isWaiting },
+            ) { [membership] in membership.holds($0) },
+            membership: membership,
             peers: isAlone
                 ? nil
                 : peers.map {
@@ -115,8 +115,8 @@ public struct OperatorService: Service {
                         client: client,
                         namespace: configuration.leaseNamespace,
                         lease: Self.leaseName,
-                        isSharded: configuration.shards > 1,
-                        ownAddress: configuration.metricsAddress,
+                        shards: configuration.shards,
+                        membership: membership,
                         time: time,
                         transport: $0
                     )
@@ -134,7 +134,7 @@ public struct OperatorService: Service {
     public var activity: OperatorActivity { work.activity(isSynced: isSynced) }
 
     /// Whether it can do what it is there for: every watch has its first list, or another process leads.
-    public var isReady: Bool { standby.isWaiting || isSynced }
+    public var isReady: Bool { membership.isWaiting || isSynced }
 
     /// Works until cancelled or shut down.
     /// - Throws: the loss of the leadership; the process should start again.
@@ -224,7 +224,8 @@ public struct OperatorService: Service {
             metrics: ScalingMetrics(registry: registry),
             time: time,
             logger: logger,
-            isOurs: isOurs
+            isOurs: isOurs,
+            isHeld: { [membership] in membership.holds($0) }
         ) { [controller] key in controller.enqueue(key) }
         let foreign = ForeignScalers(
             client: client,

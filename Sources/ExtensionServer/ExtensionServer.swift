@@ -69,8 +69,8 @@ public final class ExtensionServer: HTTPExchange, Service {
         }
     }
 
-    /// The header that a request from another process of this server has: it is not to be handed on again. From others it
-    /// is taken off.
+    /// The header that a request from another process of this server has: it is not to be handed on again. It says which
+    /// process is meant. From others it is taken off.
     public static let peerMark: HTTPField.Name = {
         guard let name = HTTPField.Name("X-Modelfleet-Peer") else { preconditionFailure("a valid field name") }
         return name
@@ -78,11 +78,13 @@ public final class ExtensionServer: HTTPExchange, Service {
 
     /// A failure as the API server writes one.
     public static func response(_ status: APIStatus) -> HTTPResponseMessage {
-        HTTPResponseMessage(
+        var response = HTTPResponseMessage(
             status: HTTPResponse.Status(code: status.code),
             contentType: "application/json",
             bytes: status.json.encoded()
         )
+        response.head.headerFields[.retryAfter] = status.retryAfterSeconds.map(String.init)
+        return response
     }
 
     /// Keeps the settings up to date until cancelled or shut down.

@@ -146,6 +146,7 @@ public struct HTTPService: Service {
                 base: SecureChannel(
                     credentials: credentials,
                     offersHTTP2: offersHTTP2,
+                    handshakeLimit: TimeAmount(limits.handshake),
                     peers: peers,
                     http1: http1,
                     http2: http2
@@ -159,7 +160,11 @@ public struct HTTPService: Service {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return channel.server(
-            configuration: ServerConfiguration(address: .hostname(host, port: port), backlog: 1024),
+            configuration: ServerConfiguration(
+                address: .hostname(host, port: port),
+                backlog: 1024,
+                availableConnectionsDelegate: limits.maximumConnections.map { .maximum($0, logger: quiet) }
+            ),
             onServerRunning: { channel in
                 await onListening(channel.localAddress?.port ?? port)
             },
@@ -173,6 +178,11 @@ public struct HTTPService: Service {
 public struct HTTPServiceLimits: Sendable, Hashable {
     /// A connection without a request is closed after this long; longer than our client keeps one for reuse. Whole seconds.
     public var idleConnection: Duration
+    /// A client that hasn't agreed on TLS is cut off after this long.
+    public var handshake: Duration
+    /// The most connections at once, at least 1; those that come then wait until one is closed. `nil` for as many as there are
+    /// file descriptors.
+    public var maximumConnections: Int?
     /// How long requests in flight may take once a graceful shutdown has begun.
     public var drain: Duration
     /// How long bodies without a known length may go on once a graceful shutdown has begun; not above `drain`.
@@ -186,12 +196,16 @@ public struct HTTPServiceLimits: Sendable, Hashable {
     /// Limits; the defaults fit an API server and an inference server.
     public init(
         idleConnection: Duration = .seconds(120),
+        handshake: Duration = .seconds(10),
+        maximumConnections: Int? = nil,
         drain: Duration = .seconds(30),
         streamDrain: Duration = .seconds(1),
         linger: Duration = .zero,
         maximumStreams: Int? = 250
     ) {
         self.idleConnection = idleConnection
+        self.handshake = handshake
+        self.maximumConnections = maximumConnections.map { max(1, $0) }
         self.drain = drain
         self.streamDrain = min(streamDrain, drain)
         self.linger = min(linger, drain)

@@ -29,6 +29,8 @@ struct SecureChannel: ServerChildChannel {
     let credentials: ServerCredentials
     /// Whether an HTTP/2 is offered.
     let offersHTTP2: Bool
+    /// How long a client may take to agree on TLS.
+    let handshakeLimit: TimeAmount
     /// Learns which certificates clients show; `nil` where they aren't asked for any.
     let peers: PeerCertificates?
     /// What speaks HTTP/1.1 above TLS.
@@ -45,7 +47,9 @@ struct SecureChannel: ServerChildChannel {
                 return http1.setup(channel: channel, logger: logger).map { .http1($0) }
             }
             let context = try credentials.context(offersHTTP2: offersHTTP2, asksForClientCertificate: peers != nil)
-            try channel.pipeline.syncOperations.addHandler(TLSHandler(ServerTLSSession(context), peers: peers))
+            let session = try ServerTLSSession(context)
+            let tls = TLSHandler(session, handshakeLimit: handshakeLimit, peers: peers)
+            try channel.pipeline.syncOperations.addHandler(tls)
             try channel.pipeline.syncOperations.addHandler(negotiation)
             return Value(negotiated: negotiation.protocolNegotiationResult, channel: channel)
         }

@@ -7,7 +7,8 @@ import TransportSecurity
 
 /// One connection's TLS: ciphertext to and from the socket, plaintext to and from the handlers above.
 ///
-/// Says by `TLSUserEvent.handshakeCompleted` which protocol was agreed on, before the first plaintext.
+/// Says by `TLSUserEvent.handshakeCompleted` which protocol was agreed on, before the first plaintext. A client that hasn't
+/// got so far within the time limit is cut off: who says nothing would keep its connection for ever.
 final class TLSHandler: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -18,15 +19,27 @@ final class TLSHandler: ChannelDuplexHandler {
     private static let largestPiece = 1 << 20
 
     private let session: ServerTLSSession
+    private let handshakeLimit: TimeAmount
     private let peers: PeerCertificates?
+    private var limit: Scheduled<Void>?
     private var isClosed = false
     private var isAnnounced = false
 
     /// A handler for a fresh session, which tells `peers` what the client shows.
-    init(_ session: ServerTLSSession, peers: PeerCertificates? = nil) {
+    init(_ session: ServerTLSSession, handshakeLimit: TimeAmount, peers: PeerCertificates? = nil) {
         self.session = session
+        self.handshakeLimit = handshakeLimit
         self.peers = peers
     }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        limit = context.eventLoop.assumeIsolated().scheduleTask(in: handshakeLimit) { [self] in
+            isClosed = true
+            context.close(promise: nil)
+        }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) { limit?.cancel() }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !isClosed else { return }
@@ -37,6 +50,7 @@ final class TLSHandler: ChannelDuplexHandler {
             }
             if session.hasHandshaken && !isAnnounced {
                 isAnnounced = true
+                limit?.cancel()
                 peers?.note(session.peerCertificates, on: context.channel)
                 let event = TLSUserEvent.handshakeCompleted(negotiatedProtocol: session.negotiatedProtocol)
                 context.fireUserInboundEventTriggered(event)

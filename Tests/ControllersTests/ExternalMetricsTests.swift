@@ -7,6 +7,7 @@ import HTTPMessages
 import HTTPTypes
 import KubeAPI
 import KubeModel
+import KubeRuntime
 import Scaling
 import Synchronization
 import Testing
@@ -88,7 +89,10 @@ struct ExternalMetricsTests {
             staleAfter: .seconds(30)
         )
         let both = signals.adding(demandOf: other)
-        #expect(ExternalReading(.queueLength, in: both, target: 4, now: now)?.total == 25, "6 + 1, and three like the first")
+        #expect(
+            ExternalReading(.queueLength, in: both, target: 4, now: now)?.total == 25,
+            "6 + 1, and three like the first"
+        )
         #expect(ExternalReading(total: .greatestFiniteMagnitude, time: now).total == ExternalReading.largestTotal)
     }
 
@@ -167,6 +171,41 @@ struct ExternalMetricsTests {
             }
             defer { group.cancelAll() }
             try await group.next()
+        }
+    }
+
+    @Test("a model whose shard is lost while it is read is forgotten, and its pods aren't scraped any more")
+    func lostShard() async throws {
+        let harness = try await OperatorHarness()
+        let scaling: JSONValue = ["engine": "HorizontalPodAutoscaler", "intervalSeconds": 1]
+        try await harness.client.create(.modelDeployments, OperatorHarness.model(spec: ["scaling": scaling]))
+        try await harness.withOperator { harness in
+            try await harness.expect(.deployments, "m-r1") { _ in true }
+            try await harness.addPod("m-1", status: OperatorHarness.ready("10.0.0.1"))
+            try await harness.expect(.services, "m") { $0["spec", "selector", FleetAPI.revisionLabel] == "1" }
+        }
+        for isLost in [false, true] {
+            let service = harness.service()
+            let (stores, state, membership) = (service.stores, service.state, service.membership)
+            for (type, store) in [
+                (.modelDeployments, stores.models), (.servingRuntimes, stores.runtimes), (.pods, stores.pods),
+                (.deployments, stores.deployments), (.services, stores.services),
+            ] as [(ResourceType, ObjectStore)] { store.replaceAll(try await harness.client.list(type).items) }
+            membership.join(as: "a", map: ShardMap(count: 1))
+            membership.note(0, isHeld: true)
+            let parts = service.parts(client: harness.client) { key in
+                // The last moment at which the loop looks whose the model is.
+                guard isLost else { return true }
+                membership.note(0, isHeld: false)
+                state.forget(key)
+                return true
+            }
+            let loop = try #require(parts.services.compactMap { $0 as? ScalingLoop }.first)
+            state.wake(OperatorHarness.key("m"), now: loop.time.now())
+            await loop.tick()
+            #expect(state.groups(namespace: "default").isEmpty == isLost)
+            #expect(state.due(now: loop.time.now() + .seconds(3600)).isEmpty == isLost)
+            #expect(loop.signals.board.parts(of: "default/m/1").isEmpty == isLost)
         }
     }
 

@@ -6,6 +6,7 @@ import HTTPMessages
 import HTTPServing
 import HTTPTypes
 import Logging
+import NIOCore
 import ServiceLifecycle
 import Testing
 
@@ -126,6 +127,24 @@ struct HTTPServiceTests {
             let body = [UInt8](repeating: 1, count: 100_000)
             let response = try await CurlExchange().exchange(server.request(.post, "/", body: body))
             #expect(response.head.status == .contentTooLarge)
+        }
+    }
+
+    @Test("no more connections than the limit are open at once; the next one's turn comes when one is closed")
+    func maximumConnections() async throws {
+        let exchange = ClosureExchange { _ in HTTPResponseMessage(status: .ok, text: "fine") }
+        let statistics = HTTPServiceStatistics()
+        let limits = HTTPServiceLimits(maximumConnections: 1, drain: .seconds(10), streamDrain: .zero)
+        try await withServer(exchange, limits: limits, statistics: statistics) { server in
+            let first = try await RawClient.connect(to: server.port)
+            while statistics.openConnections < 1 { try await Task.sleep(for: .milliseconds(10)) }
+            await #expect(throws: CurlError.self) {
+                try await CurlExchange().exchange(server.request(.get, "/", timeout: .milliseconds(300)))
+            }
+            #expect(statistics.connections == 1)
+            try await first.close()
+            let answer = try await CurlExchange().exchange(server.request(.get, "/"))
+            #expect(answer.head.status == .ok)
         }
     }
 

@@ -6,6 +6,8 @@ import HTTPMessages
 import HTTPServing
 import HTTPTypes
 import Logging
+import NIOCore
+import NIOPosix
 import ServiceLifecycle
 import Synchronization
 
@@ -78,6 +80,15 @@ func withServer(
         }
         await group.triggerGracefulShutdown()
         try await tasks.waitForAll()
+    }
+}
+
+/// Connections that say nothing by themselves.
+enum RawClient {
+    /// A connection to a port of this machine.
+    static func connect(to port: Int) async throws -> any Channel {
+        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port)
+            .get()
     }
 }
 

@@ -6,6 +6,7 @@ import CurlHTTP
 import HTTPMessages
 import HTTPServing
 import HTTPTypes
+import NIOCore
 import Testing
 import TransportSecurity
 
@@ -146,6 +147,22 @@ struct TLSTests {
         }
     }
 
+    @Test("a certificate that is trusted as its own authority needs no other, and doesn't stand for another one")
+    func ownAuthority() async throws {
+        let bundle = try bundle()
+        let other = try self.bundle()
+        try await withServer(hello, tls: serverTLS(bundle)) { server in
+            let answer = try await curl(TLSSettings(authorities: bundle.certificate))
+                .exchange(server.request(.get, "/", scheme: "https"))
+            #expect(answer.head.status == .ok)
+            let error = await #expect(throws: CurlError.self) {
+                _ = try await curl(TLSSettings(authorities: other.certificate))
+                    .exchange(server.request(.get, "/", scheme: "https"))
+            }
+            #expect(error?.code == .tls)
+        }
+    }
+
     @Test("a stream over TLS ends when its reader is let go of")
     func stream() async throws {
         let bundle = try bundle()
@@ -182,6 +199,26 @@ struct TLSTests {
             )
             let response = try await curl(matching).exchange(server.request(.get, "/", scheme: "https"))
             #expect(response.head.status == .ok)
+        }
+    }
+
+    @Test("a client that doesn't agree on TLS in time is cut off; others stay", .timeLimit(.minutes(1)))
+    func slowHandshake() async throws {
+        let bundle = try bundle()
+        let statistics = HTTPServiceStatistics()
+        let limits = HTTPServiceLimits(handshake: .seconds(3), drain: .seconds(10), streamDrain: .zero)
+        try await withServer(hello, tls: serverTLS(bundle), limits: limits, statistics: statistics) { server in
+            let curl = curl(TLSSettings(authorities: bundle.authority))
+            _ = try await curl.exchange(server.request(.get, "/", scheme: "https"))
+            let silent = try await RawClient.connect(to: server.port)
+            let slow = try await RawClient.connect(to: server.port)
+            // The beginning of a ClientHello.
+            try await slow.writeAndFlush(ByteBuffer(bytes: [0x16, 0x03, 0x01]))
+            while statistics.connections < 3 { try await Task.sleep(for: .milliseconds(10)) }
+            while statistics.openConnections > 1 { try await Task.sleep(for: .milliseconds(10)) }
+            _ = try await curl.exchange(server.request(.get, "/", scheme: "https"))
+            #expect(statistics.connections == 3, "the connection from before is still there")
+            for client in [silent, slow] { try? await client.close() }
         }
     }
 

@@ -65,17 +65,22 @@ struct Extension: Sendable {
     /// What it asks.
     let api = APIServerStandIn()
     /// The time.
-    let time = ManualTime()
+    let time: ManualTime
+    /// What the process that it is part of sends its own requests with.
+    let client: KubeClient
     /// The server.
     let server: ExtensionServer
 
-    init() {
+    /// - Parameter exchange: what is asked instead of `api`.
+    init(exchange: (any HTTPExchange)? = nil, time: ManualTime = ManualTime()) {
+        self.time = time
+        client = KubeClient(exchange: exchange ?? api, retries: 0, time: time)
         server = ExtensionServer(
             ClosureExchange { request in
                 let isPeer = request.head.headerFields[ExtensionServer.peerMark] != nil
                 return HTTPResponseMessage(status: .ok, text: "\(isPeer ? "peer " : "")\(request.path)")
             },
-            client: KubeClient(exchange: api, retries: 0),
+            client: client,
             time: time,
             isPeer: { $0 == ["peer"] }
         )

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import HTTPMessages
 import HTTPTypes
+import KubeAPI
 import KubeModel
 import Synchronization
 import Testing
@@ -140,6 +142,51 @@ struct ExtensionServerTests {
         world.api.state.withLock { $0.answers = false }
         let unasked = try await world.get("/apis/a/b/c")
         #expect(unasked.code == 500 && unasked.text.contains("can't be asked"), "\(unasked.text)")
+    }
+
+    @Test(
+        "a flood of strangers is refused once many wait for their review; who has a token, and the process itself, go on",
+        .timeLimit(.minutes(1))
+    )
+    func flood() async throws {
+        let time = ManualTime()
+        let stuck = ClosureExchange { request in
+            let bytes = try await request.body.collect(upTo: 1 << 20)
+            let body = bytes.isEmpty ? JSONValue.null : try JSONValue(parsing: bytes)
+            // The API server never comes to the reviews of strangers.
+            if body.at("spec", "user") == "system:anonymous" { try await time.sleep(for: .seconds(86_400)) }
+            let user: JSONValue = ["username": "hpa"]
+            let json: JSONValue = ["status": ["authenticated": true, "user": user, "allowed": true]]
+            return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: json.encoded())
+        }
+        let world = Extension(exchange: stuck, time: time)
+        try await withThrowingTaskGroup(of: Int.self) { group in
+            for number in 0..<Reviews.most + 50 {
+                group.addTask { try await world.get("/apis/a/b/\(number)").code }
+            }
+            for try await code in group.prefix(50) { #expect(code == 429) }
+            let right = Self.fields(["Authorization": "Bearer right"])
+            #expect(try await world.get(Self.path, fields: right) == (200, Self.path))
+            _ = try await world.client.raw(.get, "/apis/apps/v1/namespaces/shop/deployments/d")
+            #expect(world.client.limiter?.snapshot.inFlight == 0)
+            group.cancelAll()
+        }
+    }
+
+    @Test("an API server that wants a pause from reviews gets one, and the requests of the process itself go on")
+    func pushBack() async throws {
+        let busy = ClosureExchange { request in
+            guard request.head.method == .post else { return HTTPResponseMessage(status: .ok, text: "{}") }
+            let status = APIStatus(code: 429, reason: "TooManyRequests", message: "busy", retryAfterSeconds: 30)
+            return ExtensionServer.response(status)
+        }
+        let world = Extension(exchange: busy)
+        #expect(try await world.get("/apis/a/b/c") == (429, "busy"))
+        try #require(world.client.limiter?.snapshot.pushBacks == 0)
+        let token = Self.fields(["Authorization": "Bearer right"])
+        #expect(try await world.get(Self.path, fields: token) == (429, "busy"))
+        try #require(world.client.limiter?.snapshot.pushBacks == 0)
+        _ = try await world.client.raw(.get, "/apis/apps/v1/namespaces/shop/deployments/d")
     }
 
     @Test("another process of the server is let in by its certificate, and the mark of one is taken off everybody else")

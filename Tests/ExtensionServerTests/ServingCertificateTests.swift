@@ -151,6 +151,19 @@ struct ServingCertificateTests {
         #expect(certificate.material != made)
     }
 
+    @Test(
+        "other processes of the server are trusted by its authorities, and without any by the certificate that all share"
+    )
+    func peers() {
+        for (authorities, trusted) in [("ca", "ca"), (nil, "cert")] as [(String?, String)] {
+            let material = ServingMaterial(certificate: "cert", privateKey: "key", authorities: authorities)
+            #expect(material.settings.authorities == authorities)
+            let settings = material.peerSettings(serverName: "metrics.default.svc")
+            #expect(settings.authorities == trusted && settings.serverName == "metrics.default.svc")
+            #expect(settings.certificate == "cert" && settings.privateKey == "key")
+        }
+    }
+
     @Test("files are read again when they change; unusable ones leave what there was")
     func files() async throws {
         let folder = NSTemporaryDirectory() + "modelfleet-certificate-" + SystemRandom().uuid()

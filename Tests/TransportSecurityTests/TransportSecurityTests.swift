@@ -3,7 +3,8 @@
 
 import Ambient
 import Testing
-import TransportSecurity
+
+@testable import TransportSecurity
 
 @Suite("TransportSecurity")
 struct TransportSecurityTests {
@@ -143,6 +144,64 @@ struct TransportSecurityTests {
         #expect(throws: SecurityError.self) { try CertificateFacts.end(of: "nonsense") }
         let parts = try CertificateFacts.parts(of: "text\n" + client.authority + "\n" + other.certificate)
         #expect(parts.count == 2 && parts[1] == other.certificate)
+    }
+
+    @Test("an intermediate authority is trusted without its root, and vouches for no more than what it signed")
+    func intermediateAuthority() throws {
+        let rootKey = try PrivateKey.generate()
+        let middleKey = try PrivateKey.generate()
+        let key = try PrivateKey.generate()
+        let root = unsafe try Self.certificate("root", key: rootKey, issuer: nil, issuerKey: rootKey)
+        let middle = unsafe try Self.certificate("middle", key: middleKey, issuer: root.pointer, issuerKey: rootKey)
+        let proxy = unsafe try Self.certificate(
+            "proxy",
+            isClient: true,
+            key: key,
+            issuer: middle.pointer,
+            issuerKey: middleKey
+        ).pem()
+        let other = unsafe try Self.certificate(
+            "other",
+            isClient: true,
+            key: key,
+            issuer: root.pointer,
+            issuerKey: rootKey
+        ).pem()
+        let (middleText, rootText) = (try middle.pem(), try root.pem())
+        for (chain, authorities) in [
+            ([proxy], middleText), ([proxy, middleText], middleText), ([proxy, middleText], rootText),
+            ([proxy], middleText + rootText),
+        ] {
+            let trusted = try ClientCertificate(verifying: chain, authorities: authorities, now: Self.time)
+            #expect(trusted.commonName == "proxy")
+        }
+        for (chain, authorities) in [([other], middleText), ([other, rootText], middleText), ([proxy], rootText)] {
+            #expect(throws: SecurityError.self) {
+                try ClientCertificate(verifying: chain, authorities: authorities, now: Self.time)
+            }
+        }
+    }
+
+    private static let time = WallTime(seconds: 1_800_000_000)
+
+    /// A certificate of a client, or of an authority.
+    private static func certificate(
+        _ name: String,
+        isClient: Bool = false,
+        key: borrowing PrivateKey,
+        issuer: OpaquePointer?,
+        issuerKey: borrowing PrivateKey
+    ) throws -> Certificate {
+        let request = CertificateRequest(
+            commonName: name,
+            serial: 1,
+            notBefore: time,
+            notAfter: time + .seconds(600),
+            extensions: isClient
+                ? [(.basicConstraints, "critical,CA:FALSE"), (.extendedKeyUsage, "clientAuth")]
+                : [(.basicConstraints, "critical,CA:TRUE"), (.keyUsage, "critical,keyCertSign,cRLSign")]
+        )
+        return unsafe try Certificate.make(request, key: key, issuer: issuer, issuerKey: issuerKey)
     }
 
     @Test("bytes that aren't TLS end the session with an error")

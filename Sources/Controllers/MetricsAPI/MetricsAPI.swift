@@ -14,8 +14,8 @@ import KubeModel
 struct MetricsAPI: HTTPExchange {
     /// What this process knows.
     let readings: MetricsReadings
-    /// Whether the readings of this process are of use: it acts, and doesn't wait for another to end.
-    let acts: @Sendable () -> Bool
+    /// What this process is to the others: while it waits for another to end, its readings are of no use.
+    let membership: Membership
     /// The other processes; `nil` where there are none, or none can be reached.
     let peers: MetricsPeers?
 
@@ -32,11 +32,17 @@ struct MetricsAPI: HTTPExchange {
     private func answer(_ request: HTTPRequestMessage) async throws(APIStatus) -> JSONValue {
         let query = try MetricsQuery(request)
         if case .document(let document) = query { return document }
-        var items = acts() ? try readings.items(query) : []
+        let asked = request.head.headerFields[ExtensionServer.peerMark]
+        if let asked, asked != membership.identity {
+            throw MetricsPeers.unavailable(
+                "\(asked) has the readings and is gone: another process answers in its place"
+            )
+        }
+        var items = membership.isWaiting ? [] : try readings.items(query)
         // Another process asks for its own answer: nothing is an answer then, too.
-        if request.head.headerFields[ExtensionServer.peerMark] != nil { return query.list(items) }
+        if asked != nil { return query.list(items) }
         if let peers, items.isEmpty || !query.isAboutOne {
-            items = Self.newest(items + (try await peers.items(request)))
+            items += try await peers.items(request, isAboutOne: query.isAboutOne)
         }
         guard !items.isEmpty else { throw query.nothing }
         return query.list(Self.newest(items))

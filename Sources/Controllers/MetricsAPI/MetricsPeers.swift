@@ -31,26 +31,28 @@ final class MetricsPeers: Sendable {
     }
 
     private struct Known: Sendable {
-        var holders: [Holder]
+        /// By shard; the one Lease of a leader counts as the only shard.
+        var holders: [Int: Holder]
         var time: WallTime
     }
 
     private let client: KubeClient
     private let namespace: String
     private let lease: String
-    private let isSharded: Bool
-    private let ownAddress: String
+    private let shards: Int
+    private let membership: Membership
     private let time: any TimeSource
     private let transport: Transport
     private let known = Mutex<Known?>(nil)
 
-    /// The processes that share the Lease `lease`, or the Leases of its shards.
+    /// The processes that share the Lease `lease`, or the Leases of its shards where there are more than one.
+    /// - Parameter membership: what this process is to them.
     init(
         client: KubeClient,
         namespace: String,
         lease: String,
-        isSharded: Bool,
-        ownAddress: String,
+        shards: Int,
+        membership: Membership,
         time: any TimeSource,
         transport: @escaping Transport
     ) {
@@ -60,33 +62,58 @@ final class MetricsPeers: Sendable {
         self.client = client
         self.namespace = namespace
         self.lease = lease
-        self.isSharded = isSharded
-        self.ownAddress = ownAddress
+        self.shards = shards
+        self.membership = membership
         self.time = time
         self.transport = transport
     }
 
     /// The items that the other processes have for `request`.
-    /// - Throws: 503 with which one can't be asked; what one refuses because a value is missing.
-    func items(_ request: HTTPRequestMessage) async throws(APIStatus) -> [JSONValue] {
+    ///
+    /// Where it is about one model or pod, whoever has a value has the answer, whether others can be asked or not. Otherwise
+    /// all must answer, since what is left out of a sum counts as nothing.
+    /// - Throws: 503 with which one can't be asked, or which shard nobody holds; what one refuses because a value is missing.
+    func items(_ request: HTTPRequestMessage, isAboutOne: Bool) async throws(APIStatus) -> [JSONValue] {
         let holders = try await holders()
-        if holders.isEmpty, !isSharded { throw Self.unavailable("no process of the operator leads at the moment") }
+        let own = membership.identity
+        if shards == 1, holders.isEmpty { throw Self.unavailable("no process of the operator leads at the moment") }
+        if shards > 1, !isAboutOne, let shard = (0..<shards).first(where: { !isHeld($0, by: holders[$0], own: own) }) {
+            throw Self.unavailable(
+                "no process of the operator holds shard \(shard) at the moment, which may have a part of it"
+            )
+        }
         var head = HTTPRequest(method: .get, scheme: "https", authority: nil, path: request.head.path)
-        head.headerFields[ExtensionServer.peerMark] = "1"
         head.headerFields[.accept] = "application/json"
-        let answers = await withTaskGroup(of: Result<[JSONValue], APIStatus>.self) { group in
-            for holder in holders where holder.address != ownAddress {
+        let others = Set(holders.values.filter { $0.name != own })
+        let answer = await withTaskGroup(of: Result<[JSONValue], APIStatus>.self) { group in
+            for holder in others {
                 group.addTask { [self, head] in
                     do throws(APIStatus) { return .success(try await ask(holder, head)) } catch {
                         return .failure(error)
                     }
                 }
             }
-            return await group.reduce(into: []) { $0.append($1) }
+            var items: [JSONValue] = []
+            var failure: APIStatus?
+            for await answer in group {
+                switch answer {
+                case .success(let found): items += found
+                case .failure(let status): failure = failure ?? status
+                }
+                if isAboutOne, !items.isEmpty {
+                    group.cancelAll()
+                    return Result<[JSONValue], APIStatus>.success(items)
+                }
+            }
+            return failure.map { .failure($0) } ?? .success(items)
         }
-        var items: [JSONValue] = []
-        for answer in answers { items += try answer.get() }
-        return items
+        return try answer.get()
+    }
+
+    /// Whether a shard is this process's, or another's by its Lease. One whose Lease still names this process, which lost it, is
+    /// nobody's.
+    private func isHeld(_ shard: Int, by holder: Holder?, own: String?) -> Bool {
+        membership.holds(shard: shard) || holder.map { $0.name != own } ?? false
     }
 
     private func ask(_ holder: Holder, _ head: HTTPRequest) async throws(APIStatus) -> [JSONValue] {
@@ -98,6 +125,7 @@ final class MetricsPeers: Sendable {
         }
         var head = head
         head.authority = holder.address
+        head.headerFields[ExtensionServer.peerMark] = holder.name
         let json: JSONValue
         do {
             let response = try await transport(HTTPRequestMessage(head: head, timeout: Self.timeout))
@@ -109,25 +137,16 @@ final class MetricsPeers: Sendable {
         return json["items"]?.array ?? []
     }
 
-    /// Who holds the Leases.
-    private func holders() async throws(APIStatus) -> [Holder] {
+    /// Who holds the Leases, by shard.
+    private func holders() async throws(APIStatus) -> [Int: Holder] {
         let now = time.now()
         if let known = known.withLock({ $0 }), now - known.time < Self.cacheTime { return known.holders }
         do {
-            let leases: [KubeObject]
-            if isSharded {
-                let selector = LabelSelector(matching: [ShardElection.label: lease])
-                let options = ListOptions(labelSelector: selector)
-                leases = try await client.list(.leases, namespace: namespace, options: options).items.filter {
-                    $0.name.hasPrefix("\(lease)-shard-")
-                }
-            } else {
-                leases = [try await client.find(.leases, ObjectKey(namespace: namespace, name: lease))].compactMap(
-                    \.self
-                )
+            var holders: [Int: Holder] = [:]
+            for (shard, lease) in try await leases() {
+                let record = LeaseRecord(lease)
+                if !record.holder.isEmpty { holders[shard] = Holder(name: record.holder, address: record.address) }
             }
-            let found = leases.map(LeaseRecord.init).filter { !$0.holder.isEmpty }
-            let holders = Set(found.map { Holder(name: $0.holder, address: $0.address) }).sorted { $0.name < $1.name }
             known.withLock { $0 = Known(holders: holders, time: now) }
             return holders
         } catch {
@@ -135,7 +154,21 @@ final class MetricsPeers: Sendable {
         }
     }
 
-    private static func unavailable(_ why: String) -> APIStatus {
+    private func leases() async throws(KubeError) -> [(shard: Int, lease: KubeObject)] {
+        guard shards > 1 else {
+            let found = try await client.find(.leases, ObjectKey(namespace: namespace, name: lease))
+            return found.map { [(0, $0)] } ?? []
+        }
+        let options = ListOptions(labelSelector: LabelSelector(matching: [ShardElection.label: lease]))
+        // Leases of shards that there were once may be left.
+        let names = Dictionary(uniqueKeysWithValues: (0..<shards).map { ("\(lease)-shard-\($0)", $0) })
+        return try await client.list(.leases, namespace: namespace, options: options).items.compactMap { lease in
+            names[lease.name].map { ($0, lease) }
+        }
+    }
+
+    /// 503.
+    static func unavailable(_ why: String) -> APIStatus {
         APIStatus(code: 503, reason: "ServiceUnavailable", message: why)
     }
 }

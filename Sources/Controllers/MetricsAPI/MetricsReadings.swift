@@ -22,6 +22,8 @@ struct MetricsReadings: Sendable {
     let board: ScrapeBoard
     /// The time.
     let time: any TimeSource
+    /// Whether a model is this process's to read.
+    let isHeld: @Sendable (ObjectKey) -> Bool
 
     /// The items of an answer; none where this process knows nothing of what is asked for.
     /// - Throws: 404 with the reason where a value is missing that must not be left out.
@@ -43,9 +45,7 @@ struct MetricsReadings: Sendable {
         namespace: String,
         selector: LabelSelector
     ) throws(APIStatus) -> [JSONValue] {
-        let models = state.offered(namespace: namespace).filter {
-            selector.matches([FleetAPI.modelLabel: $0.key.name])
-        }
+        let models = scaled(namespace: namespace) { selector.matches([FleetAPI.modelLabel: $0.name]) }
         var items: [JSONValue] = []
         for model in models {
             let reading = try fresh(metric, model.key, model.readings)
@@ -58,6 +58,24 @@ struct MetricsReadings: Sendable {
         return items
     }
 
+    /// The models with engine `HorizontalPodAutoscaler` that this process looks after, in the order of their names, with what
+    /// was read of them: nothing where no replica is ready.
+    private func scaled(
+        namespace: String,
+        where matches: (ObjectKey) -> Bool
+    ) -> [(key: ObjectKey, readings: [Signal: ExternalReading])] {
+        var found = state.offered(namespace: namespace).filter { matches($0.key) }
+        let read = Set(found.map(\.key))
+        for key in models.keys(namespace: namespace) where !read.contains(key) && matches(key) && isHeld(key) {
+            guard let model = models.stored(key), model.value(at: "metadata", "deletionTimestamp") == nil,
+                model.value(at: "spec", "scaling", "engine")?.string
+                    == ModelDeployment.Engine.horizontalPodAutoscaler.rawValue
+            else { continue }
+            found.append((key, [:]))
+        }
+        return found.sorted { $0.key < $1.key }
+    }
+
     private func modelItems(
         _ metric: ServedMetric,
         namespace: String,
@@ -65,10 +83,11 @@ struct MetricsReadings: Sendable {
         selector: LabelSelector,
         version: String
     ) throws(APIStatus) -> [JSONValue] {
+        let found = scaled(namespace: namespace) { key in
+            name.map { $0 == key.name } ?? selector.matches(models.stored(key)?.labels ?? [:])
+        }
         var items: [JSONValue] = []
-        for model in state.offered(namespace: namespace) {
-            if let name, model.key.name != name { continue }
-            if name == nil, !selector.matches(models.object(model.key)?.labels ?? [:]) { continue }
+        for model in found {
             let reading = try fresh(metric, model.key, model.readings)
             let type = ResourceType.modelDeployments
             items.append(

@@ -44,6 +44,8 @@ struct ScalingLoop: Service {
     let logger: Logger
     /// Whether a model is this process's to scale; the next reconcile wakes one that is skipped.
     let isOurs: @Sendable (ObjectKey) -> Bool
+    /// Whether a model is this process's to remember: not any more once its shard is lost.
+    let isHeld: @Sendable (ObjectKey) -> Bool
     /// Called with a model whose status has news.
     let onNews: @Sendable (ObjectKey) -> Void
 
@@ -74,6 +76,8 @@ struct ScalingLoop: Service {
                     for index in stride(from: lane, to: keys.count, by: lanes) where isOurs(keys[index]) {
                         if Task.isShuttingDownGracefully { return }
                         await WriteScope.$key.withValue(keys[index]) { await decide(keys[index]) }
+                        // Lost during the decision, which has brought back what was forgotten then.
+                        if !isHeld(keys[index]) { state.forget(keys[index]) }
                     }
                 }
             }

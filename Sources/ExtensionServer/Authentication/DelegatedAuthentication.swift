@@ -17,14 +17,12 @@ import TransportSecurity
 final class DelegatedAuthentication: Sendable {
     /// How long a reviewed token counts (`DelegatingAuthenticationOptions.CacheTTL`).
     static let cacheTime = Duration.seconds(10)
-    /// The longest wait for a review.
-    static let reviewTimeout = Duration.seconds(10)
     /// The most tokens that are remembered.
     static let capacity = 4096
 
-    private static let reviews = "/apis/authentication.k8s.io/v1/tokenreviews"
+    private static let path = "/apis/authentication.k8s.io/v1/tokenreviews"
 
-    private let client: KubeClient
+    private let reviews: Reviews
     private let reader: SettingsReader
     private let time: any TimeSource
     /// By the digest of the token: who it is, or that nobody has it.
@@ -32,16 +30,13 @@ final class DelegatedAuthentication: Sendable {
 
     /// Authentication by the API server that `client` reaches and by the settings of `reader`.
     init(client: KubeClient, reader: SettingsReader, time: any TimeSource) {
-        var client = client
-        client.timeout = min(client.timeout, Self.reviewTimeout)
-        client.callTimeout = min(client.callTimeout, Self.reviewTimeout)
-        self.client = client
+        reviews = Reviews(client)
         self.reader = reader
         self.time = time
     }
 
     /// Who sends `request`.
-    /// - Throws: 401 with the reason.
+    /// - Throws: 401 with the reason; 429 while too many tokens wait for their review.
     func user(of request: HTTPRequestMessage) async throws(APIStatus) -> UserInfo {
         var refusal: String?
         if !request.clientCertificates.isEmpty {
@@ -116,7 +111,8 @@ final class DelegatedAuthentication: Sendable {
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": ["token": .string(token)],
         ]
         let answer: JSONValue
-        do { answer = try await client.raw(.post, Self.reviews, body: review) } catch {
+        do { answer = try await reviews.ask(Self.path, review) } catch {
+            if error.code == 429 { throw error }
             throw Self.unauthorized("the bearer token can't be reviewed: \(error.message)")
         }
         let status = answer["status"] ?? .emptyObject

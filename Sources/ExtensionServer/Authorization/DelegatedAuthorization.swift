@@ -16,7 +16,7 @@ final class DelegatedAuthorization: Sendable {
     /// Requests whose texts are longer in sum are asked about each time (`maxControlledAttrCacheSize`).
     static let longestRemembered = 10_000
 
-    private static let reviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    private static let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
     private struct Question: Sendable, Hashable {
         var user: UserInfo
@@ -28,21 +28,21 @@ final class DelegatedAuthorization: Sendable {
         var reason: String
     }
 
-    private let client: KubeClient
+    private let reviews: Reviews
+    /// What those ask who show nothing: they don't fill the places of the others.
+    private let reviewsOfStrangers: Reviews
     private let time: any TimeSource
     private let known = Mutex(ExpiringCache<Question, Answer>(capacity: DelegatedAuthorization.capacity))
 
     /// Authorization by the API server that `client` reaches.
     init(client: KubeClient, time: any TimeSource) {
-        var client = client
-        client.timeout = min(client.timeout, DelegatedAuthentication.reviewTimeout)
-        client.callTimeout = min(client.callTimeout, DelegatedAuthentication.reviewTimeout)
-        self.client = client
+        reviews = Reviews(client)
+        reviewsOfStrangers = Reviews(client)
         self.time = time
     }
 
     /// Lets `user` do what it wants, or refuses.
-    /// - Throws: 403 with the API server's reason; 500 when it can't be asked.
+    /// - Throws: 403 with the API server's reason; 500 when it can't be asked; 429 while too many wait for it.
     func check(_ user: UserInfo, _ attributes: RequestAttributes) async throws(APIStatus) {
         if user.groups.contains(UserInfo.masters) { return }
         let question = Question(user: user, attributes: attributes)
@@ -66,8 +66,10 @@ final class DelegatedAuthorization: Sendable {
         let review: JSONValue = [
             "apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec,
         ]
+        let reviews = question.user.name == UserInfo.anonymous.name ? reviewsOfStrangers : reviews
         let answer: JSONValue
-        do { answer = try await client.raw(.post, Self.reviews, body: review) } catch {
+        do { answer = try await reviews.ask(Self.path, review) } catch {
+            if error.code == 429 { throw error }
             throw APIStatus(
                 code: 500,
                 reason: "InternalError",

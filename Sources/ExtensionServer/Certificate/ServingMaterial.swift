@@ -23,9 +23,18 @@ public struct ServingMaterial: Sendable, Hashable {
         self.authorities = authorities
     }
 
-    /// As settings of a server, and of a client that shows the same certificate.
+    /// As settings of a server.
     public var settings: TLSSettings {
         TLSSettings(authorities: authorities, certificate: certificate, privateKey: privateKey)
+    }
+
+    /// As settings of a client of the server's other processes: it shows the certificate that all of them have. Where no
+    /// authorities were told, what is in that certificate's chain is trusted, since the system's don't vouch for it.
+    public func peerSettings(serverName: String) -> TLSSettings {
+        var settings = settings
+        settings.authorities = authorities ?? certificate
+        settings.serverName = serverName
+        return settings
     }
 
     /// The certificates that a server made for itself last for so long.

@@ -14,7 +14,8 @@ public struct ClientCertificate: Sendable, Hashable {
     /// validity at `now`, and that it may be used by clients (RFC 5280).
     /// - Parameters:
     ///   - chain: PEM texts, the client's own certificate first.
-    ///   - authorities: PEM text of the certificates that are trusted; only these.
+    ///   - authorities: PEM text of the certificates that are trusted; only these. Each is, also one that another authority
+    ///     signed: a cluster's authorities may be intermediate ones whose root is kept offline.
     /// - Throws: `SecurityError` with the reason why the chain isn't trusted.
     public init(verifying chain: [String], authorities: String, now: WallTime) throws(SecurityError) {
         let library = try OpenSSLLibrary.shared.get()
@@ -39,6 +40,9 @@ public struct ClientCertificate: Sendable, Hashable {
             unsafe library.verificationSetPurpose(verification, clientPurpose) == 1
         else { throw SecurityError("a certificate can't be checked: \(library.takeError())") }
         unsafe library.verificationSetTime(verification, 0, Int(now.seconds))
+        // Without it a chain must end in a self-signed authority.
+        let partialChain: UInt = 0x80000  // X509_V_FLAG_PARTIAL_CHAIN
+        unsafe library.verificationSetFlags(verification, partialChain)
         guard unsafe library.verify(verification) == 1 else {
             let code = unsafe library.verificationError(verification)
             let text = unsafe library.verificationErrorText(Int(code)).map { unsafe String(cString: $0) }

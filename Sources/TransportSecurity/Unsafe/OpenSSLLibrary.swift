@@ -93,6 +93,7 @@
     let verificationInit: @convention(c) (Pointer, Pointer, Pointer, Pointer) -> Int32
     let verificationSetPurpose: @convention(c) (Pointer, Int32) -> Int32
     let verificationSetTime: @convention(c) (Pointer, UInt, Int) -> Void
+    let verificationSetFlags: @convention(c) (Pointer, UInt) -> Void
     let verificationError: @convention(c) (Pointer) -> Int32
     let verificationFree: @convention(c) (Pointer) -> Void
     let verify: @convention(c) (Pointer) -> Int32
@@ -197,6 +198,7 @@
         unsafe verificationInit = try unsafe symbols.function("X509_STORE_CTX_init")
         unsafe verificationSetPurpose = try unsafe symbols.function("X509_STORE_CTX_set_purpose")
         unsafe verificationSetTime = try unsafe symbols.function("X509_STORE_CTX_set_time")
+        unsafe verificationSetFlags = try unsafe symbols.function("X509_STORE_CTX_set_flags")
         unsafe verificationError = try unsafe symbols.function("X509_STORE_CTX_get_error")
         unsafe verificationFree = try unsafe symbols.function("X509_STORE_CTX_free")
         unsafe verify = try unsafe symbols.function("X509_verify_cert")

@@ -31,6 +31,10 @@ struct MetricsAPIServer: Service {
     /// Called with the real port; then the APIServices are told whom to trust.
     var onListening: @Sendable (Int) async -> Void = { _ in }
 
+    /// The most connections at once. API servers and other copies of the operator keep a few each; whoever else opens some must
+    /// not take the file descriptors that the operator itself needs.
+    private static let maximumConnections = 1024
+
     /// Serves until cancelled or shut down.
     func run() async throws {
         let (materials, arrival) = AsyncStream<ServingMaterial>.makeStream(bufferingPolicy: .bufferingNewest(1))
@@ -69,7 +73,7 @@ struct MetricsAPIServer: Service {
                     port: port,
                     credentials: first,
                     asksForClientCertificate: true,
-                    limits: HTTPServiceLimits(drain: .seconds(5)),
+                    limits: HTTPServiceLimits(maximumConnections: Self.maximumConnections, drain: .seconds(5)),
                     logger: logger
                 ) { port in
                     await onListening(port)
@@ -95,10 +99,10 @@ private final class PeerTransport: Sendable {
 
     /// Sends a request to its authority.
     func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
-        guard var settings = certificate.material?.settings else {
+        guard let material = certificate.material else {
             throw CommandFailure("the certificate for other copies of the operator isn't there yet")
         }
-        settings.serverName = "\(service.name).\(service.namespace ?? "default").svc"
+        let settings = material.peerSettings(serverName: "\(service.name).\(service.namespace ?? "default").svc")
         return try await exchange(settings).exchange(request)
     }
 

@@ -1,5 +1,6 @@
+{{- /* A Service's name has at most 63 characters, and that of the metrics is this one with "-metrics" after it. */ -}}
 {{- define "modelfleet.name" -}}
-{{- printf "%s-operator" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- printf "%s-operator" .Release.Name | trunc 55 | trimSuffix "-" -}}
 {{- end -}}
 
 {{- define "modelfleet.selectorLabels" -}}
