@@ -71,6 +71,29 @@ struct PolicyTests {
         #expect(Self.replayed(autoscaler) == decision.desired)
     }
 
+    @Test(
+        "what a replica doesn't show of its queue or its requests in flight is no zero for SLO either",
+        arguments: [Signal.queueLength, .inFlight]
+    )
+    func levels(signal: Signal) {
+        func last(reporting: Int) -> (desired: Int, autoscaler: Autoscaler) {
+            var autoscaler = Autoscaler(policy: Self.policy(.slo))
+            var desired = 4
+            for second in stride(from: 0, through: 1200, by: 2) {
+                let rate = second < 100 ? 40.0 : 2
+                var seen = Self.busy(second, replicas: 4, ready: 4, rate: rate, queue: 0, running: rate / 10)
+                seen.readings[signal]?.reporting = reporting
+                desired = autoscaler.decide(seen).desired
+            }
+            return (desired, autoscaler)
+        }
+        #expect(last(reporting: 4).desired < 4)
+        let held = last(reporting: 3)
+        #expect(held.desired == 4)
+        #expect(held.autoscaler.lastInputs?.decision().reason.code == "MissingData")
+        #expect(Self.replayed(held.autoscaler) == 4)
+    }
+
     /// A policy of each kind for the same model.
     static func policy(_ kind: ScalingPolicy.Kind, maxReplicas: Int = 100) -> ScalingPolicy {
         ScalingPolicy(
