@@ -94,6 +94,24 @@ struct PolicyTests {
         #expect(Self.replayed(held.autoscaler) == 4)
     }
 
+    @Test("SLO says that no request was answered only where that is known")
+    func unanswered() {
+        func message(rate: Double?) -> String {
+            var seen = Self.busy(0, replicas: 1, ready: 1, rate: rate ?? 0, queue: 0, running: 0)
+            (seen.traffic, seen.trafficReporting) = (nil, 0)
+            if rate == nil { seen.readings[.requestRate] = nil }
+            seen.missingSignals = ["no queue length: looked for a; the page offers b"]
+            var autoscaler = Autoscaler(policy: Self.policy(.slo))
+            return autoscaler.decide(seen).reason.message
+        }
+        #expect(message(rate: 0).hasSuffix("; no request has been answered yet; hold at 1"))
+        for rate in [nil, 50.0] {
+            let message = message(rate: rate)
+            #expect(message.contains("looked for a; the page offers b"))
+            #expect(message.hasSuffix("; what a replica serves isn't known yet; hold at 1"), "\(message)")
+        }
+    }
+
     /// A policy of each kind for the same model.
     static func policy(_ kind: ScalingPolicy.Kind, maxReplicas: Int = 100) -> ScalingPolicy {
         ScalingPolicy(

@@ -75,7 +75,11 @@ extension ScaleObservation {
             "QueueLength": .queueLength, "InFlight": .inFlight, "RequestRate": .requestRate,
         ]
         var needed = spec.targets.compactMap { kinds[$0.signal] }
-        if spec.policy == .slo { needed += [.requestRate, .latency] }
+        if spec.policy == .slo {
+            needed += [.requestRate, .latency]
+            // A level that the server doesn't export isn't missed.
+            needed += [.queueLength, .inFlight].filter { signals.missingSignals[$0]?.cause != .notMapped }
+        }
         if spec.policy == .rule, spec.latency != nil { needed.append(.latency) }
         var clauses: [String] = []
         for kind in SignalKind.allCases where needed.contains(kind) {
