@@ -56,6 +56,17 @@ struct ScaleObservationTests {
         return TrackSignals(parts: parts, now: Self.now, staleAfter: .seconds(30))
     }
 
+    @Test("the CPU time of some replicas doesn't stand for that of all")
+    func someCPU() throws {
+        let scaling: JSONValue = ["policy": "Rule", "targets": [["signal": "QueueLength", "value": 4]]]
+        let queue = "modelfleet_queue_length 0\n"
+        let measured = (queue + "process_cpu_seconds_total 1\n", queue + "process_cpu_seconds_total 1.5\n")
+        let all = try observe(scaling, ready: 10, signals(Array(repeating: measured, count: 10)))
+        #expect(all.cpuShare.map { abs($0 - 0.05) < 1e-9 } == true)
+        let some = try observe(scaling, ready: 10, signals([measured] + Array(repeating: (queue, queue), count: 9)))
+        #expect(some.readings[.queueLength]?.reporting == 10 && some.cpuShare == nil)
+    }
+
     @Test("a mapped queue that no page has is what SLO names under load, one that isn't mapped isn't missed")
     func unseenQueue() throws {
         let scaling: JSONValue = ["objective": Self.objective]

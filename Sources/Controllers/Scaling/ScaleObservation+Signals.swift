@@ -29,7 +29,7 @@ extension ScaleObservation {
             readyReplicas: max(0, ready - unread),
             readings: signals.readings,
             latency: spec.latency.flatMap { signals.latencyReading(percentile: $0.percentile) },
-            cpuShare: Self.cpuShare(signals.cpu, model: model),
+            cpuShare: Self.cpuShare(signals.cpu, of: max(0, ready - unread), model: model),
             missing: signals.missing
         )
         unreadReplicas = unread + signals.unreadElsewhere(Self.needed(spec)) + model.unseenPods
@@ -60,9 +60,10 @@ extension ScaleObservation {
         }
     }
 
-    /// CPU seconds a second and replica, over what a replica asked for: its request, else its limit, else one core.
-    private static func cpuShare(_ reading: SignalReading?, model: ModelObservation) -> Double? {
-        guard let reading, reading.reporting > 0 else { return nil }
+    /// CPU seconds a second and replica, over what a replica asked for: its request, else its limit, else one core; `nil`
+    /// where one of the `replicas` doesn't show it, since what some take says nothing of the others.
+    private static func cpuShare(_ reading: SignalReading?, of replicas: Int, model: ModelObservation) -> Double? {
+        guard let reading, reading.reporting > 0, reading.reporting >= replicas else { return nil }
         let resources = model.model.object["spec", "resources"]
         let asked = resources?.at("requests", "cpu") ?? resources?.at("limits", "cpu")
         let cores = asked.flatMap { Quantity($0)?.double }.flatMap { $0 > 0 ? $0 : nil } ?? 1
