@@ -3,6 +3,8 @@
 
 import Ambient
 import FleetAPI
+import HTTPMessages
+import HTTPTypes
 import KubeModel
 import KubeRuntime
 import Scaling
@@ -87,5 +89,35 @@ struct ScaleObservationTests {
         let unmapped = try observe(scaling, ready: 1, signals([(page(0), page(500))], mapping))
         #expect(unmapped.traffic != nil)
         #expect(!unmapped.missingSignals.contains { $0.contains("queue") })
+    }
+
+    @Test("a Prometheus server's quantile of no request is no missing latency")
+    func idleQuantile() async throws {
+        let scaling: JSONValue = [
+            "policy": "Rule", "metricsSource": "Prometheus", "objective": Self.objective,
+            "prometheus": ["address": "http://p:9090", "queries": ["requestRate": "rate", "latency": "quantile"]],
+        ]
+        func seen(rate: String) async throws -> ScaleObservation {
+            let exchange = ClosureExchange { request in
+                let form = String(decoding: try await request.body.collect(upTo: 10_000), as: UTF8.self)
+                let value = form.contains("quantile") ? "NaN" : rate
+                let series = #"{"metric":{},"value":[\#(Self.now.seconds),"\#(value)"]}"#
+                let text = #"{"status":"success","data":{"resultType":"vector","result":[\#(series)]}}"#
+                return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: Array(text.utf8))
+            }
+            let client = PrometheusClient(
+                exchange: exchange,
+                address: try #require(PrometheusAddress("http://p:9090"))
+            )
+            let source = PrometheusSource(client: client, time: ManualTime(start: Self.now))
+            let queries = PrometheusQueries([.requestRate: "rate", .latency: "quantile"])
+            return try observe(scaling, ready: 2, await source.signals(queries, pods: ["m-1", "m-2"]))
+        }
+        let idle = try await seen(rate: "0")
+        #expect(idle.latency == LatencyReading(milliseconds: nil, requestRate: 0, reporting: 2))
+        #expect(idle.missingSignals.isEmpty)
+        let busy = try await seen(rate: "3")
+        #expect(busy.latency == nil)
+        #expect(busy.missingSignals.contains { $0.contains("quantile is NaN") })
     }
 }
