@@ -109,7 +109,7 @@ let package = Package(
                 lifecycle, logging,
             ]
         ),
-        room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, heap]),
+        room("Telemetry", ["Ambient", "HTTPMessages", "KubeModel", "Scaling", httpTypes, deque, heap]),
 
         // Floor 4: rooms.
         room(

@@ -141,7 +141,13 @@ public struct ScaleInputs: Sendable, Hashable {
 
     private func isIncomplete(_ proposals: [ScaleProposal]) -> Bool {
         proposals.contains(where: \.isIncomplete) || !observation.missing.isEmpty || observation.unreadReplicas > 0
-            || sizing?.isIncomplete == true
+            || sizing?.isIncomplete == true || isLevelMissing
+    }
+
+    /// Whether a serving replica doesn't show a signal that others do: the SLO policy sizes by the sums of all of them.
+    private var isLevelMissing: Bool {
+        policy.keptObjective != nil
+            && observation.readings.values.contains { $0.reporting < observation.readyReplicas }
     }
 
     /// Whether a source could say nothing at all although replicas are ready.

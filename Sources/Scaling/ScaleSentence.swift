@@ -79,7 +79,9 @@ struct ScaleSentence {
         guard decision.winner == nil, inputs.observation.replicas > 0 else { return nil }
         if inputs.policy.targets.isEmpty, inputs.policy.latency == nil { return "no target and no objective" }
         if inputs.observation.readyReplicas == 0 { return "no replica is ready yet" }
-        return inputs.policy.keptObjective == nil ? "no signal to decide by" : "no request has been answered yet"
+        if inputs.policy.keptObjective == nil { return "no signal to decide by" }
+        let isUnused = inputs.observation.readings[.requestRate]?.total == 0
+        return isUnused ? "no request has been answered yet" : "what a replica serves isn't known yet"
     }
 
     /// `want 8, capped to 6 by maxReplicas`, or `keep 3`.

@@ -92,6 +92,17 @@ struct ModelDeploymentTests {
         #expect(unserved.contains { $0.contains("spec.scaling.objective has no effect") })
         let plain = changed(["engine": "HorizontalPodAutoscaler"], at: "spec", "scaling")
         #expect(!ModelDeploymentValidation.validate(plain).warnings.contains { $0.contains("HorizontalPodAutoscaler") })
+        var rule: JSONValue = ["policy": "Rule", "targets": [["signal": "QueueLength", "value": 4]]]
+        func lowers(_ scaling: JSONValue) -> Bool {
+            let warnings = ModelDeploymentValidation.validate(changed(scaling, at: "spec", "scaling")).warnings
+            return !warnings.contains { $0.contains("Rule never lowers the count") && $0.contains("CPU") }
+        }
+        #expect(lowers(rule))
+        rule["metricsSource"] = "Prometheus"
+        rule["prometheus"] = ["address": "http://p:9090", "queries": ["queueLength": "q"]]
+        #expect(!lowers(rule))
+        rule["policy"] = "TargetTracking"
+        #expect(lowers(rule))
         let http = changed("https://example.com/m.onnx", at: "spec", "model", "uri")
         #expect(ModelDeploymentValidation.validate(http).warnings.contains { $0.contains("sha256") })
     }

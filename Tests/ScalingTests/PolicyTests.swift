@@ -71,6 +71,47 @@ struct PolicyTests {
         #expect(Self.replayed(autoscaler) == decision.desired)
     }
 
+    @Test(
+        "what a replica doesn't show of its queue or its requests in flight is no zero for SLO either",
+        arguments: [Signal.queueLength, .inFlight]
+    )
+    func levels(signal: Signal) {
+        func last(reporting: Int) -> (desired: Int, autoscaler: Autoscaler) {
+            var autoscaler = Autoscaler(policy: Self.policy(.slo))
+            var desired = 4
+            for second in stride(from: 0, through: 1200, by: 2) {
+                let rate = second < 100 ? 40.0 : 2
+                var seen = Self.busy(second, replicas: 4, ready: 4, rate: rate, queue: 0, running: rate / 10)
+                seen.readings[signal]?.reporting = reporting
+                desired = autoscaler.decide(seen).desired
+            }
+            return (desired, autoscaler)
+        }
+        #expect(last(reporting: 4).desired < 4)
+        let held = last(reporting: 3)
+        #expect(held.desired == 4)
+        #expect(held.autoscaler.lastInputs?.decision().reason.code == "MissingData")
+        #expect(Self.replayed(held.autoscaler) == 4)
+    }
+
+    @Test("SLO says that no request was answered only where that is known")
+    func unanswered() {
+        func message(rate: Double?) -> String {
+            var seen = Self.busy(0, replicas: 1, ready: 1, rate: rate ?? 0, queue: 0, running: 0)
+            (seen.traffic, seen.trafficReporting) = (nil, 0)
+            if rate == nil { seen.readings[.requestRate] = nil }
+            seen.missingSignals = ["no queue length: looked for a; the page offers b"]
+            var autoscaler = Autoscaler(policy: Self.policy(.slo))
+            return autoscaler.decide(seen).reason.message
+        }
+        #expect(message(rate: 0).hasSuffix("; no request has been answered yet; hold at 1"))
+        for rate in [nil, 50.0] {
+            let message = message(rate: rate)
+            #expect(message.contains("looked for a; the page offers b"))
+            #expect(message.hasSuffix("; what a replica serves isn't known yet; hold at 1"), "\(message)")
+        }
+    }
+
     /// A policy of each kind for the same model.
     static func policy(_ kind: ScalingPolicy.Kind, maxReplicas: Int = 100) -> ScalingPolicy {
         ScalingPolicy(

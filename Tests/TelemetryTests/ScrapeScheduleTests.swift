@@ -83,6 +83,54 @@ struct ScrapeScheduleTests {
         #expect((scraped["dead"] ?? 0) > 50)
     }
 
+    @Test("failing replicas get their places in the order of their turns, and those that wait cost nothing")
+    func waiting() {
+        var schedule = ScrapeSchedule(concurrency: 8)
+        failOnce(&schedule, targets(40))
+        var running: [ScrapeSchedule.Job] = []
+        var order: [String] = []
+        let now = start + .seconds(3)
+        for _ in 0..<40 {
+            running += schedule.take(now: now)
+            #expect(running.count <= 2)
+            guard !running.isEmpty else { break }
+            #expect(running.count == 2 || order.count == 39)
+            let job = running.removeFirst()
+            order.append(job.target.pod)
+            _ = schedule.finish(job, wasFailing: true, failed: true, now: now)
+            if order.count < 39 { #expect(schedule.nextDue.map { $0 <= now } == true, "a place is free") }
+        }
+        #expect(order.count == 40 && Set(order).count == 40)
+        #expect(schedule.nextDue.map { $0 > now } == true)
+
+        // What a scrape costs that ends doesn't grow with how many wait.
+        func cost(waiting count: Int) -> Duration {
+            var schedule = ScrapeSchedule(concurrency: 8)
+            failOnce(&schedule, targets(count))
+            var running = schedule.take(now: now)
+            let rounds = (0..<5).map { _ in
+                ContinuousClock().measure {
+                    for _ in 0..<20 {
+                        _ = schedule.finish(running.removeFirst(), wasFailing: true, failed: true, now: now)
+                        running += schedule.take(now: now)
+                    }
+                }
+            }
+            return rounds.min() ?? .zero
+        }
+        #expect(cost(waiting: 8000) < cost(waiting: 250) * 8)
+    }
+
+    /// Lets each replica's first scrape fail; the second ones are due a second later.
+    private func failOnce(_ schedule: inout ScrapeSchedule, _ targets: [ScrapeTarget]) {
+        schedule.replace("g", targets: targets, interval: .seconds(1), now: start) { 0 }
+        while schedule.nextDue == start {
+            for job in schedule.take(now: start) {
+                _ = schedule.finish(job, wasFailing: false, failed: true, now: start)
+            }
+        }
+    }
+
     @Test(
         "replicas that stay keep their turn, those that go are forgotten, and a late answer isn't taken for a new replica's"
     )

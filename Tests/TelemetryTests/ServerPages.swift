@@ -19,6 +19,16 @@ enum ServerPages {
                 now = now.replacing("@" + mark, with: "\(values.1)")
             }
         }
+
+        /// The same without the lines that have this text.
+        func without(_ text: String) -> Moments {
+            var moments = self
+            for part in [\Moments.before, \.now] {
+                let kept = moments[keyPath: part].split(separator: "\n").filter { !$0.contains(text) }
+                moments[keyPath: part] = kept.joined(separator: "\n") + "\n"
+            }
+            return moments
+        }
     }
 
     /// TensorFlow Serving: names that begin with a colon, braces without a label, families without a series.
@@ -110,9 +120,16 @@ enum ServerPages {
             ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="100.0"} @c
             ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="200.0"} @c
             ray_serve_deployment_processing_latency_ms_bucket{deployment="d",le="+Inf"} @c
+            # TYPE ray_serve_http_request_latency_ms histogram
+            ray_serve_http_request_latency_ms_bucket{application="app",route="/",le="100.0"} 0
+            ray_serve_http_request_latency_ms_bucket{application="app",route="/",le="200.0"} @c
+            ray_serve_http_request_latency_ms_bucket{application="app",route="/",le="+Inf"} @c
+            ray_serve_http_request_latency_ms_bucket{application="",route="/-/healthz",le="100.0"} @d
+            ray_serve_http_request_latency_ms_bucket{application="",route="/-/healthz",le="200.0"} @d
+            ray_serve_http_request_latency_ms_bucket{application="",route="/-/healthz",le="+Inf"} @d
 
             """,
-            ["a": ok, "b": failed, "c": (ok.0 + failed.0, ok.1 + failed.1)]
+            ["a": ok, "b": failed, "c": (ok.0 + failed.0, ok.1 + failed.1), "d": (1000, 6000)]
         )
     }
 
@@ -137,21 +154,26 @@ enum ServerPages {
         ["a": (0, 100)]
     )
 
-    /// BentoML: codes in a label of its own name.
+    /// BentoML: codes in a label of its own name, and the probes of the kubelet among the requests.
     static func bento(prefix: String) -> Moments {
         Moments(
             """
             # TYPE \(prefix)_request_in_progress gauge
             \(prefix)_request_in_progress{endpoint="/predict",service_name="s"} 4
+            \(prefix)_request_in_progress{endpoint="/readyz",service_name="s"} 1
             # TYPE \(prefix)_request_total counter
             \(prefix)_request_total{endpoint="/predict",http_response_code="200"} @a
             \(prefix)_request_total{endpoint="/predict",http_response_code="500"} @b
+            \(prefix)_request_total{endpoint="/readyz",http_response_code="200"} @c
+            \(prefix)_request_total{endpoint="/livez",http_response_code="503"} @c
             # TYPE \(prefix)_request_duration_seconds histogram
             \(prefix)_request_duration_seconds_bucket{endpoint="/predict",http_response_code="200",le="0.1"} @a
             \(prefix)_request_duration_seconds_bucket{endpoint="/predict",http_response_code="200",le="+Inf"} @a
+            \(prefix)_request_duration_seconds_bucket{endpoint="/readyz",http_response_code="200",le="0.1"} @c
+            \(prefix)_request_duration_seconds_bucket{endpoint="/readyz",http_response_code="200",le="+Inf"} @c
 
             """,
-            ["a": (0, 80), "b": (0, 20)]
+            ["a": (0, 80), "b": (0, 20), "c": (100, 105)]
         )
     }
 

@@ -107,6 +107,31 @@ struct SignalsTests {
         #expect(two.requestRate.value == 2)
     }
 
+    @Test("a series is its set of labels: in another order it is the same one")
+    func labelOrder() throws {
+        func page(_ labels: String..., count: Int) -> String {
+            labels.map { labels in
+                """
+                r{\(labels)} \(count)
+                d_bucket{\(labels),le="1"} \(count)
+                d_bucket{le="+Inf",\(labels)} \(count)
+
+                """
+            }
+            .joined()
+        }
+        let (one, other) = (#"code="200",method="POST",path="/a""#, #"path="/a",method="POST",code="200""#)
+        let signals = try signals(page(one, count: 1_000_000), page(other, count: 1_000_010))
+        #expect(signals.requestRate.value == 1)
+        #expect(signals.latency.value?.total == 10)
+        let twice = try scrape(page(one, other, count: 5), at: 100)
+        #expect(twice.requests.missing?.description.contains("a series is there twice") == true)
+        #expect(twice.latency.missing?.description.contains("there twice") == true)
+        // The same values under each other's names are another series.
+        let swapped = try self.signals("r{a=\"1\",b=\"2\"} 100\n", "r{a=\"2\",b=\"1\"} 100\n")
+        #expect(swapped.requestRate.value == 10)
+    }
+
     @Test("percentiles follow histogram_quantile's rule")
     func quantileRule() {
         func percentile(_ p: Double, _ buckets: [(bound: Double, count: Double)]) -> Double? {

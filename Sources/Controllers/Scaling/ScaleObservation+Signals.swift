@@ -28,8 +28,8 @@ extension ScaleObservation {
             replicas: deployment["spec", "replicas"]?.int ?? 1,
             readyReplicas: max(0, ready - unread),
             readings: signals.readings,
-            latency: spec.latency.flatMap { signals.latencyReading(percentile: $0.percentile) },
-            cpuShare: Self.cpuShare(signals.cpu, model: model),
+            latency: spec.latency.flatMap { Self.latency(signals, percentile: $0.percentile) },
+            cpuShare: Self.cpuShare(signals.cpu, of: max(0, ready - unread), model: model),
             missing: signals.missing
         )
         unreadReplicas = unread + signals.unreadElsewhere(Self.needed(spec)) + model.unseenPods
@@ -60,9 +60,29 @@ extension ScaleObservation {
         }
     }
 
-    /// CPU seconds a second and replica, over what a replica asked for: its request, else its limit, else one core.
-    private static func cpuShare(_ reading: SignalReading?, model: ModelObservation) -> Double? {
-        guard let reading, reading.reporting > 0 else { return nil }
+    /// What the latency showed; where no request ended, a Prometheus server's total has no quantile, and none is missing.
+    private static func latency(_ signals: TrackSignals, percentile: Double) -> LatencyReading? {
+        if let reading = signals.latencyReading(percentile: percentile) { return reading }
+        guard hasNoDurations(signals), let rate = signals.readings[.requestRate] else { return nil }
+        return LatencyReading(
+            milliseconds: nil,
+            requestRate: 0,
+            reporting: rate.reporting,
+            elsewhere: rate.elsewhere,
+            age: rate.age
+        )
+    }
+
+    /// Whether the latency is NaN, which is what 0/0 gives, because no request ended.
+    private static func hasNoDurations(_ signals: TrackSignals) -> Bool {
+        guard case .unusable(_, let value)? = signals.missingSignals[.latency]?.cause, value.isNaN else { return false }
+        return signals.readings[.requestRate]?.total == 0
+    }
+
+    /// CPU seconds a second and replica, over what a replica asked for: its request, else its limit, else one core; `nil`
+    /// where one of the `replicas` doesn't show it, since what some take says nothing of the others.
+    private static func cpuShare(_ reading: SignalReading?, of replicas: Int, model: ModelObservation) -> Double? {
+        guard let reading, reading.reporting > 0, reading.reporting >= replicas else { return nil }
         let resources = model.model.object["spec", "resources"]
         let asked = resources?.at("requests", "cpu") ?? resources?.at("limits", "cpu")
         let cores = asked.flatMap { Quantity($0)?.double }.flatMap { $0 > 0 ? $0 : nil } ?? 1
@@ -75,8 +95,13 @@ extension ScaleObservation {
             "QueueLength": .queueLength, "InFlight": .inFlight, "RequestRate": .requestRate,
         ]
         var needed = spec.targets.compactMap { kinds[$0.signal] }
-        if spec.policy == .slo { needed += [.requestRate, .latency] }
+        if spec.policy == .slo {
+            needed += [.requestRate, .latency]
+            // A level that the server doesn't export isn't missed.
+            needed += [.queueLength, .inFlight].filter { signals.missingSignals[$0]?.cause != .notMapped }
+        }
         if spec.policy == .rule, spec.latency != nil { needed.append(.latency) }
+        if hasNoDurations(signals) { needed.removeAll { $0 == .latency } }
         var clauses: [String] = []
         for kind in SignalKind.allCases where needed.contains(kind) {
             guard let missing = signals.missingSignals[kind], missing.cause != .firstReading else { continue }

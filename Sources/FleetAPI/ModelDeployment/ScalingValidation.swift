@@ -45,6 +45,12 @@ enum ScalingValidation {
             )
         }
         guard policy == "Rule" else { return }
+        if scaling["metricsSource"]?.string == "Prometheus" {
+            findings.warnings.append(
+                "spec.scaling.policy Rule never lowers the count with spec.scaling.metricsSource Prometheus, which has no "
+                    + "query for the CPU time; use SLO, TargetTracking, or metricsSource Pods"
+            )
+        }
         let signals = (scaling["targets"]?.array ?? []).compactMap { $0["signal"]?.string }
         for signal in signals where signal != "QueueLength" {
             findings.warnings.append("spec.scaling.targets: \(signal) has no effect with spec.scaling.policy Rule")

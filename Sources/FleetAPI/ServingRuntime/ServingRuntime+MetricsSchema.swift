@@ -9,16 +9,22 @@ extension ServingRuntime {
         minLength: 1
     )
     private static let labels = StructuralSchema.strings("Labels that a sample must have.")
+    private static let except = StructuralSchema.list(
+        "Samples that are left out, as those of probes: each that has all labels of one of these. An empty value stands for no "
+            + "label.",
+        of: .strings("Labels."),
+        limit: 20
+    )
     private static let timeUnits = ["Seconds", "Milliseconds", "Microseconds"]
     private static let count = StructuralSchema.object(
         "Where the metric only sums durations up: the counter of what was summed.",
         required: ["name"],
-        ["name": name, "labels": labels]
+        ["name": name, "labels": labels, "except": except]
     )
 
     /// A metric with others that mean the same in other versions of the server.
     private static func metric(_ description: String, _ own: [String: StructuralSchema]) -> StructuralSchema {
-        let fields = own.merging(["name": name, "labels": labels]) { left, _ in left }
+        let fields = own.merging(["name": name, "labels": labels, "except": except]) { left, _ in left }
         var schema = StructuralSchema.object(description, required: ["name"], fields)
         schema.properties["alternatives"] = .list(
             "Metrics that mean the same in other versions of the server; the first one on the page counts.",

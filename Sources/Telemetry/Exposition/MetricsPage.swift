@@ -176,16 +176,34 @@ public struct MetricsPage: Sendable {
         return ExpositionNumber.parse(bytes.span, Int(labels[position].valueStart), Int(labels[position].valueEnd))
     }
 
-    /// The labels of a sample but for one, as a key that is equal for equal label sets in the same order.
+    /// The labels of a sample but for one, as a key that is equal for equal label sets, in whatever order the page has them.
     func labelKey(of index: Int, without name: String) -> [UInt8] {
         let row = rows[index]
+        let written = labels[Int(row.firstLabel)..<Int(row.firstLabel + row.labelCount)]
+        func isLeftOut(_ label: LabelRange) -> Bool {
+            isText(name, TextRange(start: label.nameStart, end: label.nameEnd))
+        }
         var key: [UInt8] = []
-        for position in Int(row.firstLabel)..<Int(row.firstLabel + row.labelCount) {
-            let range = labels[position]
-            if isText(name, TextRange(start: range.nameStart, end: range.nameEnd)) { continue }
-            key += bytes[Int(range.nameStart)..<Int(range.valueEnd)] + [UInt8(ascii: ",")]
+        var last: LabelRange?
+        for label in written where !isLeftOut(label) {
+            if let last, isNamed(label, before: last) {
+                let sorted = written.filter { !isLeftOut($0) }.sorted { isNamed($0, before: $1) }
+                return sorted.reduce(into: []) { append($1, to: &$0) }
+            }
+            append(label, to: &key)
+            last = label
         }
         return key
+    }
+
+    private func append(_ label: LabelRange, to key: inout [UInt8]) {
+        key += bytes[Int(label.nameStart)..<Int(label.valueEnd)]
+        key.append(UInt8(ascii: ","))
+    }
+
+    private func isNamed(_ label: LabelRange, before other: LabelRange) -> Bool {
+        bytes[Int(label.nameStart)..<Int(label.nameEnd)]
+            .lexicographicallyPrecedes(bytes[Int(other.nameStart)..<Int(other.nameEnd)])
     }
 
     private func position(of name: String, in index: Int) -> Int? {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import DequeModule
 import HeapModule
 
 /// When each replica is scraped next. A value: it knows no clock and starts nothing.
@@ -54,8 +55,8 @@ struct ScrapeSchedule {
     private let concurrency: Int
     private var groups: [String: [String: Entry]] = [:]
     private var turns = Heap<Turn>()
-    /// Failing replicas whose turn came while their share was taken.
-    private var held: [Turn] = []
+    /// Failing replicas whose turn came while their share was taken, in that order.
+    private var held = Deque<Turn>()
     private var running = 0
     private var runningFailed = 0
     private var sequence: UInt64 = 0
@@ -64,7 +65,9 @@ struct ScrapeSchedule {
     init(concurrency: Int) { self.concurrency = max(4, concurrency) }
 
     /// When the next turn comes; `nil` when nothing waits for one.
-    var nextDue: WallTime? { turns.min?.due }
+    var nextDue: WallTime? { (hasRoomForFailing ? held.first : nil)?.due ?? turns.min?.due }
+
+    private var hasRoomForFailing: Bool { running < concurrency && runningFailed < max(1, concurrency / 4) }
 
     /// Whether a group has exactly these replicas, scraped at this interval.
     func has(_ group: String, _ targets: [ScrapeTarget], interval: Duration) -> Bool {
@@ -106,32 +109,31 @@ struct ScrapeSchedule {
     /// The scrapes whose turn has come, as many as may run.
     mutating func take(now: WallTime) -> [Job] {
         var jobs: [Job] = []
+        while hasRoomForFailing, let turn = held.popFirst() { start(turn, &jobs) }
         while running < concurrency, let turn = turns.min, turn.due <= now {
             turns.removeMin()
-            guard var entry = entry(turn) else { continue }
-            if entry.failures > 0 {
-                guard runningFailed < max(1, concurrency / 4) else {
-                    held.append(turn)
-                    continue
-                }
-                runningFailed += 1
+            if !hasRoomForFailing, let entry = entry(turn), entry.failures > 0 {
+                held.append(turn)
+            } else {
+                start(turn, &jobs)
             }
-            running += 1
-            entry.isRunning = true
-            groups[turn.group]?[turn.pod] = entry
-            jobs.append(entry.job)
         }
         return jobs
+    }
+
+    private mutating func start(_ turn: Turn, _ jobs: inout [Job]) {
+        guard var entry = entry(turn) else { return }
+        if entry.failures > 0 { runningFailed += 1 }
+        running += 1
+        entry.isRunning = true
+        groups[turn.group]?[turn.pod] = entry
+        jobs.append(entry.job)
     }
 
     /// Notes the end of a scrape; answers whether its replica is still wanted.
     mutating func finish(_ job: Job, wasFailing: Bool, failed: Bool, now: WallTime) -> Bool {
         running -= 1
-        if wasFailing {
-            runningFailed -= 1
-            for turn in held { turns.insert(turn) }
-            held.removeAll(keepingCapacity: true)
-        }
+        if wasFailing { runningFailed -= 1 }
         guard var entry = groups[job.group]?[job.target.pod], entry.job.generation == job.generation else {
             return false
         }

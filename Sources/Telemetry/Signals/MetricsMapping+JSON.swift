@@ -42,8 +42,13 @@ extension MetricsMapping {
 
     private static func selector(_ json: JSONValue) -> MetricSelector? {
         guard let name = json["name"]?.string, !name.isEmpty else { return nil }
+        let except = (json["except"]?.array ?? []).map { labels($0) }.filter { !$0.isEmpty }
+        return MetricSelector(name, labels: labels(json["labels"]), except: except)
+    }
+
+    private static func labels(_ json: JSONValue?) -> [String: String] {
         var labels: [String: String] = [:]
-        for (key, value) in json["labels"]?.object ?? JSONObject() { labels[key] = value.string }
-        return MetricSelector(name, labels: labels)
+        for (key, value) in json?.object ?? JSONObject() { labels[key] = value.string }
+        return labels
     }
 }

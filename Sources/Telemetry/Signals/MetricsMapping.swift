@@ -7,11 +7,14 @@ public struct MetricSelector: Sendable, Hashable {
     public var name: String
     /// Labels that a sample must have.
     public var labels: [String: String]
+    /// Labels of samples that are left out: those that have all of one entry.
+    public var except: [[String: String]]
 
     /// A selector.
-    public init(_ name: String, labels: [String: String] = [:]) {
+    public init(_ name: String, labels: [String: String] = [:], except: [[String: String]] = []) {
         self.name = name
         self.labels = labels
+        self.except = except
     }
 }
 

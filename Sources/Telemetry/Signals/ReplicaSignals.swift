@@ -176,7 +176,7 @@ private struct Interval {
         switch (now, before) {
         case (.histograms(let now), .histograms(let before)):
             let parts = now.map { key, histogram in before[key].map { histogram.since($0) } ?? histogram }
-            guard let first = parts.first else { return nil }
+            guard let first = parts.first else { return LatencyEvidence(observations: 0) }
             return LatencyEvidence(histogram: parts.dropFirst().reduce(first) { $0.merging($1) })
         case (.summary(let quantiles, let sum, let count), .summary(_, let sumBefore, let countBefore)):
             let ended = growth(count, countBefore)

@@ -77,7 +77,8 @@ struct SignalReader {
                 return [:]
             }
             // Without the label, a counter of all requests says nothing of errors.
-            guard found.rows.contains(where: { page.label(mapping.codeLabel, of: $0) != nil }) else {
+            guard found.rows.isEmpty || found.rows.contains(where: { page.label(mapping.codeLabel, of: $0) != nil })
+            else {
                 throw MissingSignal(
                     .errorRate,
                     cause: .noSuchLabels(metric: found.name, labels: [mapping.codeLabel: "…"], offered: [])
@@ -190,7 +191,7 @@ struct SignalReader {
     private func quantiles(_ source: MetricSource) throws(MissingSignal) -> [Double: Double] {
         let name = source.selector.name
         var quantiles: [Double: Double] = [:]
-        for row in page.indices(named: name) where page.sample(row, has: source.selector.labels) {
+        for row in page.indices(named: name) where isMeant(row, source.selector) {
             let value = page.rows[row].value
             guard let quantile = page.number(ofLabel: "quantile", in: row), !value.isNaN else { continue }
             try checkAge(.latency, name, row)
@@ -211,7 +212,13 @@ struct SignalReader {
     /// The rows of a metric, with the name under which it has them.
     private typealias Rows = (name: String, rows: [Int])
 
-    /// The rows of a selector's metric, under the first of the suffixes that has any.
+    /// Whether a selector means a sample of its metric.
+    private func isMeant(_ row: Int, _ selector: MetricSelector) -> Bool {
+        page.sample(row, has: selector.labels) && !selector.except.contains { page.sample(row, has: $0) }
+    }
+
+    /// The rows of a selector's metric, under the first of the suffixes that has any; none where all are left out, since
+    /// what a server counts besides says that there is nothing else yet.
     private func rows(
         _ signal: SignalKind,
         _ selector: MetricSelector,
@@ -222,7 +229,7 @@ struct SignalReader {
             let name = selector.name + suffix
             let all = page.indices(named: name)
             let rows = selector.labels.isEmpty ? all : all.filter { page.sample($0, has: selector.labels) }
-            if !rows.isEmpty { return (name, rows) }
+            if !rows.isEmpty { return (name, selector.except.isEmpty ? rows : rows.filter { isMeant($0, selector) }) }
             if others.isEmpty { others = all }
         }
         if !others.isEmpty {
