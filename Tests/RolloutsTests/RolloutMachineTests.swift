@@ -254,7 +254,32 @@ struct RolloutMachineTests {
         world.workloads[1] = RolloutWorld.Workload(asked: 3, ready: 0, isBroken: true)
         world.newSpec(broken: false)
         Self.run(&world)
+        world.pass(.seconds(595))
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing, "it may just be starting")
+        #expect(world.last?.recheck.map { $0 <= .seconds(5) } == true, "looks again when that has passed")
+        world.pass(.seconds(6))
+        Self.run(&world)
         #expect(world.state?.phase == .settled && world.root == 2)
+    }
+
+    @Test("a stable track that is without a ready replica for a moment lets no analysis pass")
+    func startingStable() {
+        var world = Self.world(Self.canary([.setWeight(50), .analysis(nil)]), demand: 1)
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing)
+        world.podDies(1)
+        world.pass(.seconds(30))
+        Self.run(&world, rounds: 1, getsReady: false)
+        #expect(world.state?.phase == .analyzing && world.state?.stepIndex == 1)
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing && world.root == 1)
+        // Each loss counts for itself.
+        world.pass(.seconds(650))
+        world.podDies(1)
+        world.pass(.seconds(30))
+        Self.run(&world, getsReady: false)
+        #expect(world.state?.phase == .analyzing)
     }
 
     @Test("a rollback gives back only what the stable track carries")

@@ -21,6 +21,8 @@ public struct RevisionState: Sendable, Hashable {
     public var hindrance: String?
     /// Whether a pod of it finds no node.
     public var isUnschedulable: Bool
+    /// Since when it serves nobody, where it doesn't; `nil` counts as now.
+    public var unavailableSince: WallTime?
 
     /// A revision.
     public init(
@@ -31,7 +33,8 @@ public struct RevisionState: Sendable, Hashable {
         readyReplicas: Int,
         failure: String? = nil,
         hindrance: String? = nil,
-        isUnschedulable: Bool = false
+        isUnschedulable: Bool = false,
+        unavailableSince: WallTime? = nil
     ) {
         self.number = number
         self.hash = hash
@@ -41,6 +44,7 @@ public struct RevisionState: Sendable, Hashable {
         self.failure = failure
         self.hindrance = hindrance
         self.isUnschedulable = isUnschedulable
+        self.unavailableSince = unavailableSince
     }
 }
 

@@ -22,8 +22,7 @@ extension RolloutTurn {
     /// Whether an analysis has its answer.
     mutating func analysisIsDone(since reached: WallTime, duration: Duration) -> Bool {
         guard plan.judges else { return true }
-        // Nothing can be compared with a track that serves nobody: it must not hold up what may replace it.
-        if stable.readyReplicas == 0, seen.demand > 0 { return true }
+        if stableIsBroken() { return true }
         let verdict = state?.judgement?.verdict ?? .noData
         let end = reached + duration
         let isOver = now >= end
@@ -47,6 +46,15 @@ extension RolloutTurn {
             beginRollback(.rolledBack, "no answer within \(Int(plan.timeout.inSeconds)) s (timeoutSeconds): \(why)")
         }
         return false
+    }
+
+    /// Whether the stable track has served nobody for the progress deadline: nothing can be compared with it, and it must not hold up what
+    /// may replace it. One that has no ready replica for less may just be starting.
+    private mutating func stableIsBroken() -> Bool {
+        guard stable.readyReplicas == 0, seen.demand > 0 else { return false }
+        let rest = plan.progressDeadline - (now - (stable.unavailableSince ?? now))
+        if rest > .zero { decision.look(in: rest) }
+        return rest <= .zero
     }
 
     // MARK: Requests
