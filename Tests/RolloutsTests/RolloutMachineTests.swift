@@ -333,6 +333,17 @@ struct RolloutMachineTests {
         #expect(world.weight == 0)
     }
 
+    @Test("with dynamicStableScale a step to a smaller weight has its stable replicas back first")
+    func dynamicReturn() {
+        let steps: [RolloutStep] = [.setWeight(50), .pause(.seconds(30)), .setWeight(25), .pause(nil)]
+        var world = Self.world(Self.canary(steps) { $0.dynamicStableScale = true }, demand: 3)
+        Self.run(&world)
+        #expect(world.workloads[1]?.asked == 2 && world.weight == 50)
+        world.pass(.seconds(31))
+        Self.run(&world)
+        #expect(world.workloads[1]?.asked == 3 && world.weight == 25 && world.state?.phase == .paused)
+    }
+
     @Test("where the pods share the requests the stable track stays whole: fewer of it would be a larger share for the canary")
     func dynamicByPods() {
         let plan = Self.canary([.setWeight(50), .pause(nil)]) { $0.dynamicStableScale = true }

@@ -178,7 +178,8 @@ extension RolloutTurn {
         }
         // Where every pod gets the same share of the requests, fewer stable ones would be a larger share for the canary.
         guard plan.dynamicStableScale, !isDraining, !seen.sharesByPods else { return restoreStable() }
-        let live = min(state.desiredWeight, seen.traffic.weight ?? 0)
+        // What a step gives back must be there before its weight falls.
+        let live = min(state.desiredWeight, seen.traffic.weight ?? 0, goal.weight)
         let whole = TrackCapacity(demand: seen.demand, canaryReady: 0, stableReady: 0)
         let target = max(1, whole.needed(100 - live))
         guard target < seen.demand || state.isSharing else { return }
