@@ -405,6 +405,26 @@ struct RolloutMachineTests {
         }
     }
 
+    @Test(
+        "without room a good canary is promoted, one replica after the other, however many there are",
+        arguments: [2, 3, 4, 5, 7, 10, 33, 150]
+    )
+    func replacedCanary(demand: Int) {
+        for steps in [[RolloutStep.setWeight(50)], [.setWeight(10), .setWeight(25), .setWeight(100)], []] {
+            var world = RolloutWorld(plan: Self.canary(steps), demand: demand, room: demand)
+            world.newSpec(broken: false)
+            for _ in 0..<4 * demand + 40 {
+                world.catchUp()
+                world.reconcile()
+                for _ in 0..<4 { world.getReady() }
+                world.pass(.seconds(21))
+            }
+            #expect(world.state?.phase == .settled && world.root == 2, "\(steps): \(world.state?.message ?? "")")
+            #expect(world.workloads[1] == nil && world.workloads[2]?.ready == demand)
+            #expect(world.violations.isEmpty)
+        }
+    }
+
     @Test("one replica and no room is a deadlock, and is said; surge Never interrupts")
     func deadlock() {
         var world = RolloutWorld(plan: RolloutPlan(), demand: 1, room: 1)

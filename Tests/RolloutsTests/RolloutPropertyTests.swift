@@ -63,8 +63,25 @@ struct RolloutPropertyTests {
     /// What must hold after each event; answers what doesn't.
     static func problem(in world: RolloutWorld) -> String? { world.violations.first }
 
-    /// Lets everything get well and answers whether the rollout comes to an end.
+    /// Lets everything get well and answers whether the rollout comes to an end, and then whether a good spec is rolled out.
     static func settles(_ world: inout RolloutWorld) -> String? {
+        if let problem = ends(&world) { return problem }
+        if isStuck(world) { return nil }
+        world.newSpec(broken: false)
+        if let problem = ends(&world) { return "a good spec: \(problem)" }
+        guard world.state?.phase == .settled || world.state == nil, world.root == world.wanted else {
+            return "a good spec ends \(world.state?.phase.rawValue ?? "-"): \(world.state?.message ?? "")"
+        }
+        return nil
+    }
+
+    /// Whether there is no way: without room, and without a replica to spare.
+    private static func isStuck(_ world: RolloutWorld) -> Bool {
+        world.room < .max && (world.plan.surge == .always || world.demand == 1)
+    }
+
+    /// Lets everything get well and answers whether what is under way comes to an end.
+    private static func ends(_ world: inout RolloutWorld) -> String? {
         world.verdict = nil
         world.request = nil
         for _ in 0..<60 {
@@ -80,8 +97,7 @@ struct RolloutPropertyTests {
             return world.root == world.wanted ? nil : "no state, and not on the wanted revision"
         }
         let isBroken = world.workloads[world.wanted]?.isBroken ?? false
-        // There is no way without room, and without a replica to spare.
-        let isStuck = world.room < .max && (world.plan.surge == .always || world.demand == 1)
+        let isStuck = isStuck(world)
         switch state.phase {
         case .settled: if world.root != world.wanted { return "settled on \(world.root ?? 0), wanted \(world.wanted)" }
         case .rolledBack:

@@ -113,7 +113,10 @@ extension RolloutTurn {
     mutating func moveWeight() {
         guard var state else { return }
         var wanted = goal.weight
-        if state.isReplacing, !seen.sharesByPods { wanted = max(wanted, replacedShare) }
+        if state.isReplacing, !seen.sharesByPods {
+            // The stable track gives a replica up only for a share that has moved, so the share follows each replica that gets ready.
+            wanted = min(max(wanted, replacedShare), max(state.desiredWeight, capacity.canaryCarries))
+        }
         if state.isReplacing, seen.sharesByPods, canary.readyReplicas > 0 { wanted = max(wanted, 1) }
         if plan.isPaused { wanted = state.desiredWeight }
         if isDraining { wanted = 0 }
