@@ -425,6 +425,33 @@ struct RolloutMachineTests {
         }
     }
 
+    @Test(
+        "without room, where the pods share the requests, a step replaces as many replicas as its share is",
+        arguments: [(2, 1), (3, 2), (4, 2), (5, 3), (10, 5)]
+    )
+    func replacedByPods(demand: Int, half: Int) {
+        let plan = Self.canary([.setWeight(50), .pause(nil)])
+        var world = RolloutWorld(plan: plan, demand: demand, sharesByPods: true, room: demand)
+        world.newSpec(broken: false)
+        func work(_ rounds: Int) {
+            for _ in 0..<rounds {
+                world.catchUp()
+                world.reconcile()
+                let ready = world.workloads.values.reduce(0) { $0 + $1.ready }
+                #expect(ready >= demand - 1, "\(world.workloads)")
+                for _ in 0..<4 { world.getReady() }
+                world.pass(.seconds(10))
+            }
+        }
+        work(40)
+        #expect(world.state?.phase == .paused && world.root == nil, "\(world.state?.message ?? "")")
+        #expect(world.workloads[1]?.ready == demand - half && world.workloads[2]?.ready == half)
+        world.ask(.promote)
+        work(40)
+        #expect(world.root == 2 && world.workloads[1] == nil && world.workloads[2]?.ready == demand)
+        #expect(world.violations.isEmpty)
+    }
+
     @Test("one replica and no room is a deadlock, and is said; surge Never interrupts")
     func deadlock() {
         var world = RolloutWorld(plan: RolloutPlan(), demand: 1, room: 1)

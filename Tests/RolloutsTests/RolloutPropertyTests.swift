@@ -131,6 +131,7 @@ struct RolloutPropertyTests {
         (.blueGreen, false, false, .max, .auto), (.shadow, false, false, .max, .auto),
         (.rollingUpdate, false, false, .max, .auto), (.rollingUpdate, false, true, 0, .auto),
         (.canary, false, false, 0, .auto), (.rollingUpdate, false, false, 0, .always),
+        (.canary, false, true, 0, .auto),
     ]
 
     @Test(

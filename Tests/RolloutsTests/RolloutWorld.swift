@@ -217,6 +217,10 @@ struct RolloutWorld {
             apply(write)
         }
         events += decision.events
+        let isJudged = state?.phase == .paused || state?.phase == .analyzing
+        if !stale, isJudged, demand > 1, let stable = state?.stableRevision, workloads[stable]?.asked == 0 {
+            violations.append("nothing is left of the stable track at step \(state?.stepIndex ?? 0)")
+        }
         guard !stale, let state, state.phase.isActive, state.phase != .failed else { return }
         if let deadline = state.deadline {
             if deadline <= time { violations.append("the deadline of \(state.phase) is over, and nothing came of it") }

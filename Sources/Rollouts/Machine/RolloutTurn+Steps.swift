@@ -49,7 +49,14 @@ extension RolloutTurn {
         }
         let level = plan.level(at: state.stepIndex)
         let whole = TrackCapacity(demand: seen.demand, canaryReady: 0, stableReady: 0)
-        let share = seen.sharesByPods ? whole.sharedByPods(level.weight) : whole.needed(level.weight)
+        let share =
+            if !seen.sharesByPods {
+                whole.needed(level.weight)
+            } else if state.isReplacing {
+                whole.replacedByPods(level.weight)
+            } else {
+                whole.sharedByPods(level.weight)
+            }
         let needs = max(1, share, level.isFull ? full : level.replicas ?? 0)
         return RolloutGoal(weight: level.weight, needs: needs, mirror: level.mirror)
     }
@@ -117,12 +124,15 @@ extension RolloutTurn {
             // The stable track gives a replica up only for a share that has moved, so the share follows each replica that gets ready.
             wanted = min(max(wanted, replacedShare), max(state.desiredWeight, capacity.canaryCarries))
         }
-        if state.isReplacing, seen.sharesByPods, canary.readyReplicas > 0 { wanted = max(wanted, 1) }
         if plan.isPaused { wanted = state.desiredWeight }
         if isDraining { wanted = 0 }
         // A share that is to go may still be there, if what was decided wasn't written.
         let live = seen.traffic.isAttached ? seen.traffic.weight ?? 0 : 0
         var weight = capacity.weight(from: max(state.desiredWeight, min(live, 100)), to: wanted)
+        // The pods that a replaced one made room for serve as soon as they are ready.
+        if state.isReplacing, seen.sharesByPods, canary.readyReplicas > 0, !plan.isPaused, !isDraining {
+            weight = max(weight, 1)
+        }
         // A share may only be given to a Service that selects this canary.
         let isThere = seen.sharesByPods || seen.traffic.canaryRevision == state.canaryRevision
         if !isThere { weight = min(weight, max(state.desiredWeight, live)) }
