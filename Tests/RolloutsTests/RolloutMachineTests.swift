@@ -452,6 +452,44 @@ struct RolloutMachineTests {
         #expect(world.violations.isEmpty)
     }
 
+    @Test(
+        "without room a preview and a shadow get no request, and are rolled back at the deadline",
+        arguments: [RolloutStrategy.shadow, .blueGreen]
+    )
+    func noRoomForPreview(strategy: RolloutStrategy) {
+        for surge in [RolloutSurge.auto, .never] {
+            var world = RolloutWorld(plan: RolloutPlan(strategy: strategy, surge: surge), demand: 4, room: 4)
+            world.newSpec(broken: false)
+            for _ in 0..<70 {
+                Self.run(&world, rounds: 1)
+                #expect(world.weight == 0 && world.root == 1 && world.workloads[1]?.ready == 4)
+                world.pass(.seconds(10))
+            }
+            #expect(world.events.count { $0.reason == "NoRoom" } == 1)
+            #expect(world.events.contains { $0.reason == "NoRoom" && $0.message.hasSuffix("one after the other") })
+            #expect(world.state?.phase == .rolledBack)
+        }
+    }
+
+    @Test("a shadow in place of a canary that had replaced replicas gives the stable track its room back first")
+    func shadowSupersedes() {
+        var world = RolloutWorld(plan: Self.canary([.setWeight(50), .pause(nil)]), demand: 4, room: 4)
+        world.newSpec(broken: false)
+        func work(_ rounds: Int) {
+            for _ in 0..<rounds {
+                Self.run(&world, rounds: 1)
+                world.pass(.seconds(10))
+            }
+        }
+        work(30)
+        #expect(world.state?.phase == .paused && world.state?.isReplacing == true && world.weight >= 50)
+        world.plan = RolloutPlan(strategy: .shadow)
+        world.newSpec(broken: false)
+        work(30)
+        #expect(world.workloads[1]?.ready == 4 && world.weight == 0 && world.workloads[2] == nil)
+        #expect(world.state?.isReplacing == false && world.violations.isEmpty)
+    }
+
     @Test("one replica and no room is a deadlock, and is said; surge Never interrupts")
     func deadlock() {
         var world = RolloutWorld(plan: RolloutPlan(), demand: 1, room: 1)

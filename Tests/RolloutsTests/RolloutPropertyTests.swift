@@ -77,7 +77,8 @@ struct RolloutPropertyTests {
 
     /// Whether there is no way: without room, and without a replica to spare.
     private static func isStuck(_ world: RolloutWorld) -> Bool {
-        world.room < .max && (world.plan.surge == .always || world.demand == 1)
+        let needsRoom = world.plan.strategy == .blueGreen || world.plan.strategy == .shadow
+        return world.room < .max && (needsRoom || world.plan.surge == .always || world.demand == 1)
     }
 
     /// Lets everything get well and answers whether what is under way comes to an end.
@@ -131,7 +132,7 @@ struct RolloutPropertyTests {
         (.blueGreen, false, false, .max, .auto), (.shadow, false, false, .max, .auto),
         (.rollingUpdate, false, false, .max, .auto), (.rollingUpdate, false, true, 0, .auto),
         (.canary, false, false, 0, .auto), (.rollingUpdate, false, false, 0, .always),
-        (.canary, false, true, 0, .auto),
+        (.canary, false, true, 0, .auto), (.shadow, false, false, 0, .auto), (.blueGreen, false, false, 0, .auto),
     ]
 
     @Test(
