@@ -383,6 +383,20 @@ struct RolloutMachineTests {
         #expect(world.root == 2 && world.state?.phase == .settled)
     }
 
+    @Test("where the pods share the requests a rollback ends when nothing is asked of the model any more")
+    func backAtRest() {
+        var world = RolloutWorld(plan: Self.canary([.setWeight(50), .pause(nil)]), demand: 2, sharesByPods: true)
+        world.newSpec(broken: false)
+        Self.run(&world)
+        #expect(world.state?.phase == .paused && world.root == nil)
+        world.scale(to: 0)
+        world.ask(.abort)
+        Self.run(&world)
+        world.pass(.seconds(6))
+        Self.run(&world)
+        #expect(world.state?.phase == .rolledBack && world.root == 1 && world.workloads[2]?.asked == 0)
+    }
+
     // MARK: Full nodes
 
     @Test("without room one replica after the other is replaced, after a minute; never more than one is missing")
