@@ -504,6 +504,32 @@ struct RolloutMachineTests {
         #expect(world.state?.isReplacing == false && world.violations.isEmpty)
     }
 
+    @Test("replacing ends where the stable track is to stay whole after all, and nothing is lost by it")
+    func replacingEnds() {
+        for byPods in [false, true] {
+            let plan = Self.canary([.setWeight(50), .pause(nil)])
+            var world = RolloutWorld(plan: plan, demand: 4, sharesByPods: byPods, room: 4)
+            world.newSpec(broken: false)
+            func work(_ rounds: Int) {
+                for _ in 0..<rounds {
+                    Self.run(&world, rounds: 1)
+                    #expect(world.workloads.values.reduce(0) { $0 + $1.ready } >= 3)
+                    world.pass(.seconds(10))
+                }
+            }
+            work(30)
+            #expect(world.state?.isReplacing == true && world.workloads[1]?.asked == 2)
+            // Somebody else scales the Deployment now.
+            world.plan.keepStableWhole()
+            work(2)
+            #expect(world.state?.isReplacing == false && world.workloads[1]?.asked == 4)
+            world.room = 8
+            work(10)
+            #expect(world.state?.isSharing == false && world.state?.phase == .paused)
+            #expect(world.workloads[1]?.ready == 4 && world.violations.isEmpty)
+        }
+    }
+
     @Test("one replica and no room is a deadlock, and is said; surge Never interrupts")
     func deadlock() {
         var world = RolloutWorld(plan: RolloutPlan(), demand: 1, room: 1)

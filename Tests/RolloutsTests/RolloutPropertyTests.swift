@@ -10,7 +10,7 @@ import Testing
 enum WorldEvent: Int, CaseIterable {
     case reconcile, crashEarly, crashLater, staleReconcile, catchUp, podReady, canaryDies, stableDies, scaleUp,
         scaleDown
-    case newSpec, brokenSpec, stableSpec, promote, promoteFull, abort, retry, worse, second, minute, quarter
+    case newSpec, brokenSpec, stableSpec, promote, promoteFull, abort, retry, worse, surge, second, minute, quarter
 
     func happen(in world: inout RolloutWorld) {
         switch self {
@@ -32,6 +32,7 @@ enum WorldEvent: Int, CaseIterable {
         case .abort: world.ask(.abort)
         case .retry: world.ask(.retry)
         case .worse: world.verdict = world.verdict == .worse ? nil : .worse
+        case .surge: world.plan.surge = world.plan.surge == .always ? .auto : .always
         case .second: world.pass(.seconds(1))
         case .minute: world.pass(.seconds(61))
         case .quarter: world.pass(.seconds(901))

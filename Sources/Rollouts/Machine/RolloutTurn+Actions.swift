@@ -119,8 +119,8 @@ extension RolloutTurn {
     mutating func noteRoom() {
         guard var state else { return }
         defer { self.state = state }
-        // The stable track has back what it gave up.
-        if !mayReplace, !isDraining { state.isReplacing = false }
+        // The plan may have changed since it began; the stable track has back what it gave up.
+        if plan.surge == .always || !mayReplace && !isDraining { state.isReplacing = false }
         if state.isReplacing { return }
         if plan.surge == .never, mayReplace, seen.demand > 0, canary.readyReplicas < goal.needs {
             state.isReplacing = true
