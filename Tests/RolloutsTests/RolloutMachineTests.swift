@@ -120,6 +120,30 @@ struct RolloutMachineTests {
         #expect(world.history.map(\.outcome) == [.promoted])
     }
 
+    @Test("a larger demand ends neither a pause nor an analysis: the step keeps its phase while replicas get ready")
+    func scaledInStep() {
+        for (step, phase) in [(RolloutStep.pause(nil), RolloutState.Phase.paused), (.analysis(nil), .analyzing)] {
+            var world = Self.world(Self.canary([.setWeight(50), step]))
+            Self.run(&world)
+            #expect(world.state?.phase == phase)
+            let reached = world.state?.reachedAt
+            world.scale(to: 6)
+            Self.run(&world, getsReady: false)
+            #expect(world.workloads[2]?.asked == 3 && world.workloads[2]?.ready == 2)
+            #expect(world.state?.phase == phase && world.state?.reachedAt == reached)
+            #expect(world.state?.message.contains("2 of 3 ready replicas") == true)
+            #expect(world.state?.deadline == world.time + .seconds(600), "of its replicas")
+            Self.run(&world)
+            #expect(world.state?.phase == phase && world.state?.stepIndex == 1)
+            world.workloads[2]?.isBroken = true
+            world.scale(to: 8)
+            Self.run(&world)
+            world.pass(.seconds(601))
+            Self.run(&world)
+            #expect(world.state?.phase == .rollingBack || world.state?.phase == .rolledBack)
+        }
+    }
+
     @Test("a pause without a time waits for a person; asking twice for one step skips no second one")
     func promote() {
         var world = Self.world(Self.canary([.setWeight(10), .pause(nil), .setWeight(20), .pause(nil)]))

@@ -113,16 +113,16 @@ extension RolloutTurn {
         let place = isPromoting ? "promotion" : "step \(state.stepIndex + 1) of \(plan.steps.count)"
         if plan.isPaused { return "\(place): \(name) stays where it is: spec.rollout.paused is true" }
         if let failure = decision.failure { return "\(place): \(failure)\(deadlock)" }
+        if canary.readyReplicas < goal.needs {
+            let why = state.isReplacing ? "; replicas are replaced one after the other, for lack of room" : ""
+            return "\(place): \(name) has \(ready)\(why)\(deadlock)"
+        }
         if state.phase == .analyzing {
             return "\(place): \(state.judgement?.reason ?? "no data: nothing was measured yet")"
         }
         if state.phase == .paused {
             guard case .pause(.some)? = step else { return "\(place): \(name) waits until a person promotes it" }
             return "\(place): \(name) waits"
-        }
-        if canary.readyReplicas < goal.needs {
-            let why = state.isReplacing ? "; replicas are replaced one after the other, for lack of room" : ""
-            return "\(place): \(name) has \(ready)\(why)\(deadlock)"
         }
         if let problem = seen.traffic.problem { return "\(place): \(problem)" }
         return isPromoting

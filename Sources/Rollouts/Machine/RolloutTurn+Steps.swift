@@ -236,7 +236,8 @@ extension RolloutTurn {
     private mutating func isStepDone() -> Bool {
         guard var state, let step else { return false }
         guard let reached = state.reachedAt, !isLacking else {
-            state.phase = .progressing
+            // A step that was reached and only lacks replicas goes on: a larger demand ends no pause.
+            state.phase = state.reachedAt == nil ? .progressing : waiting(step)
             state.deadline = state.lackingSince.map { $0 + plan.progressDeadline }
             self.state = state
             return heldTooLong()
@@ -268,6 +269,16 @@ extension RolloutTurn {
             isDone = analysisIsDone(since: reached, duration: duration ?? plan.analysisDuration)
         }
         return isDone
+    }
+
+    /// The phase of a step that has what it asks for.
+    private func waiting(_ step: RolloutStep) -> RolloutState.Phase {
+        if plan.isPaused { return .paused }
+        return switch step {
+        case .pause: .paused
+        case .analysis: .analyzing
+        case .setWeight, .setReplicas, .mirror: .progressing
+        }
     }
 
     /// Rolls back what a person has held for too long; never done by itself.
