@@ -389,6 +389,17 @@ struct RolloutMachineTests {
         #expect(world.root == 2 && world.service == nil)
     }
 
+    @Test("a preview is looked at as often as a canary: its checks are asked, and one that fails rolls it back")
+    func blueGreenChecks() {
+        var world = Self.world(RolloutPlan(strategy: .blueGreen))
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing && world.root == 1)
+        #expect(world.last?.recheck.map { $0 <= .seconds(10) } == true)
+        world.verdict = .worse
+        world.reconcile()
+        #expect(world.state?.phase == .rollingBack)
+    }
+
     @Test("Shadow mirrors everything and has no weight before the switch")
     func shadow() {
         var world = Self.world(RolloutPlan(strategy: .shadow))

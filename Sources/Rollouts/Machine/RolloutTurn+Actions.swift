@@ -27,7 +27,8 @@ extension RolloutTurn {
         }
         state.message = message
         self.state = state
-        if plan.judges, seen.traffic.isAttached { decision.look(in: plan.interval) }
+        // A preview is judged too, by what testers send it and by the checks.
+        if plan.judges, seen.traffic.isAttached || plan.strategy == .blueGreen { decision.look(in: plan.interval) }
         if let since = state.unschedulableSince, !state.isReplacing {
             let rest = RolloutPlan.patience - (now - since)
             if rest > .zero { decision.look(in: rest) }

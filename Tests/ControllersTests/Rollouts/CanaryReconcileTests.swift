@@ -3,10 +3,15 @@
 
 import Ambient
 import FleetAPI
+import HTTPMessages
+import HTTPTypes
 import KubeAPI
 import KubeModel
 import KubeRuntime
+import KubeTesting
+import Logging
 import Rollouts
+import Telemetry
 import Templates
 import Testing
 
@@ -203,6 +208,43 @@ struct CanaryReconcileTests {
         try await harness.client.patch(.modelDeployments, harness.key, .merge(stored), subresource: "status")
         try await harness.sync()
         #expect(try status(nil) == shown)
+    }
+
+    @Test("the checks of BlueGreen are asked about its preview, once it has a ready replica")
+    func previewChecks() async throws {
+        let check: JSONValue = ["name": "golden", "webhook": ["url": "http://h/"]]
+        let harness = try await Self.harness(
+            ["strategy": "BlueGreen", "analysis": ["checks": [check]], "blueGreen": ["autoPromote": false]],
+            replicas: 2
+        )
+        try await Self.settle(harness)
+        let exchange = ClosureExchange { _ in HTTPResponseMessage(status: .ok, text: "") }
+        let random = SeededRandom(seed: 1)
+        let scraper = Scraper(exchange: exchange, time: harness.time)
+        let analysis = RolloutAnalysis(
+            feed: AnalysisFeed(board: ScrapeBoard(scraper: scraper, time: harness.time, random: random)),
+            checks: CheckPoller(exchange: exchange, time: harness.time) { _ in },
+            notifier: Notifier(
+                client: harness.client,
+                exchange: exchange,
+                time: harness.time,
+                random: random,
+                logger: Logger(label: "test")
+            ) { _ in }
+        )
+        func evidence() async throws -> RolloutEvidence? {
+            try await harness.sync()
+            let observation = try #require(
+                ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
+            )
+            return analysis.evidence(observation)
+        }
+        #expect(try await harness.find(.services, "m-canary") != nil)
+        #expect(try await evidence() == nil, "nothing answers yet")
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        try await Self.settle(harness)
+        #expect(try await harness.get(.modelDeployments, "m")["status", "rollout", "phase"] == "Analyzing")
+        #expect(try await evidence()?.checks.map(\.name) == ["golden"])
     }
 
     @Test("all of what is written into status is stored: a model that nothing happens to asks for nothing")
