@@ -144,6 +144,31 @@ struct RolloutMachineTests {
         }
     }
 
+    @Test("a share that the routes can only give nearly is reached, and what is live decides what is needed")
+    func nearest() {
+        var state: RolloutState?
+        func next(_ weight: Int, nearest: Int?) -> RolloutDecision {
+            let decision = RolloutMachine.next(
+                RolloutObservation(
+                    time: Self.now,
+                    plan: Self.canary([.setWeight(25), .pause(nil)]),
+                    state: state,
+                    stable: RevisionState(number: 1, replicas: 4, readyReplicas: 4),
+                    wanted: RevisionState(number: 2, replicas: 1, readyReplicas: 1),
+                    traffic: TrafficObservation(rootRevision: 1, canaryRevision: 2, weight: weight, nearest: nearest)
+                )
+            )
+            state = decision.state
+            return decision
+        }
+        #expect(next(0, nearest: 0).weight == 25)
+        #expect(next(26, nearest: nil).state?.phase == .progressing)
+        let reached = next(26, nearest: 25)
+        #expect(reached.state?.phase == .paused && reached.weight == 25)
+        #expect(reached.canaryReplicas == 2, "26 % of four")
+        #expect(reached.events.count { $0.reason == "WeightChanged" } == 0)
+    }
+
     @Test("a pause without a time waits for a person; asking twice for one step skips no second one")
     func promote() {
         var world = Self.world(Self.canary([.setWeight(10), .pause(nil), .setWeight(20), .pause(nil)]))

@@ -127,7 +127,8 @@ extension RolloutTurn {
         if plan.isPaused { wanted = state.desiredWeight }
         if isDraining { wanted = 0 }
         // A share that is to go may still be there, if what was decided wasn't written.
-        let live = seen.traffic.isAttached ? seen.traffic.weight ?? 0 : 0
+        let isGiven = seen.traffic.gives(state.desiredWeight)
+        let live = isGiven ? state.desiredWeight : seen.traffic.isAttached ? seen.traffic.weight ?? 0 : 0
         var weight = capacity.weight(from: max(state.desiredWeight, min(live, 100)), to: wanted)
         // The pods that a replaced one made room for serve as soon as they are ready.
         if state.isReplacing, seen.sharesByPods, canary.readyReplicas > 0, !plan.isPaused, !isDraining {
@@ -152,8 +153,8 @@ extension RolloutTurn {
         guard let state, !isDraining, canary.readyReplicas >= goal.needs else { return false }
         if goal.mirror > 0, !seen.traffic.isAttached { return false }
         if seen.sharesByPods { return goal.weight == 0 || seen.traffic.isAttached }
-        if state.isReplacing { return seen.traffic.weight ?? 0 >= goal.weight }
-        return seen.traffic.weight == goal.weight && state.desiredWeight == goal.weight
+        if state.isReplacing { return seen.traffic.weight ?? 0 >= goal.weight || seen.traffic.gives(goal.weight) }
+        return seen.traffic.gives(goal.weight) && state.desiredWeight == goal.weight
     }
 
     private mutating func noteReached() {
