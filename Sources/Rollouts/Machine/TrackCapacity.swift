@@ -47,7 +47,7 @@ struct TrackCapacity: Sendable, Hashable {
     }
 
     /// How many replicas the canary has beside the whole stable track where every pod gets the same share of the requests:
-    /// `c / (c + demand) = weight / 100`, to the nearest replica; never more than the demand.
+    /// `c / (c + demand) = weight / 100`, to the nearest replica; never more than the demand, so that no share is larger than 50 %.
     func sharedByPods(_ weight: Int) -> Int {
         guard weight > 0, weight < 100 else { return needed(weight) }
         let rest = 100 - weight
