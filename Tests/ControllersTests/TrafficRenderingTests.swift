@@ -43,7 +43,8 @@ struct TrafficRenderingTests {
     func shares() {
         let rows: [(total: Int, percent: Int, others: Bool, root: Int, canary: Int)] = [
             (1, 10, false, 90, 10), (1, 0, false, 100, 0), (7, 100, false, 0, 100), (50, 10, true, 45, 5),
-            (10, 25, true, 7, 3), (10, 1, true, 9, 1), (10, 99, true, 1, 9), (1, 10, true, 1, 0), (0, 50, true, 0, 0),
+            (10, 25, true, 7, 3), (10, 1, true, 9, 1), (10, 99, true, 1, 9), (1, 10, true, 1, 0), (1, 50, true, 1, 0),
+            (1, 99, true, 1, 0), (1, 100, true, 0, 1), (2, 10, true, 1, 1), (0, 50, true, 0, 0),
         ]
         for row in rows {
             let share = WeightShare(total: row.total, percent: row.percent, hasOthers: row.others)
@@ -53,6 +54,29 @@ struct TrafficRenderingTests {
         #expect(WeightShare.percent(root: 999, canary: 1) == 1)
         #expect(WeightShare.percent(root: 0, canary: 0) == 0)
         #expect(WeightShare.percent(root: 0, canary: 3) == 100)
+    }
+
+    @Test("a route whose weights can't express the share says so, and the canary gets nothing by it")
+    func coarse() throws {
+        func rule(_ weight: Int) -> JSONValue {
+            ["backendRefs": [["name": "other", "weight": 1], ["name": "churn", "weight": JSONValue(weight)]]]
+        }
+        let one = try plan(split(50), [rule(1)])
+        #expect(one.problems.map(\.reason) == ["RouteTooCoarse"] && !one.isInPlace)
+        #expect(one.problems.first?.message.contains("a weight of 1 beside other backends") == true)
+        #expect(rules(one)?[0]?["backendRefs"]?.array?.map { $0["weight"] } == [1, 1, 0])
+        #expect(try plan(split(100), [rule(1)]).problems.isEmpty)
+        #expect(try plan(split(10), [rule(2)]).problems.isEmpty)
+        #expect(try plan(split(10), [rule(0)]).problems.map(\.reason) == ["RouteTooCoarse"])
+        #expect(try plan(split(10), [rule(0), rule(90)]).problems.isEmpty, "a rule that leads nobody to the model")
+        var virtual = KubeObject(.virtualServices, namespace: "shop", name: "web")
+        let ways: JSONValue = [
+            ["destination": ["host": "other"], "weight": 1], ["destination": ["host": "churn"], "weight": 1],
+        ]
+        virtual["spec"] = ["http": [["route": ways]]]
+        let object = TrafficObject(type: .virtualServices, key: virtual.key)
+        let istio = IstioTraffic(virtualServices: ["web"]).plan(split(10), namespace: "shop", live: [object: virtual])
+        #expect(istio.problems.map(\.reason) == ["RouteTooCoarse"])
     }
 
     @Test("An HTTPRoute gets both weights and nothing else; others' rules, filters and backends stay")

@@ -82,6 +82,14 @@ struct ModelDeploymentTests {
         #expect(warnings.contains { $0.contains("spec.rollout.blueGreen") })
         let canary = changed(["strategy": "Canary", "steps": [["setWeight": 10]]], at: "spec", "rollout")
         #expect(ModelDeploymentValidation.validate(canary).warnings.allSatisfy { !$0.contains("rollout") })
+        func byPods(_ weight: JSONValue, _ provider: JSONValue) -> [String] {
+            let rollout: JSONValue = [
+                "strategy": "Canary", "steps": [["setWeight": weight]], "traffic": ["provider": provider],
+            ]
+            return ModelDeploymentValidation.validate(changed(rollout, at: "spec", "rollout")).warnings
+        }
+        #expect(byPods(51, "Replicas").contains { $0.contains("steps[0]: setWeight 51 is 50 % with") })
+        #expect(!(byPods(50, "Replicas") + byPods(80, "Local")).contains { $0.contains("setWeight") })
         let replicas = ModelDeploymentValidation.validate(changed(3, at: "spec", "replicas")).warnings
         #expect(replicas.contains { $0.contains("spec.replicas has no effect") })
         let external = changed(["engine": "External", "targets": []], at: "spec", "scaling")

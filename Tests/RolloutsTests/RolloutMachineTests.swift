@@ -9,22 +9,21 @@ import Testing
 struct RolloutMachineTests {
     private static let now = WallTime(seconds: 1_000_000)
 
-    private static func canary(_ steps: [RolloutStep], _ change: (inout RolloutPlan) -> Void = { _ in }) -> RolloutPlan
-    {
+    static func canary(_ steps: [RolloutStep], _ change: (inout RolloutPlan) -> Void = { _ in }) -> RolloutPlan {
         var plan = RolloutPlan(strategy: .canary, steps: steps)
         change(&plan)
         return plan
     }
 
     /// A world in which a new spec came and everything gets ready at once.
-    private static func world(_ plan: RolloutPlan, demand: Int = 4, broken: Bool = false) -> RolloutWorld {
+    static func world(_ plan: RolloutPlan, demand: Int = 4, broken: Bool = false) -> RolloutWorld {
         var world = RolloutWorld(plan: plan, demand: demand)
         world.newSpec(broken: broken)
         return world
     }
 
     /// Reconciles until nothing moves; pods get ready in between.
-    private static func run(_ world: inout RolloutWorld, rounds: Int = 12, getsReady: Bool = true) {
+    static func run(_ world: inout RolloutWorld, rounds: Int = 12, getsReady: Bool = true) {
         for _ in 0..<rounds {
             world.catchUp()
             world.reconcile()
@@ -118,6 +117,55 @@ struct RolloutMachineTests {
         #expect(world.state?.phase == .settled && world.root == 2 && world.weight == 0 && world.service == nil)
         #expect(world.workloads[1] == nil)
         #expect(world.history.map(\.outcome) == [.promoted])
+    }
+
+    @Test("a larger demand ends neither a pause nor an analysis: the step keeps its phase while replicas get ready")
+    func scaledInStep() {
+        for (step, phase) in [(RolloutStep.pause(nil), RolloutState.Phase.paused), (.analysis(nil), .analyzing)] {
+            var world = Self.world(Self.canary([.setWeight(50), step]))
+            Self.run(&world)
+            #expect(world.state?.phase == phase)
+            let reached = world.state?.reachedAt
+            world.scale(to: 6)
+            Self.run(&world, getsReady: false)
+            #expect(world.workloads[2]?.asked == 3 && world.workloads[2]?.ready == 2)
+            #expect(world.state?.phase == phase && world.state?.reachedAt == reached)
+            #expect(world.state?.message.contains("2 of 3 ready replicas") == true)
+            #expect(world.state?.deadline == world.time + .seconds(600), "of its replicas")
+            Self.run(&world)
+            #expect(world.state?.phase == phase && world.state?.stepIndex == 1)
+            world.workloads[2]?.isBroken = true
+            world.scale(to: 8)
+            Self.run(&world)
+            world.pass(.seconds(601))
+            Self.run(&world)
+            #expect(world.state?.phase == .rollingBack || world.state?.phase == .rolledBack)
+        }
+    }
+
+    @Test("a share that the routes can only give nearly is reached, and what is live decides what is needed")
+    func nearest() {
+        var state: RolloutState?
+        func next(_ weight: Int, nearest: Int?) -> RolloutDecision {
+            let decision = RolloutMachine.next(
+                RolloutObservation(
+                    time: Self.now,
+                    plan: Self.canary([.setWeight(25), .pause(nil)]),
+                    state: state,
+                    stable: RevisionState(number: 1, replicas: 4, readyReplicas: 4),
+                    wanted: RevisionState(number: 2, replicas: 1, readyReplicas: 1),
+                    traffic: TrafficObservation(rootRevision: 1, canaryRevision: 2, weight: weight, nearest: nearest)
+                )
+            )
+            state = decision.state
+            return decision
+        }
+        #expect(next(0, nearest: 0).weight == 25)
+        #expect(next(26, nearest: nil).state?.phase == .progressing)
+        let reached = next(26, nearest: 25)
+        #expect(reached.state?.phase == .paused && reached.weight == 25)
+        #expect(reached.canaryReplicas == 2, "26 % of four")
+        #expect(reached.events.count { $0.reason == "WeightChanged" } == 0)
     }
 
     @Test("a pause without a time waits for a person; asking twice for one step skips no second one")
@@ -254,7 +302,32 @@ struct RolloutMachineTests {
         world.workloads[1] = RolloutWorld.Workload(asked: 3, ready: 0, isBroken: true)
         world.newSpec(broken: false)
         Self.run(&world)
+        world.pass(.seconds(595))
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing, "it may just be starting")
+        #expect(world.last?.recheck.map { $0 <= .seconds(5) } == true, "looks again when that has passed")
+        world.pass(.seconds(6))
+        Self.run(&world)
         #expect(world.state?.phase == .settled && world.root == 2)
+    }
+
+    @Test("a stable track that is without a ready replica for a moment lets no analysis pass")
+    func startingStable() {
+        var world = Self.world(Self.canary([.setWeight(50), .analysis(nil)]), demand: 1)
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing)
+        world.podDies(1)
+        world.pass(.seconds(30))
+        Self.run(&world, rounds: 1, getsReady: false)
+        #expect(world.state?.phase == .analyzing && world.state?.stepIndex == 1)
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing && world.root == 1)
+        // Each loss counts for itself.
+        world.pass(.seconds(650))
+        world.podDies(1)
+        world.pass(.seconds(30))
+        Self.run(&world, getsReady: false)
+        #expect(world.state?.phase == .analyzing)
     }
 
     @Test("a rollback gives back only what the stable track carries")
@@ -308,6 +381,17 @@ struct RolloutMachineTests {
         #expect(world.weight == 0)
     }
 
+    @Test("with dynamicStableScale a step to a smaller weight has its stable replicas back first")
+    func dynamicReturn() {
+        let steps: [RolloutStep] = [.setWeight(50), .pause(.seconds(30)), .setWeight(25), .pause(nil)]
+        var world = Self.world(Self.canary(steps) { $0.dynamicStableScale = true }, demand: 3)
+        Self.run(&world)
+        #expect(world.workloads[1]?.asked == 2 && world.weight == 50)
+        world.pass(.seconds(31))
+        Self.run(&world)
+        #expect(world.workloads[1]?.asked == 3 && world.weight == 25 && world.state?.phase == .paused)
+    }
+
     @Test("where the pods share the requests the stable track stays whole: fewer of it would be a larger share for the canary")
     func dynamicByPods() {
         let plan = Self.canary([.setWeight(50), .pause(nil)]) { $0.dynamicStableScale = true }
@@ -329,6 +413,17 @@ struct RolloutMachineTests {
         #expect(world.root == 2 && world.service == nil)
     }
 
+    @Test("a preview is looked at as often as a canary: its checks are asked, and one that fails rolls it back")
+    func blueGreenChecks() {
+        var world = Self.world(RolloutPlan(strategy: .blueGreen))
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing && world.root == 1)
+        #expect(world.last?.recheck.map { $0 <= .seconds(10) } == true)
+        world.verdict = .worse
+        world.reconcile()
+        #expect(world.state?.phase == .rollingBack)
+    }
+
     @Test("Shadow mirrors everything and has no weight before the switch")
     func shadow() {
         var world = Self.world(RolloutPlan(strategy: .shadow))
@@ -347,41 +442,18 @@ struct RolloutMachineTests {
         #expect(world.root == 2 && world.state?.phase == .settled)
     }
 
-    // MARK: Full nodes
-
-    @Test("without room one replica after the other is replaced, after a minute; never more than one is missing")
-    func replacing() {
-        for byPods in [false, true] {
-            var world = RolloutWorld(plan: RolloutPlan(), demand: 4, sharesByPods: byPods, room: 4)
-            world.newSpec(broken: false)
-            Self.run(&world)
-            #expect(world.state?.isReplacing == false && world.root == 1)
-            world.pass(.seconds(61))
-            for _ in 0..<40 {
-                world.catchUp()
-                world.reconcile()
-                let ready = world.workloads.values.reduce(0) { $0 + $1.ready }
-                #expect(ready >= 3, "\(world.workloads)")
-                for _ in 0..<4 { world.getReady() }
-            }
-            #expect(world.root == 2 && world.workloads[1] == nil && world.workloads[2]?.ready == 4)
-            #expect(world.violations.isEmpty)
-        }
-    }
-
-    @Test("one replica and no room is a deadlock, and is said; surge Never interrupts")
-    func deadlock() {
-        var world = RolloutWorld(plan: RolloutPlan(), demand: 1, room: 1)
+    @Test("where the pods share the requests a rollback ends when nothing is asked of the model any more")
+    func backAtRest() {
+        var world = RolloutWorld(plan: Self.canary([.setWeight(50), .pause(nil)]), demand: 2, sharesByPods: true)
         world.newSpec(broken: false)
         Self.run(&world)
-        world.pass(.seconds(61))
+        #expect(world.state?.phase == .paused && world.root == nil)
+        world.scale(to: 0)
+        world.ask(.abort)
         Self.run(&world)
-        #expect(world.workloads[1]?.ready == 1 && world.root == 1)
-        #expect(world.events.contains { $0.reason == "NoRoom" && $0.message.contains("spec.rollout.surge") })
-        #expect(world.events.count { $0.reason == "NoRoom" } == 1)
-        world.plan.surge = .never
+        world.pass(.seconds(6))
         Self.run(&world)
-        #expect(world.root == 2 && world.workloads[2]?.ready == 1)
+        #expect(world.state?.phase == .rolledBack && world.root == 1 && world.workloads[2]?.asked == 0)
     }
 
     // MARK: Requests

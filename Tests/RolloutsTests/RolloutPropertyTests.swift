@@ -10,7 +10,7 @@ import Testing
 enum WorldEvent: Int, CaseIterable {
     case reconcile, crashEarly, crashLater, staleReconcile, catchUp, podReady, canaryDies, stableDies, scaleUp,
         scaleDown
-    case newSpec, brokenSpec, stableSpec, promote, promoteFull, abort, retry, worse, second, minute, quarter
+    case newSpec, brokenSpec, stableSpec, promote, promoteFull, abort, retry, worse, surge, second, minute, quarter
 
     func happen(in world: inout RolloutWorld) {
         switch self {
@@ -32,6 +32,7 @@ enum WorldEvent: Int, CaseIterable {
         case .abort: world.ask(.abort)
         case .retry: world.ask(.retry)
         case .worse: world.verdict = world.verdict == .worse ? nil : .worse
+        case .surge: world.plan.surge = world.plan.surge == .always ? .auto : .always
         case .second: world.pass(.seconds(1))
         case .minute: world.pass(.seconds(61))
         case .quarter: world.pass(.seconds(901))
@@ -63,8 +64,26 @@ struct RolloutPropertyTests {
     /// What must hold after each event; answers what doesn't.
     static func problem(in world: RolloutWorld) -> String? { world.violations.first }
 
-    /// Lets everything get well and answers whether the rollout comes to an end.
+    /// Lets everything get well and answers whether the rollout comes to an end, and then whether a good spec is rolled out.
     static func settles(_ world: inout RolloutWorld) -> String? {
+        if let problem = ends(&world) { return problem }
+        if isStuck(world) { return nil }
+        world.newSpec(broken: false)
+        if let problem = ends(&world) { return "a good spec: \(problem)" }
+        guard world.state?.phase == .settled || world.state == nil, world.root == world.wanted else {
+            return "a good spec ends \(world.state?.phase.rawValue ?? "-"): \(world.state?.message ?? "")"
+        }
+        return nil
+    }
+
+    /// Whether there is no way: without room, and without a replica to spare.
+    private static func isStuck(_ world: RolloutWorld) -> Bool {
+        let needsRoom = world.plan.strategy == .blueGreen || world.plan.strategy == .shadow
+        return world.room < .max && (needsRoom || world.plan.surge == .always || world.demand == 1)
+    }
+
+    /// Lets everything get well and answers whether what is under way comes to an end.
+    private static func ends(_ world: inout RolloutWorld) -> String? {
         world.verdict = nil
         world.request = nil
         for _ in 0..<60 {
@@ -80,8 +99,7 @@ struct RolloutPropertyTests {
             return world.root == world.wanted ? nil : "no state, and not on the wanted revision"
         }
         let isBroken = world.workloads[world.wanted]?.isBroken ?? false
-        // There is no way without room, and without a replica to spare.
-        let isStuck = world.room < .max && (world.plan.surge == .always || world.demand == 1)
+        let isStuck = isStuck(world)
         switch state.phase {
         case .settled: if world.root != world.wanted { return "settled on \(world.root ?? 0), wanted \(world.wanted)" }
         case .rolledBack:
@@ -115,6 +133,7 @@ struct RolloutPropertyTests {
         (.blueGreen, false, false, .max, .auto), (.shadow, false, false, .max, .auto),
         (.rollingUpdate, false, false, .max, .auto), (.rollingUpdate, false, true, 0, .auto),
         (.canary, false, false, 0, .auto), (.rollingUpdate, false, false, 0, .always),
+        (.canary, false, true, 0, .auto), (.shadow, false, false, 0, .auto), (.blueGreen, false, false, 0, .auto),
     ]
 
     @Test(

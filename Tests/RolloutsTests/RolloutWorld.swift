@@ -13,6 +13,8 @@ struct RolloutWorld {
         var ready = 0
         /// Whether its pods never get ready.
         var isBroken = false
+        /// Since when it serves nobody.
+        var lostAt: WallTime?
     }
 
     /// What the operator sees; it may be old.
@@ -126,7 +128,17 @@ struct RolloutWorld {
         set(count, of: stableRole)
     }
 
-    mutating func pass(_ duration: Duration) { time = time + duration }
+    mutating func pass(_ duration: Duration) {
+        noteLosses()
+        time = time + duration
+    }
+
+    /// Notes since when workloads have no ready pod.
+    mutating func noteLosses() {
+        for (number, workload) in workloads {
+            workloads[number]?.lostAt = workload.ready == 0 ? workload.lostAt ?? time : nil
+        }
+    }
 
     /// The operator sees what is there.
     mutating func catchUp() {
@@ -153,7 +165,8 @@ struct RolloutWorld {
             replicas: workload.asked,
             readyReplicas: workload.ready,
             failure: nil,
-            isUnschedulable: workload.ready < workload.asked && total >= room
+            isUnschedulable: workload.ready < workload.asked && total >= room,
+            unavailableSince: workload.lostAt
         )
     }
 
@@ -204,6 +217,10 @@ struct RolloutWorld {
             apply(write)
         }
         events += decision.events
+        let isJudged = state?.phase == .paused || state?.phase == .analyzing
+        if !stale, isJudged, demand > 1, let stable = state?.stableRevision, workloads[stable]?.asked == 0 {
+            violations.append("nothing is left of the stable track at step \(state?.stepIndex ?? 0)")
+        }
         guard !stale, let state, state.phase.isActive, state.phase != .failed else { return }
         if let deadline = state.deadline {
             if deadline <= time { violations.append("the deadline of \(state.phase) is over, and nothing came of it") }

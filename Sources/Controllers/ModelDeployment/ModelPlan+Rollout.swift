@@ -100,7 +100,7 @@ extension ModelPlan {
             if RolloutRouting.split(state, of: observation.model) != before {
                 let isForced = Self.isForced(decision)
                 actions.append(.route(state, demand: base(seen), isForced: isForced))
-            } else if traffic.problem != nil || traffic.weight != state.desiredWeight {
+            } else if traffic.problem != nil || !traffic.gives(state.desiredWeight) {
                 look(in: Self.routeRetry)
             }
         }

@@ -12,6 +12,8 @@ struct GatewayRules: Sendable {
     private(set) var rules: [JSONValue] = []
     /// The canary's live share in each rule that leads to the model, in per cent.
     private(set) var shares: [Int] = []
+    /// The model's weight in each rule that leads to others' backends too, or 100 where it doesn't.
+    private(set) var totals: [Int] = []
     /// Why the rules can't be as they should.
     private(set) var problem: String?
 
@@ -51,6 +53,7 @@ struct GatewayRules: Sendable {
         let canaryWeight = backends.filter(isCanary).reduce(0) { $0 + Self.weight($1) }
         shares.append(WeightShare.percent(root: rootWeight, canary: canaryWeight))
         let hasOthers = backends.contains { !isRoot($0) && !isCanary($0) }
+        totals.append(hasOthers ? rootWeight + canaryWeight : 100)
         let share = WeightShare(total: rootWeight + canaryWeight, percent: split.weight, hasOthers: hasOthers)
         var wanted: [JSONValue] = []
         var isFirst = true

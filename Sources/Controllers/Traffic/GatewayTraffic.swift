@@ -77,6 +77,9 @@ struct GatewayTraffic: TrafficProvider {
                 continue
             }
             shares += edit.shares
+            if let problem = WeightShare.problem(totals: edit.totals, percent: split.weight, in: object) {
+                plan.problems.append(problem)
+            }
             if let problem = edit.problem {
                 plan.problems.append(.blocking("RouteFull", "\(object): \(problem)"))
             } else if edit.rules != edit.present {

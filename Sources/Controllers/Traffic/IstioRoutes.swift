@@ -12,6 +12,8 @@ struct IstioRoutes: Sendable {
     private(set) var routes: [JSONValue] = []
     /// The canary's live share in each route that leads to the model, in per cent.
     private(set) var shares: [Int] = []
+    /// The model's weight in each route that leads to others' backends too, or 100 where it doesn't.
+    private(set) var totals: [Int] = []
 
     private let split: TrafficSplit
     private let namespace: String
@@ -44,6 +46,7 @@ struct IstioRoutes: Sendable {
         let canaryWeight = ways.filter(isCanary).reduce(0) { $0 + Self.weight($1, or: whole) }
         shares.append(WeightShare.percent(root: rootWeight, canary: canaryWeight))
         let hasOthers = ways.contains { !isRoot($0) && !isCanary($0) }
+        totals.append(hasOthers ? rootWeight + canaryWeight : 100)
         let share = WeightShare(total: rootWeight + canaryWeight, percent: split.weight, hasOthers: hasOthers)
         var wanted: [JSONValue] = []
         var isFirst = true

@@ -82,6 +82,9 @@ struct IstioTraffic: TrafficProvider {
                 continue
             }
             shares += edit.shares
+            if let problem = WeightShare.problem(totals: edit.totals, percent: split.weight, in: object) {
+                plan.problems.append(problem)
+            }
             if edit.routes != edit.present {
                 patches.append(.patch(object, RoutePatch.spec(virtual, ["http": .array(edit.routes)])))
             }

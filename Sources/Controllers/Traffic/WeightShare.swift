@@ -6,7 +6,8 @@
 /// | the route's other backends | weight of both | canary at 10 % |
 /// | --- | --- | --- |
 /// | none | 100, as no one else's share depends on it | 10 of 100 |
-/// | some | what it was | the nearest whole number, at least 1 where the rest keeps 1 |
+/// | some, both have 2 or more | what it was | the nearest whole number, at least 1, and the rest keeps 1 |
+/// | some, both have 1 or 0 | what it was | 0: a part of it is no whole number |
 struct WeightShare: Sendable, Equatable {
     /// The root Service's weight.
     var root: Int
@@ -17,9 +18,23 @@ struct WeightShare: Sendable, Equatable {
     init(total: Int, percent: Int, hasOthers: Bool) {
         let total = hasOthers ? max(0, total) : 100
         var share = (total * percent + 50) / 100
-        if (1...99).contains(percent), total >= 2 { share = min(max(1, share), total - 1) }
+        if (1...99).contains(percent) { share = min(max(1, share), max(0, total - 1)) }
         canary = share
         root = total - share
+    }
+
+    /// Why the canary can't have `percent` of one of the weights that a route gives to the model beside others' backends; `nil` where it can.
+    /// - Parameter totals: the weights; one of 0 leads no request to the model, and is in the way of nothing but its own route.
+    static func problem(totals: [Int], percent: Int, in route: TrafficObject) -> TrafficProblem? {
+        guard (1...99).contains(percent), totals.contains(1) || !totals.isEmpty && totals.allSatisfy({ $0 == 0 }) else {
+            return nil
+        }
+        let total = totals.contains(1) ? 1 : 0
+        return .blocking(
+            "RouteTooCoarse",
+            "\(route) gives the model a weight of \(total) beside other backends, of which \(percent) % is no whole number: give all "
+                + "of them weights that add up to 100 or more"
+        )
     }
 
     /// The canary's share of the weight of both, in per cent, rounded; at least 1 when it has any weight, and at most

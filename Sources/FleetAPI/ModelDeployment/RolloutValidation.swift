@@ -33,6 +33,12 @@ enum RolloutValidation {
                 findings.warnings.append("\(field): \(members[0]) has no effect with spec.rollout.strategy Shadow")
             }
             guard let next = step["setWeight"]?.int else { continue }
+            if next > 50, strategy == "Canary", rollout.at("traffic", "provider")?.string == "Replicas" {
+                findings.warnings.append(
+                    "\(field): setWeight \(next) is 50 % with spec.rollout.traffic.provider Replicas, as both tracks have at most as many "
+                        + "pods as the load needs; use a router for more"
+                )
+            }
             if next < weight {
                 findings.warnings.append("\(field): setWeight \(next) is less than \(weight) % before it")
             }

@@ -175,7 +175,8 @@ struct RolloutTurn {
         else { return }
         let ready = seen.revision(root).readyReplicas
         let base = state?.isReplacing == true ? seen.demand - 1 : seen.demand
-        guard ready < max(1, base), ready < seen.others.reduce(0, { $0 + $1.readyReplicas }) else { return }
+        let least = seen.demand == 0 ? 0 : max(1, base)
+        guard ready < least, ready < seen.others.reduce(0, { $0 + $1.readyReplicas }) else { return }
         decision.rootRevision = nil
         decision.canaryReplicas = nil
         decision.keeps.formUnion(seen.others.filter { $0.readyReplicas > 0 }.map(\.number))

@@ -21,6 +21,8 @@ public struct RevisionState: Sendable, Hashable {
     public var hindrance: String?
     /// Whether a pod of it finds no node.
     public var isUnschedulable: Bool
+    /// Since when it serves nobody, where it doesn't; `nil` counts as now.
+    public var unavailableSince: WallTime?
 
     /// A revision.
     public init(
@@ -31,7 +33,8 @@ public struct RevisionState: Sendable, Hashable {
         readyReplicas: Int,
         failure: String? = nil,
         hindrance: String? = nil,
-        isUnschedulable: Bool = false
+        isUnschedulable: Bool = false,
+        unavailableSince: WallTime? = nil
     ) {
         self.number = number
         self.hash = hash
@@ -41,6 +44,7 @@ public struct RevisionState: Sendable, Hashable {
         self.failure = failure
         self.hindrance = hindrance
         self.isUnschedulable = isUnschedulable
+        self.unavailableSince = unavailableSince
     }
 }
 
@@ -52,6 +56,8 @@ public struct TrafficObservation: Sendable, Hashable {
     public var canaryRevision: Int?
     /// The share that the routes give the canary; `nil` where that can't be known now.
     public var weight: Int?
+    /// The share that the routes have instead as nearly as they can say it: beside others' backends not every percent is a whole number.
+    public var nearest: Int?
     /// The share that the canary really gets, where that isn't the weight.
     public var achieved: Int?
     /// Whether anything reaches the canary: a weight, mirrored requests, requests that match.
@@ -64,6 +70,7 @@ public struct TrafficObservation: Sendable, Hashable {
         rootRevision: Int? = nil,
         canaryRevision: Int? = nil,
         weight: Int? = 0,
+        nearest: Int? = nil,
         achieved: Int? = nil,
         isAttached: Bool = false,
         problem: String? = nil
@@ -71,10 +78,14 @@ public struct TrafficObservation: Sendable, Hashable {
         self.rootRevision = rootRevision
         self.canaryRevision = canaryRevision
         self.weight = weight.map { min(max(0, $0), 100) }
+        self.nearest = nearest
         self.achieved = achieved
         self.isAttached = isAttached || (weight ?? 0) > 0
         self.problem = problem
     }
+
+    /// Whether the routes give the canary this share, or what is nearest to it.
+    public func gives(_ share: Int) -> Bool { weight == share || nearest == share }
 }
 
 /// What a person asks of a rollout.

@@ -13,7 +13,7 @@ public enum RolloutStrategy: String, Sendable, Hashable, Codable, CaseIterable {
     case rollingUpdate = "RollingUpdate"
 }
 
-/// What a rollout may do about nodes without room for more pods.
+/// What a rollout may do about nodes without room for more pods; BlueGreen and Shadow replace nothing before their promotion.
 public enum RolloutSurge: String, Sendable, Hashable, Codable, CaseIterable {
     /// Uses room beside the old track where there is some, and otherwise replaces one replica after the other; never the last
     /// one that is ready.

@@ -27,7 +27,8 @@ extension RolloutTurn {
         }
         state.message = message
         self.state = state
-        if plan.judges, seen.traffic.isAttached { decision.look(in: plan.interval) }
+        // A preview is judged too, by what testers send it and by the checks.
+        if plan.judges, seen.traffic.isAttached || plan.strategy == .blueGreen { decision.look(in: plan.interval) }
         if let since = state.unschedulableSince, !state.isReplacing {
             let rest = RolloutPlan.patience - (now - since)
             if rest > .zero { decision.look(in: rest) }
@@ -43,6 +44,8 @@ extension RolloutTurn {
             target = max(target, capacity.needed(live))
         }
         if state.isReplacing { target = min(target, canary.readyReplicas + 1) }
+        // What the stable track gave up for another canary, it has back before a preview or a shadow begins.
+        if !mayReplace, state.isReplacing || state.isSharing { target = min(target, canary.readyReplicas) }
         // Pods of a new canary would share the requests of the old one at once.
         if seen.sharesByPods, isDraining, stable.readyReplicas > 0 { return 0 }
         return target
@@ -117,8 +120,10 @@ extension RolloutTurn {
     mutating func noteRoom() {
         guard var state else { return }
         defer { self.state = state }
+        // The plan may have changed since it began; the stable track has back what it gave up.
+        if plan.surge == .always || !mayReplace && !isDraining { state.isReplacing = false }
         if state.isReplacing { return }
-        if plan.surge == .never, seen.demand > 0, canary.readyReplicas < goal.needs {
+        if plan.surge == .never, mayReplace, seen.demand > 0, canary.readyReplicas < goal.needs {
             state.isReplacing = true
             return
         }
@@ -134,8 +139,8 @@ extension RolloutTurn {
         let since = state.unschedulableSince ?? now
         state.unschedulableSince = since
         guard now - since >= RolloutPlan.patience, !isDraining else { return }
-        guard plan.surge == .auto, seen.demand > 1 else {
-            if seen.state?.message.hasSuffix(Self.noRoom) != true {
+        guard plan.surge == .auto, seen.demand > 1, mayReplace else {
+            if seen.state?.message.hasSuffix(noRoom) != true {
                 decision.tell("NoRoom", "revision \(canary.number)\(deadlock)", isWarning: true)
             }
             return
@@ -146,15 +151,27 @@ extension RolloutTurn {
         decision.tell("ReplacingReplicas", message)
     }
 
-    private static let noRoom =
-        "no node has room for it beside the replicas that serve: add nodes, lower spec.resources, or set "
-        + "spec.rollout.surge to Never, which interrupts a model of one replica"
+    /// Whether the canary may take the place of replicas that serve: it gets their requests, which a preview or a shadow mustn't before its
+    /// promotion.
+    private var mayReplace: Bool {
+        switch plan.strategy {
+        case .canary, .rollingUpdate: true
+        case .blueGreen, .shadow: isPromoting
+        }
+    }
+
+    private var noRoom: String {
+        "no node has room for it beside the replicas that serve: add nodes, lower spec.resources, or set spec.rollout."
+            + (mayReplace
+                ? "surge to Never, which interrupts a model of one replica"
+                : "strategy to Canary, which can replace them one after the other")
+    }
 
     /// What is said where neither a pod more nor a pod less is possible.
     var deadlock: String {
         guard let state, !state.isReplacing, let since = state.unschedulableSince, now - since >= RolloutPlan.patience
         else { return "" }
-        return "; " + Self.noRoom
+        return "; " + noRoom
     }
 
     /// The canary's share while replicas are replaced: what its ready ones carry of all but the one that is missing.
@@ -178,7 +195,8 @@ extension RolloutTurn {
         }
         // Where every pod gets the same share of the requests, fewer stable ones would be a larger share for the canary.
         guard plan.dynamicStableScale, !isDraining, !seen.sharesByPods else { return restoreStable() }
-        let live = min(state.desiredWeight, seen.traffic.weight ?? 0)
+        // What a step gives back must be there before its weight falls.
+        let live = min(state.desiredWeight, seen.traffic.weight ?? 0, goal.weight)
         let whole = TrackCapacity(demand: seen.demand, canaryReady: 0, stableReady: 0)
         let target = max(1, whole.needed(100 - live))
         guard target < seen.demand || state.isSharing else { return }

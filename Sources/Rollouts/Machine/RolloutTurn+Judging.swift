@@ -22,8 +22,7 @@ extension RolloutTurn {
     /// Whether an analysis has its answer.
     mutating func analysisIsDone(since reached: WallTime, duration: Duration) -> Bool {
         guard plan.judges else { return true }
-        // Nothing can be compared with a track that serves nobody: it must not hold up what may replace it.
-        if stable.readyReplicas == 0, seen.demand > 0 { return true }
+        if stableIsBroken() { return true }
         let verdict = state?.judgement?.verdict ?? .noData
         let end = reached + duration
         let isOver = now >= end
@@ -47,6 +46,15 @@ extension RolloutTurn {
             beginRollback(.rolledBack, "no answer within \(Int(plan.timeout.inSeconds)) s (timeoutSeconds): \(why)")
         }
         return false
+    }
+
+    /// Whether the stable track has served nobody for the progress deadline: nothing can be compared with it, and it must not hold up what
+    /// may replace it. One that has no ready replica for less may just be starting.
+    private mutating func stableIsBroken() -> Bool {
+        guard stable.readyReplicas == 0, seen.demand > 0 else { return false }
+        let rest = plan.progressDeadline - (now - (stable.unavailableSince ?? now))
+        if rest > .zero { decision.look(in: rest) }
+        return rest <= .zero
     }
 
     // MARK: Requests
@@ -105,16 +113,16 @@ extension RolloutTurn {
         let place = isPromoting ? "promotion" : "step \(state.stepIndex + 1) of \(plan.steps.count)"
         if plan.isPaused { return "\(place): \(name) stays where it is: spec.rollout.paused is true" }
         if let failure = decision.failure { return "\(place): \(failure)\(deadlock)" }
+        if canary.readyReplicas < goal.needs {
+            let why = state.isReplacing ? "; replicas are replaced one after the other, for lack of room" : ""
+            return "\(place): \(name) has \(ready)\(why)\(deadlock)"
+        }
         if state.phase == .analyzing {
             return "\(place): \(state.judgement?.reason ?? "no data: nothing was measured yet")"
         }
         if state.phase == .paused {
             guard case .pause(.some)? = step else { return "\(place): \(name) waits until a person promotes it" }
             return "\(place): \(name) waits"
-        }
-        if canary.readyReplicas < goal.needs {
-            let why = state.isReplacing ? "; replicas are replaced one after the other, for lack of room" : ""
-            return "\(place): \(name) has \(ready)\(why)\(deadlock)"
         }
         if let problem = seen.traffic.problem { return "\(place): \(problem)" }
         return isPromoting

@@ -49,7 +49,14 @@ extension RolloutTurn {
         }
         let level = plan.level(at: state.stepIndex)
         let whole = TrackCapacity(demand: seen.demand, canaryReady: 0, stableReady: 0)
-        let share = seen.sharesByPods ? whole.sharedByPods(level.weight) : whole.needed(level.weight)
+        let share =
+            if !seen.sharesByPods {
+                whole.needed(level.weight)
+            } else if state.isReplacing {
+                whole.replacedByPods(level.weight)
+            } else {
+                whole.sharedByPods(level.weight)
+            }
         let needs = max(1, share, level.isFull ? full : level.replicas ?? 0)
         return RolloutGoal(weight: level.weight, needs: needs, mirror: level.mirror)
     }
@@ -113,13 +120,20 @@ extension RolloutTurn {
     mutating func moveWeight() {
         guard var state else { return }
         var wanted = goal.weight
-        if state.isReplacing, !seen.sharesByPods { wanted = max(wanted, replacedShare) }
-        if state.isReplacing, seen.sharesByPods, canary.readyReplicas > 0 { wanted = max(wanted, 1) }
+        if state.isReplacing, !seen.sharesByPods {
+            // The stable track gives a replica up only for a share that has moved, so the share follows each replica that gets ready.
+            wanted = min(max(wanted, replacedShare), max(state.desiredWeight, capacity.canaryCarries))
+        }
         if plan.isPaused { wanted = state.desiredWeight }
         if isDraining { wanted = 0 }
         // A share that is to go may still be there, if what was decided wasn't written.
-        let live = seen.traffic.isAttached ? seen.traffic.weight ?? 0 : 0
+        let isGiven = seen.traffic.gives(state.desiredWeight)
+        let live = isGiven ? state.desiredWeight : seen.traffic.isAttached ? seen.traffic.weight ?? 0 : 0
         var weight = capacity.weight(from: max(state.desiredWeight, min(live, 100)), to: wanted)
+        // The pods that a replaced one made room for serve as soon as they are ready.
+        if state.isReplacing, seen.sharesByPods, canary.readyReplicas > 0, !plan.isPaused, !isDraining {
+            weight = max(weight, 1)
+        }
         // A share may only be given to a Service that selects this canary.
         let isThere = seen.sharesByPods || seen.traffic.canaryRevision == state.canaryRevision
         if !isThere { weight = min(weight, max(state.desiredWeight, live)) }
@@ -139,8 +153,8 @@ extension RolloutTurn {
         guard let state, !isDraining, canary.readyReplicas >= goal.needs else { return false }
         if goal.mirror > 0, !seen.traffic.isAttached { return false }
         if seen.sharesByPods { return goal.weight == 0 || seen.traffic.isAttached }
-        if state.isReplacing { return seen.traffic.weight ?? 0 >= goal.weight }
-        return seen.traffic.weight == goal.weight && state.desiredWeight == goal.weight
+        if state.isReplacing { return seen.traffic.weight ?? 0 >= goal.weight || seen.traffic.gives(goal.weight) }
+        return seen.traffic.gives(goal.weight) && state.desiredWeight == goal.weight
     }
 
     private mutating func noteReached() {
@@ -223,7 +237,8 @@ extension RolloutTurn {
     private mutating func isStepDone() -> Bool {
         guard var state, let step else { return false }
         guard let reached = state.reachedAt, !isLacking else {
-            state.phase = .progressing
+            // A step that was reached and only lacks replicas goes on: a larger demand ends no pause.
+            state.phase = state.reachedAt == nil ? .progressing : waiting(step)
             state.deadline = state.lackingSince.map { $0 + plan.progressDeadline }
             self.state = state
             return heldTooLong()
@@ -255,6 +270,16 @@ extension RolloutTurn {
             isDone = analysisIsDone(since: reached, duration: duration ?? plan.analysisDuration)
         }
         return isDone
+    }
+
+    /// The phase of a step that has what it asks for.
+    private func waiting(_ step: RolloutStep) -> RolloutState.Phase {
+        if plan.isPaused { return .paused }
+        return switch step {
+        case .pause: .paused
+        case .analysis: .analyzing
+        case .setWeight, .setReplicas, .mirror: .progressing
+        }
     }
 
     /// Rolls back what a person has held for too long; never done by itself.

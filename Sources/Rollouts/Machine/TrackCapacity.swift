@@ -47,10 +47,17 @@ struct TrackCapacity: Sendable, Hashable {
     }
 
     /// How many replicas the canary has beside the whole stable track where every pod gets the same share of the requests:
-    /// `c / (c + demand) = weight / 100`, to the nearest replica; never more than the demand.
+    /// `c / (c + demand) = weight / 100`, to the nearest replica; never more than the demand, so that no share is larger than 50 %.
     func sharedByPods(_ weight: Int) -> Int {
         guard weight > 0, weight < 100 else { return needed(weight) }
         let rest = 100 - weight
         return max(1, min(max(1, demand), (demand * weight + rest / 2) / rest))
+    }
+
+    /// How many replicas the canary has in place of as many stable ones where every pod gets the same share of the requests:
+    /// `c / demand = weight / 100`, to the nearest replica; at least one, and below 100 % the stable track keeps one where there are two.
+    func replacedByPods(_ weight: Int) -> Int {
+        guard weight < 100 else { return max(1, demand) }
+        return max(1, min(demand - 1, (demand * weight + 50) / 100))
     }
 }

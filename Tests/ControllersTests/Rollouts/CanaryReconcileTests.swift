@@ -3,10 +3,15 @@
 
 import Ambient
 import FleetAPI
+import HTTPMessages
+import HTTPTypes
 import KubeAPI
 import KubeModel
 import KubeRuntime
+import KubeTesting
+import Logging
 import Rollouts
+import Telemetry
 import Templates
 import Testing
 
@@ -205,6 +210,43 @@ struct CanaryReconcileTests {
         #expect(try status(nil) == shown)
     }
 
+    @Test("the checks of BlueGreen are asked about its preview, once it has a ready replica")
+    func previewChecks() async throws {
+        let check: JSONValue = ["name": "golden", "webhook": ["url": "http://h/"]]
+        let harness = try await Self.harness(
+            ["strategy": "BlueGreen", "analysis": ["checks": [check]], "blueGreen": ["autoPromote": false]],
+            replicas: 2
+        )
+        try await Self.settle(harness)
+        let exchange = ClosureExchange { _ in HTTPResponseMessage(status: .ok, text: "") }
+        let random = SeededRandom(seed: 1)
+        let scraper = Scraper(exchange: exchange, time: harness.time)
+        let analysis = RolloutAnalysis(
+            feed: AnalysisFeed(board: ScrapeBoard(scraper: scraper, time: harness.time, random: random)),
+            checks: CheckPoller(exchange: exchange, time: harness.time) { _ in },
+            notifier: Notifier(
+                client: harness.client,
+                exchange: exchange,
+                time: harness.time,
+                random: random,
+                logger: Logger(label: "test")
+            ) { _ in }
+        )
+        func evidence() async throws -> RolloutEvidence? {
+            try await harness.sync()
+            let observation = try #require(
+                ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
+            )
+            return analysis.evidence(observation)
+        }
+        #expect(try await harness.find(.services, "m-canary") != nil)
+        #expect(try await evidence() == nil, "nothing answers yet")
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        try await Self.settle(harness)
+        #expect(try await harness.get(.modelDeployments, "m")["status", "rollout", "phase"] == "Analyzing")
+        #expect(try await evidence()?.checks.map(\.name) == ["golden"])
+    }
+
     @Test("all of what is written into status is stored: a model that nothing happens to asks for nothing")
     func quiet() async throws {
         let harness = try await Self.harness(Self.steps)
@@ -248,6 +290,70 @@ struct CanaryReconcileTests {
         let last = kept.first { $0["revision"]?.int == 4 }
         #expect(last?["data", "spec", "model", "version"] == "4")
         #expect(try await harness.get(.modelDeployments, "m")["status", "history"]?.array?.count == 1)
+    }
+
+    @Test("beside others' backends a step has its share when the nearest whole number is written")
+    func besideOthers() async throws {
+        var rollout = Self.steps
+        rollout["traffic"] = ["httpRoutes": ["web"]]
+        let harness = try await Self.harness(rollout)
+        let group = ResourceType.httpRoutes.group
+        let open: JSONValue = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
+        let definition: JSONValue = [
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": ["name": .string("httproutes.\(group)")],
+            "spec": [
+                "group": .string(group), "scope": "Namespaced",
+                "names": ["kind": "HTTPRoute", "plural": "httproutes", "singular": "httproute"],
+                "versions": [
+                    ["name": "v1", "served": true, "storage": true, "schema": ["openAPIV3Schema": open]]
+                ],
+            ],
+        ]
+        try await harness.client.create(.customResourceDefinitions, KubeObject(definition))
+        var route = KubeObject(.httpRoutes, namespace: "default", name: "web")
+        let backends: JSONValue = [
+            ["name": "m", "port": 80, "weight": 90], ["name": "other", "port": 80, "weight": 10],
+        ]
+        route["spec"] = ["rules": [["backendRefs": backends]]]
+        try await harness.client.create(.httpRoutes, route)
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness, 6)
+        let refs = try await harness.get(.httpRoutes, "web")["spec", "rules"]?[0]?["backendRefs"]?.array ?? []
+        #expect(refs.map { $0["weight"] } == [67, 23, 10])
+        let asked = try await harness.get(.deployments, "m-r2")["spec", "replicas"]
+        #expect(asked == 2, "26 % of four replicas is more than one")
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        try await Self.settle(harness)
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "rollout", "phase"] == "Paused")
+        #expect(model["status", "rollout", "desiredWeight"] == 25 && model["status", "canary", "weight"] == 26)
+    }
+
+    @Test("a stable Deployment has its time without a ready replica, and one that was just scaled up hasn't")
+    func unavailable() async throws {
+        let harness = try await Self.harness(Self.steps, replicas: 1)
+        func since(_ status: String) async throws -> WallTime? {
+            let condition: JSONValue = [
+                "type": "Available", "status": .string(status), "lastTransitionTime": "2026-01-01T00:00:00Z",
+            ]
+            try await harness.client.patch(
+                .deployments,
+                OperatorHarness.key("m-r1"),
+                .merge(["status": ["readyReplicas": 0, "conditions": [condition]]]),
+                subresource: "status"
+            )
+            try await harness.sync()
+            let observation = try #require(
+                ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
+            )
+            let view = RolloutView(observation: observation, wanted: 2, hash: "h").machine(RolloutPlan())
+            #expect(view.stable?.number == 1 && view.stable?.readyReplicas == 0)
+            return view.stable?.unavailableSince
+        }
+        #expect(try await since("False") == WallTime(rfc3339: "2026-01-01T00:00:00Z"))
+        #expect(try await since("True") == nil, "its status is from before")
     }
 
     @Test("without a router the root Service selects both tracks while the canary has a share")

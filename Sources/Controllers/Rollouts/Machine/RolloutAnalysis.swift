@@ -15,11 +15,13 @@ struct RolloutAnalysis: Sendable {
     /// Tells webhooks.
     let notifier: Notifier
 
-    /// What happened on both tracks since the judge's last look; `nil` where nothing reaches the canary, or it isn't time.
+    /// What happened on both tracks since the judge's last look; `nil` where nothing reaches the canary, which isn't the preview of BlueGreen
+    /// either, or it isn't time.
     func evidence(_ observation: ModelObservation) -> RolloutEvidence? {
         let plan = observation.model.rolloutPlan
         guard let state = observation.rollout, state.phase.isActive, state.phase != .rollingBack, plan.judges,
-            observation.traffic?.isAttached == true, let canary = state.canaryRevision,
+            let canary = state.canaryRevision,
+            observation.traffic?.isAttached == true || plan.strategy == .blueGreen && isPreview(canary, observation),
             state.lookedAt.map({ observation.time - $0 >= plan.interval }) ?? true,
             case .found = ServingRuntime.choose(for: observation.model, among: observation.runtimes)
         else { return nil }
@@ -43,6 +45,11 @@ struct RolloutAnalysis: Sendable {
             stable: look.stable,
             checks: checks.outcomes(questions, about: context, interval: plan.interval)
         )
+    }
+
+    /// Whether a tester, or a check, reaches a revision through the canary Service.
+    private func isPreview(_ revision: Int, _ observation: ModelObservation) -> Bool {
+        RolloutRouting.selected(observation.canaryService) == revision && observation.readyReplicas(revision) > 0
     }
 
     /// Notes in the wanted status what happens with it, and lets the notifier see what is stored.

@@ -94,6 +94,9 @@ struct RolloutRouting: Sendable {
             traffic.problem = outcome.problems.first(where: \.blocks)?.message
             let isDown = outcome.observed == nil && outcome.problems.contains(where: \.blocks)
             traffic.weight = isDown ? nil : outcome.observed?.highest ?? 0
+            if outcome.isInPlace, let seen = outcome.observed, seen.highest > 0 || split.weight == 0 {
+                traffic.nearest = split.weight
+            }
             traffic.isAttached = (traffic.weight ?? 0) > 0 || !split.isAtRest || !outcome.isInPlace && !isDown
             if isDown {
                 // What never had a share has nothing to lose; of one that had, nothing is known.
