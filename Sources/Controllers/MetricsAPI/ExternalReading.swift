@@ -27,7 +27,7 @@ struct ExternalReading: Sendable, Hashable {
     /// is taken for as busy as the busiest one that did, and at least for busy as wanted (`target`, per replica): that
     /// may hold or raise.
     init?(_ signal: Signal, in signals: TrackSignals, target: Double, now: WallTime) {
-        guard let reading = signals.readings[signal], reading.total.isFinite,
+        guard let reading = signals.readings[signal], reading.replicas > 0, reading.total.isFinite,
             let partial = signals.partial[signal.kind]
         else { return nil }
         let silent = partial.missing + signals.pending + signals.unreadElsewhere([signal])

@@ -182,9 +182,9 @@ struct ScalingLoop: Service {
         )
     }
 
-    /// Whether there was nothing to read. A Prometheus server may have something at any time, and tells nobody.
+    /// Whether there was nothing to read, of any track. A Prometheus server may have something at any time, and tells nobody.
     func sawNothing(_ seen: TrackSignals, _ observation: ModelObservation) -> Bool {
-        seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
+        seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0 && seen.replicasElsewhere == 0
             && observation.model.scaling.prometheus == nil
     }
 
