@@ -78,4 +78,20 @@ struct ModelTracksTests {
         #expect(try Self.record(harness).decision.desired == 4)
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4)
     }
+
+    @Test("copies of requests are no demand; their answers may be read all the same")
+    func copies() async throws {
+        let pages = ["10.0.1.0:8080": Self.page(inFlight: 8), "10.0.2.0:8080": Self.page(inFlight: 8)]
+        for (selected, desired) in [(1, 2), (nil, 4)] as [(Int?, Int)] {
+            let rollout: JSONValue = ["strategy": "Shadow", "mirrorPercent": 100]
+            let harness = try await Self.harness(rollout: rollout, selected: selected)
+            try await harness.decide(pages: pages)
+            #expect(try Self.record(harness).decision.desired == desired)
+            let groups = harness.reconciler.scaling.groups(namespace: "default")
+            #expect(groups.map(\.revision) == [1, 2])
+        }
+        let taking = try await Self.harness(rollout: ["strategy": "Shadow", "desiredWeight": 100], selected: 1)
+        try await taking.decide(pages: pages)
+        #expect(try Self.record(taking).decision.desired == 4)
+    }
 }

@@ -143,6 +143,7 @@ struct ScalingLoop: Service {
     private func share(_ input: inout ScaleObservation, _ observation: ModelObservation, acted: Int?) {
         let replicas = max(0, acted ?? input.replicas)
         let tracks = [observation.rollout?.stableRevision, observation.rollout?.canaryRevision].compactMap(\.self)
+            .filter { !observation.getsOnlyCopies($0) }
         let ready = Set(tracks).reduce(0) { $0 + observation.readyReplicas($1) }
         input.joinTracks(replicas: replicas, readyReplicas: min(replicas, max(0, ready - input.unreadReplicas)))
     }
