@@ -94,4 +94,42 @@ struct ModelTracksTests {
         try await taking.decide(pages: pages)
         #expect(try Self.record(taking).decision.desired == 4)
     }
+
+    @Test("a track carries requests where the Service selects it, where it has a share, and where both share the load")
+    func carrying() async throws {
+        let cases: [(rollout: JSONValue, selected: Int?, carries: [Bool])] = [
+            (["strategy": "BlueGreen"], 1, [true, false]),
+            (["strategy": "BlueGreen"], 2, [false, true]),
+            (["strategy": "RollingUpdate"], nil, [true, true]),
+            (["strategy": "Canary", "desiredWeight": 10], 1, [true, true]),
+            (["strategy": "Canary", "achievedWeight": 5], 1, [true, true]),
+            (["strategy": "Canary", "sendsMatches": true], 1, [true, true]),
+            (["strategy": "RollingUpdate", "isSharing": true], 1, [true, true]),
+            (["strategy": "Canary", "desiredWeight": 10, "canaryRevision": 3], 1, [true, false]),
+        ]
+        for (rollout, selected, carries) in cases {
+            let harness = try await Self.harness(rollout: rollout, selected: selected)
+            let observation = try #require(
+                ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
+            )
+            #expect([observation.carries(1), observation.carries(2)] == carries, "\(rollout)")
+        }
+    }
+
+    @Test("replicas that wait for their turn don't share the queue of those that serve")
+    func waiting() async throws {
+        let scaling: JSONValue = [
+            "policy": "Rule", "targets": [["signal": "QueueLength", "value": 10]], "maxReplicas": 20,
+        ]
+        let pages = [
+            "10.0.1.0:8080": Self.page(queue: 16, inFlight: 17), "10.0.2.0:8080": Self.page(inFlight: 0),
+        ]
+        for (weight, desired) in [(0, 2), (50, 1)] {
+            let rollout: JSONValue = ["strategy": "BlueGreen", "desiredWeight": JSONValue(weight)]
+            let harness = try await Self.harness(rollout: rollout, selected: 1, scaling: scaling)
+            try await harness.decide(pages: pages)
+            let record = try Self.record(harness)
+            #expect(record.decision.desired == desired)
+        }
+    }
 }

@@ -77,6 +77,19 @@ struct TrackDemandTests {
         #expect(none.adding(demandOf: part).readings.isEmpty, "the total itself isn't there yet")
     }
 
+    @Test("the load of a track that gets no requests is added, and its replicas don't count")
+    func idle() {
+        let stable = Self.track([.inFlight: [3, 4], .latency: [0.1, 0.2]])
+        let preview = Self.track([.inFlight: [1, 0], .latency: [0.3, 0.4]])
+        let sum = stable.adding(demandOf: preview, counting: false)
+        #expect(sum.readings[.inFlight] == SignalReading(total: 8, reporting: 2))
+        #expect(sum.running == SignalReading(total: 8, reporting: 2))
+        #expect(sum.latencyReading(percentile: 95)?.elsewhere == 0)
+        let none = TrackSignals(parts: [:], now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        #expect(none.adding(demandOf: preview, counting: false).readings.isEmpty)
+        #expect(stable.adding(demandOf: preview, counting: true) == stable.adding(demandOf: preview))
+    }
+
     @Test("a total over all tracks counts once, over the replicas of all of them")
     func shared() {
         let stable = Self.track([:], total: [.inFlight: 20, .requestRate: 40])

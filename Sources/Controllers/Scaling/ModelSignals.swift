@@ -56,7 +56,7 @@ struct ModelSignals: Sendable {
         for group in groups.keys.sorted()
         where group.revision != serving && !observation.getsOnlyCopies(group.revision) {
             let other = board.signals(of: group.name, staleAfter: Self.staleAfter)
-            signals = signals.adding(demandOf: other)
+            signals = signals.adding(demandOf: other, counting: observation.carries(group.revision))
         }
         return signals
     }
@@ -79,7 +79,9 @@ struct ModelSignals: Sendable {
         for revision in observation.deployments.map(ModelObservation.revision)
         where revision != serving && !observation.getsOnlyCopies(revision) {
             let pods = readyPods(observation.pods(of: revision))
-            if !pods.isEmpty { sum = sum.adding(demandOf: signals(revision, pods)) }
+            if !pods.isEmpty {
+                sum = sum.adding(demandOf: signals(revision, pods), counting: observation.carries(revision))
+            }
         }
         return sum
     }

@@ -111,22 +111,32 @@ public struct TrackSignals: Sendable, Hashable {
         signals.filter { readings[$0] != nil }.map { silentElsewhere[$0.kind] ?? 0 }.max() ?? 0
     }
 
+    /// The totals with those of another track of the same model added.
+    /// - Parameter isCarrying: whether requests are sent to the other track. Where they aren't, its replicas don't count as some that do
+    ///   what the totals say (`elsewhere`).
+    public func adding(demandOf other: TrackSignals, counting isCarrying: Bool) -> TrackSignals {
+        var sum = self
+        sum.addDemand(other, counting: isCarrying)
+        return sum
+    }
+
     /// Adds another track's totals.
     ///
-    /// A signal that this track's replicas don't show stays missing. Where the track has no replica that could show anything, what the
-    /// other shows is the demand.
-    mutating func addDemand(_ other: TrackSignals) {
+    /// A signal that this track's replicas don't show stays missing. Where the track has no replica that could show anything, what one
+    /// that carries requests shows is the demand.
+    mutating func addDemand(_ other: TrackSignals, counting isCarrying: Bool = true) {
         for kind in SignalKind.allCases {
             silentElsewhere[kind, default: 0] += other.pending + (other.partial[kind]?.missing ?? 0)
         }
         replicasElsewhere += other.replicas
-        if replicas == 0 { makeRoom(for: other) }
-        for signal in readings.keys { readings[signal]?.add(other.readings[signal]) }
-        running?.add(other.running)
-        arrivals?.add(other.arrivals)
-        guard let theirs = other.latency, latency != nil || replicas == 0 else { return }
+        let isForAll = replicas == 0 && isCarrying
+        if isForAll { makeRoom(for: other) }
+        for signal in readings.keys { readings[signal]?.add(other.readings[signal], counting: isCarrying) }
+        running?.add(other.running, counting: isCarrying)
+        arrivals?.add(other.arrivals, counting: isCarrying)
+        guard let theirs = other.latency, latency != nil || isForAll else { return }
         latency = latency?.merging(theirs) ?? theirs
-        latencyElsewhere += other.latencyReporting
+        if isCarrying { latencyElsewhere += other.latencyReporting }
     }
 
     /// Begins a sum of each signal that another track shows, for a track without a replica.
@@ -216,10 +226,10 @@ public struct TrackSignals: Sendable, Hashable {
 
 extension SignalReading {
     /// Adds what another track's replicas show.
-    fileprivate mutating func add(_ other: SignalReading?) {
+    fileprivate mutating func add(_ other: SignalReading?, counting isCarrying: Bool) {
         guard let other else { return }
         total += other.total
-        elsewhere += other.reporting
+        if isCarrying { elsewhere += other.reporting }
         age = max(age, other.age)
     }
 }
