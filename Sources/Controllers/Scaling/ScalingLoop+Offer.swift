@@ -20,10 +20,13 @@ extension ScalingLoop {
         entry.watched = watched
         _ = entry.coldStarts.look(at: observation.pods)
         let seen = signals.read(observation, serving: revision, watched: &entry.watched)
+        // What the HPA last asked for; before that, what runs.
+        let running = observation.deployment(revision)?["spec", "replicas"]?.int ?? 1
+        let count = ModelPlan.externalReplicas(observation.model) ?? running
         var readings: [Signal: ExternalReading] = [:]
         for signal in Signal.allCases {
             let target = observation.model.scaling.targets.first { $0.signal == signal.rawValue }?.value ?? 0
-            readings[signal] = ExternalReading(signal, in: seen, target: target, now: now)
+            readings[signal] = ExternalReading(signal, in: seen, target: target, replicas: count, now: now)
         }
         entry.readings = readings
         entry.decided = now
