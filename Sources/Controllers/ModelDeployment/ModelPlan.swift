@@ -90,6 +90,7 @@ struct ModelPlan {
             planTraffic(observation, bodies, decision, seen)
             retire(observation, except: used(observation, decision, wanted: wanted), demand: seen.demand)
         } catch {
+            rollout = nil
             finish(StatusBuilder(observation, blocked: ("TemplateError", "\(error)")))
             return
         }

@@ -83,7 +83,7 @@ struct ScalingLoop: Service {
     /// Observes, decides and acts for one model whose turn has come, and sets its next one.
     func decide(_ key: ObjectKey) async {
         let now = time.now()
-        guard let observation = ModelObservation(key, stores: stores, scaling: nil, keeping: .scaling, time: now),
+        guard var observation = ModelObservation(key, stores: stores, scaling: nil, keeping: .scaling, time: now),
             let revision = observation.stableRevision, let deployment = observation.deployment(revision),
             observation.runtime(of: revision) != nil
         else {
@@ -91,6 +91,7 @@ struct ScalingLoop: Service {
             if !stores.models.contains(key) { state.forget(key) }
             return
         }
+        observation.follow(state.sharing(key))
         switch observation.model.scaling.engine {
         case .direct: break
         case .horizontalPodAutoscaler:

@@ -3,6 +3,7 @@
 
 import Ambient
 import KubeModel
+import Rollouts
 import Scaling
 import Synchronization
 import Telemetry
@@ -52,6 +53,8 @@ final class ScalingState: Sendable {
         var earliest: WallTime?
         /// What else scales a model's target, as a clause.
         var foreign: [ObjectKey: String] = [:]
+        /// The rollouts that share the load, as this process wrote them.
+        var sharing: [ObjectKey: RolloutState] = [:]
         /// When the next write of numbers that move may be made.
         var nextRecord: WallTime?
         /// Called with what was scraped for a model that is forgotten.
@@ -86,6 +89,14 @@ final class ScalingState: Sendable {
         }
     }
 
+    /// Notes the rollout of a model whose tracks share the load, before anything follows from it; `nil`: they don't.
+    ///
+    /// The store of models may show it later than that of Deployments shows the stable track without what it gave up.
+    func noteSharing(_ key: ObjectKey, _ rollout: RolloutState?) { state.withLock { $0.sharing[key] = rollout } }
+
+    /// The rollout of a model whose tracks share the load, as far as this process knows.
+    func sharing(_ key: ObjectKey) -> RolloutState? { state.withLock { $0.sharing[key] } }
+
     /// Forgets a model.
     func forget(_ key: ObjectKey) {
         let (watched, body) = state.withLock { state in
@@ -93,6 +104,7 @@ final class ScalingState: Sendable {
             state.entries[key] = nil
             state.due[key] = nil
             state.resting[key] = nil
+            state.sharing[key] = nil
             return (watched, state.onForget)
         }
         body(key, watched)
