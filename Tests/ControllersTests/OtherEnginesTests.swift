@@ -1,0 +1,57 @@
+// Copyright the ModelFleet authors.
+// SPDX-License-Identifier: Apache-2.0
+
+import Ambient
+import FleetAPI
+import KubeAPI
+import KubeModel
+import Testing
+
+@testable import Controllers
+
+@Suite("A model that others scale", .timeLimit(.minutes(2)))
+struct OtherEnginesTests {
+    private static let spec: JSONValue = [
+        "model": ["format": ["name": "onnx"], "uri": "file:///models/m.onnx", "version": "1"], "replicas": 4,
+        "scaling": ["engine": "External", "maxReplicas": 12],
+        "rollout": ["strategy": "Canary", "dynamicStableScale": true, "steps": [["setWeight": 50], ["pause": [:]]]],
+    ]
+
+    /// Such a model of four replicas with a canary that gets half of the requests, of which so many pods are ready.
+    private static func harness(canary ready: Int) async throws -> ReconcilerHarness {
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        for _ in 0..<3 { try await harness.reconcile() }
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        for _ in 0..<4 { try await harness.reconcile() }
+        try await harness.setStatus("m-r2", replicas: ready, ready: ready)
+        for _ in 0..<6 { try await harness.reconcile() }
+        return harness
+    }
+
+    private static func counts(_ harness: ReconcilerHarness) async throws -> [Int?] {
+        var counts: [Int?] = []
+        for name in ["m-r1", "m-r2"] {
+            counts.append(try await harness.get(.deployments, name)["spec", "replicas"]?.int)
+        }
+        return counts
+    }
+
+    @Test("the count that the scale subresource shows is that of the track that serves, or of both that share the load")
+    func shown() async throws {
+        func shown(_ harness: ReconcilerHarness) async throws -> [Int?] {
+            try await harness.reconcile()
+            let status = try await harness.get(.modelDeployments, "m")["status"]
+            return [status?["replicas"]?.int, status?["readyReplicas"]?.int]
+        }
+        let coming = try await Self.harness(canary: 1)
+        #expect(try await shown(coming) == [4, 4])
+        let sharing = try await Self.harness(canary: 2)
+        #expect(try await Self.counts(sharing) == [2, 2])
+        try await sharing.setStatus("m-r1", replicas: 2, ready: 1)
+        #expect(try await shown(sharing) == [4, 3])
+        try await sharing.setStatus("m-r1", replicas: 3, ready: 3)
+        #expect(try await shown(sharing) == [4, 4], "what is there because shares are rounded up wasn't asked for")
+    }
+}
