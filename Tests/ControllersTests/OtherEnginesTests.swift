@@ -54,4 +54,30 @@ struct OtherEnginesTests {
         try await sharing.setStatus("m-r1", replicas: 3, ready: 3)
         #expect(try await shown(sharing) == [4, 4], "what is there because shares are rounded up wasn't asked for")
     }
+
+    @Test(
+        "the cold start is measured, kept in status, and told again when it has moved",
+        arguments: ["External", "HorizontalPodAutoscaler"]
+    )
+    func coldStart(engine: String) async throws {
+        let scaling: JSONValue = ["engine": .string(engine), "maxReplicas": 12]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: ["scaling": scaling]))
+        for _ in 0..<4 { _ = try? await harness.reconcile() }
+        let state = harness.reconciler.scaling
+        let steps: [(seconds: Int, shown: Double)] = [(20, 20), (22, 20), (60, 28.3)]
+        for (pod, step) in steps.enumerated() {
+            _ = state.due(now: harness.time.now() + .seconds(600))
+            let address = "10.0.0.\(pod)"
+            try await harness.addReadyPod("m-\(pod)", revision: 1, address: address, coldStart: step.seconds)
+            try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+            try await harness.reconcile()
+            #expect(state.due(now: harness.time.now()) == [harness.key])
+            await harness.scalingLoop().decide(harness.key)
+            try await harness.reconcile()
+            let status = try await harness.get(.modelDeployments, "m")["status", "scaling"]
+            #expect(status?["coldStartSeconds"]?.double == step.shown)
+        }
+        #expect(state.offered(namespace: "default").isEmpty == (engine == "External"))
+        #expect(state.record(harness.key) == nil)
+    }
 }

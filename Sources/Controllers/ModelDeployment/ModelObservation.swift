@@ -37,6 +37,8 @@ struct ModelObservation {
     let scaling: ScaleRecord?
     /// What else scales the model's target, as a clause.
     var foreign: String?
+    /// How long its pods take to get ready, as this process has measured; `nil` before it saw one.
+    var coldStartSeconds: Double?
     /// What this process did to the revisions before.
     let memory: RevisionMemory
     /// The time now.

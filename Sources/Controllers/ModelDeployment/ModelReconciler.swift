@@ -59,8 +59,9 @@ struct ModelReconciler: Reconciler {
             return .awaitChange
         }
         observation.foreign = scaling.foreign(key)
+        observation.coldStartSeconds = scaling.coldStart(key)
         let uid = observation.stored.uid ?? ""
-        if observation.model.scaling.engine != .external { scaling.wake(key, now: time.now()) }
+        scaling.wake(key, now: time.now())
         // A revision that must be there is read afresh before its absence decides anything.
         let unseen = observation.unseenRevisions
         for number in unseen {

@@ -14,7 +14,7 @@ import Telemetry
 
 /// Decides the replica count of every model with engine `Direct` from what was scraped, and writes it: its only writer.
 ///
-/// Of models that an HPA scales it only reads the signals, for the metrics API.
+/// Of models that an HPA scales it only reads the signals, for the metrics API; of all, how long pods take to get ready.
 struct ScalingLoop: Service {
     /// The most models that are decided at one time.
     static let concurrency = 8
@@ -96,7 +96,7 @@ struct ScalingLoop: Service {
         case .direct: break
         case .horizontalPodAutoscaler:
             return offer(key, observation, revision: revision, now: now)
-        case .external: return state.forget(key)
+        case .external: return measure(key, observation)
         }
         // Read where nothing is remembered, since it is long.
         var shown: JSONValue? { stores.models.stored(key)?.value(at: "status", "scaling") }

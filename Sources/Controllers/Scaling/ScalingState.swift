@@ -186,9 +186,13 @@ final class ScalingState: Sendable {
         state.withLock { ($0.entries[key]?.watched ?? [:], $0.entries[key]?.coldStarts) }
     }
 
-    /// Keeps the memory of a model that was read and not decided.
+    /// The mean cold start of a model's pods, in seconds; `nil` before one was seen.
+    func coldStart(_ key: ObjectKey) -> Double? { state.withLock { $0.entries[key]?.coldStarts.meanSeconds } }
+
+    /// Keeps the memory of a model that isn't decided here: what was read, and how long its pods take to get ready.
     func keep(_ entry: Entry, for key: ObjectKey) {
-        state.withLock { $0.entries[key] = entry.isEmpty ? nil : entry }
+        let isWorthless = entry.isEmpty && entry.coldStarts.meanSeconds == nil
+        state.withLock { $0.entries[key] = isWorthless ? nil : entry }
     }
 
     /// What is scraped in a namespace, in the order of the models' names.
@@ -203,8 +207,9 @@ final class ScalingState: Sendable {
     func offered(namespace: String) -> [(key: ObjectKey, readings: [Signal: ExternalReading])] {
         let found = state.withLock { state in
             state.entries.compactMap { key, entry in
-                // A model that is decided here has a record.
-                key.namespace == namespace && entry.record == nil ? (key: key, readings: entry.readings) : nil
+                // A model that is decided here has a record; one of which nothing is read has nothing to serve.
+                key.namespace == namespace && entry.record == nil && !entry.isEmpty
+                    ? (key: key, readings: entry.readings) : nil
             }
         }
         return found.sorted { $0.key < $1.key }
