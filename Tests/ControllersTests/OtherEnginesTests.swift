@@ -80,4 +80,36 @@ struct OtherEnginesTests {
         #expect(state.offered(namespace: "default").isEmpty == (engine == "External"))
         #expect(state.record(harness.key) == nil)
     }
+
+    @Test("while it can't be acted on, more are made where more are asked for, and none is taken away")
+    func blocked() async throws {
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: Self.spec))
+        for _ in 0..<3 { try await harness.reconcile() }
+        for (asked, count) in [(6, 6), (3, 6), (50, 12)] {
+            try await harness.patchModel(["runtime": ["name": "nowhere"], "replicas": JSONValue(asked)])
+            for _ in 0..<2 { try await harness.reconcile() }
+            #expect(try await harness.condition("Progressing")?.reason == "NoRuntime")
+            #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"]?.int == count)
+        }
+        try await harness.client.setReplicas(8, of: .deployments, OperatorHarness.key("m-r1"))
+        let clause = "HorizontalPodAutoscaler other scales Deployment m-r1"
+        _ = harness.reconciler.scaling.setForeign([harness.key: clause])
+        try await harness.reconcile()
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 8, "somebody else's")
+    }
+
+    @Test("tracks that share the load grow by their shares meanwhile")
+    func blockedSharing() async throws {
+        let harness = try await Self.harness(canary: 2)
+        #expect(try await Self.counts(harness) == [2, 2])
+        try await harness.patchModel(["runtime": ["name": "nowhere"]])
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await Self.counts(harness) == [2, 2])
+        try await harness.patchModel(["replicas": 7])
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await Self.counts(harness) == [4, 4])
+        try await harness.patchModel(["replicas": 4])
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await Self.counts(harness) == [4, 4])
+    }
 }
