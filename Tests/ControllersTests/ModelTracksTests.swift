@@ -130,6 +130,7 @@ struct ModelTracksTests {
             try await harness.decide(pages: pages)
             let record = try Self.record(harness)
             #expect(record.decision.desired == desired)
+            #expect(record.queue == (weight == 0 ? 16 : 8), "of a replica, whichever track it is of")
         }
     }
 }

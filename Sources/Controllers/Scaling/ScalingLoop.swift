@@ -161,7 +161,7 @@ struct ScalingLoop: Service {
             decision: decision,
             inputs: entry.autoscaler.lastInputs,
             revision: revision,
-            queue: signals.readings[.queueLength].map { $0.total / Double(max(1, $0.reporting)) },
+            queue: signals.readings[.queueLength].map { $0.total / Double(max(1, $0.replicas)) },
             p95: signals.latency?.percentile(95).map { $0 * 1000 },
             coldStartSeconds: entry.coldStarts.meanSeconds
         )
