@@ -75,10 +75,13 @@ public struct Autoscaler: Sendable, Hashable {
         return sizing
     }
 
-    /// A model is used while it has anything to do, while that isn't known, and while somebody waits for it.
+    /// A model is used while it has anything to do, while that isn't known, and while somebody waits for it. Without a replica
+    /// of its own nothing has to be known; what another track's are seen to do is use.
     private mutating func noteUse(_ inputs: ScaleInputs) {
         let observation = inputs.observation
-        if observation.replicas > 0, !inputs.isQuiet || lastUsed == nil { lastUsed = observation.time }
+        if observation.replicas > 0 ? !inputs.isQuiet || lastUsed == nil : inputs.isWorking {
+            lastUsed = observation.time
+        }
         if let woken = observation.wokenAt, woken <= observation.time + Self.clockTolerance {
             lastUsed = max(lastUsed ?? woken, min(woken, observation.time))
         }

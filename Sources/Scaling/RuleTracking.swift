@@ -29,12 +29,12 @@ struct RuleTracking {
 
     private func queue(_ observation: ScaleObservation, target: Double) -> ScaleProposal {
         let reading = observation.readings[.queueLength].flatMap { reading in
-            reading.total.isFinite && reading.total >= 0 && reading.reporting > 0 ? reading : nil
+            reading.total.isFinite && reading.total >= 0 && reading.replicas > 0 ? reading : nil
         }
         guard let reading, target > 0 else {
             return proposal("QueueLength", nil, nil, target, nil, incomplete: true, "the queue length is missing")
         }
-        let isPartial = reading.reporting < observation.readyReplicas
+        let isPartial = reading.reporting < observation.readyReplicas || reading.reporting == 0
         let value = reading.mean
         let current = observation.replicas
         func answer(_ count: Int, _ note: String) -> ScaleProposal {
@@ -59,12 +59,12 @@ struct RuleTracking {
 
     private func latency(_ observation: ScaleObservation, _ objective: LatencyObjective) -> ScaleProposal {
         let target = objective.milliseconds
-        guard let reading = observation.latency, reading.reporting > 0, target > 0,
+        guard let reading = observation.latency, reading.replicas > 0, target > 0,
             reading.milliseconds.map({ $0.isFinite && $0 >= 0 }) ?? true
         else {
             return proposal("Latency", nil, nil, target, nil, incomplete: true, "the latency is missing")
         }
-        let isPartial = reading.reporting < observation.readyReplicas
+        let isPartial = reading.reporting < observation.readyReplicas || reading.reporting == 0
         guard isOver(observation, objective), let value = reading.milliseconds else {
             // Latency alone never lowers: the queue decides, where one is mapped.
             let rest = queueTarget == nil ? observation.replicas : 0

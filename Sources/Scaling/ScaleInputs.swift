@@ -165,12 +165,23 @@ public struct ScaleInputs: Sendable, Hashable {
         else { return false }
         // What says whether the model is used has to say so.
         guard policy.targets.allSatisfy({ observation.readings[$0.signal] != nil }) else { return false }
-        let hasActivation = policy.targets.contains { $0.activation > 0 }
         return observation.readings.allSatisfy { signal, reading in
-            let target = policy.targets.first { $0.signal == signal }
-            let isIdle = hasActivation && target == nil || reading.total <= target?.activation ?? 0
+            let isIdle = activation(of: signal).map { reading.total <= $0 } ?? true
             return reading.reporting >= observation.readyReplicas && reading.total >= 0 && isIdle
         }
+    }
+
+    /// Whether a replica, of whatever track, is seen to have something to do.
+    var isWorking: Bool {
+        observation.readings.contains { signal, reading in
+            reading.replicas > 0 && reading.total.isFinite && reading.total > activation(of: signal) ?? .infinity
+        }
+    }
+
+    /// The total up to which a signal counts as idle; `nil` where the signal says nothing of that.
+    private func activation(of signal: Signal) -> Double? {
+        if let target = policy.targets.first(where: { $0.signal == signal }) { return target.activation }
+        return policy.targets.contains { $0.activation > 0 } ? nil : 0
     }
 
     // MARK: Limits

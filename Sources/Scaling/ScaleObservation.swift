@@ -55,6 +55,9 @@ public struct LatencyReading: Sendable, Hashable {
     /// The age of the oldest scrape in the reading.
     public var age: Duration
 
+    /// How many replicas are in the reading, whatever track they belong to.
+    var replicas: Int { reporting + elsewhere }
+
     /// A reading.
     public init(
         milliseconds: Double?,

@@ -7,7 +7,7 @@
 ///
 /// | reporting | missing | loading | r | answer |
 /// | --- | --- | --- | --- | --- |
-/// | 0 | any | any | - | none: hold |
+/// | 0 | any | any | - | none: hold; where other tracks show a total, ceil(total / target) or current, the larger |
 /// | all | 0 | 0 | 0.9...1.1 | current |
 /// | all | 0 | 0 | otherwise | ceil(total / target) |
 /// | some | 0 | some | r <= 1 | as without loading replicas |
@@ -25,7 +25,7 @@ struct TargetTracking {
 
     /// What the signal asks for.
     func proposal(_ observation: ScaleObservation) -> ScaleProposal {
-        let reading = observation.readings[target.signal].flatMap { $0.total.isFinite && $0.reporting > 0 ? $0 : nil }
+        let reading = observation.readings[target.signal].flatMap { $0.total.isFinite && $0.replicas > 0 ? $0 : nil }
         guard let reading, target.value > 0 else {
             let why = observation.readyReplicas == 0 ? "no replica is ready" : "no ready replica reports it"
             return ScaleProposal(
@@ -39,7 +39,9 @@ struct TargetTracking {
             )
         }
         let missing = max(0, observation.readyReplicas - reading.reporting)
-        let mean = max(0, reading.total) / Double(reading.reporting)
+        // This track's replicas are to carry all of it; where it has none, the others do.
+        let counted = reading.reporting > 0 ? reading.reporting : reading.elsewhere
+        let mean = max(0, reading.total) / Double(counted)
         let (replicas, how) = replicas(observation, reading: reading, missing: missing)
         return ScaleProposal(
             source: target.signal.rawValue,
@@ -47,8 +49,8 @@ struct TargetTracking {
             value: mean,
             target: target.value,
             age: reading.age,
-            isIncomplete: missing > 0,
-            note: "\(target.signal.rawValue) is \(Self.text(mean)) per replica over \(reading.reporting), "
+            isIncomplete: missing > 0 || reading.reporting == 0,
+            note: "\(target.signal.rawValue) is \(Self.text(mean)) per replica over \(counted), "
                 + "target \(Self.text(target.value)): \(how)"
         )
     }
@@ -56,8 +58,13 @@ struct TargetTracking {
     private func replicas(_ observation: ScaleObservation, reading: SignalReading, missing: Int) -> (Int, String) {
         let current = observation.replicas
         let total = max(0, reading.total)
-        let ratio = total / (target.value * Double(reading.reporting))
         let needed = Self.count(total / target.value)
+        guard reading.reporting > 0 else {
+            // What doesn't get through to this track is in no total.
+            let isEnough = total <= target.value * Double(current) * (1 + toleranceUp)
+            return isEnough ? (current, "hold, other tracks carry all of it") : (needed, "needs \(needed)")
+        }
+        let ratio = total / (target.value * Double(reading.reporting))
         if ratio <= 1 {
             if missing > 0 { return (current, "hold, \(missing) ready replicas do not report") }
             if ratio >= 1 - toleranceDown {

@@ -71,28 +71,30 @@ struct ExternalMetricsTests {
         return ReplicaSignals(ReplicaScrape(page: page, mapping: mapping, time: now), since: nil)
     }
 
-    @Test("a replica that doesn't report counts as the busiest one, and at least as its target; none is no zero")
+    @Test("a silent replica counts as the busiest one, and at least as its target, to hold the count; none is no zero")
     func missing() throws {
         let now = SystemTime().now()
         var signals = TrackSignals(parts: [:], now: now, staleAfter: .seconds(30))
-        #expect(ExternalReading(.queueLength, in: signals, target: 4, now: now) == nil)
+        func total(_ target: Double, of replicas: Int) -> Double? {
+            ExternalReading(.queueLength, in: signals, target: target, replicas: replicas, now: now)?.total
+        }
+        #expect(total(4, of: 3) == nil)
         signals = TrackSignals(
             parts: ["a": .reported(try Self.signals(queue: 6, now: now)), "b": .missing("slow"), "c": .pending],
             now: now,
             staleAfter: .seconds(30)
         )
-        #expect(ExternalReading(.queueLength, in: signals, target: 4, now: now)?.total == 18)
-        #expect(ExternalReading(.queueLength, in: signals, target: 9, now: now)?.total == 24)
+        #expect(total(4, of: 5) == 18)
+        #expect(total(9, of: 3) == 24)
+        #expect(total(4, of: 3) == 12, "by what wasn't read the count isn't raised")
+        #expect(total(4, of: 1) == 6, "by what was read it is")
         let other = TrackSignals(
             parts: ["d": .reported(try Self.signals(queue: 1, now: now)), "e": .missing("slow")],
             now: now,
             staleAfter: .seconds(30)
         )
-        let both = signals.adding(demandOf: other)
-        #expect(
-            ExternalReading(.queueLength, in: both, target: 4, now: now)?.total == 25,
-            "6 + 1, and three like the first"
-        )
+        signals = signals.adding(demandOf: other)
+        #expect(total(4, of: 9) == 25, "6 + 1, and three like the first")
         #expect(ExternalReading(total: .greatestFiniteMagnitude, time: now).total == ExternalReading.largestTotal)
     }
 

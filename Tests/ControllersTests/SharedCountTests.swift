@@ -3,14 +3,16 @@
 
 import Ambient
 import FleetAPI
+import HTTPMessages
 import KubeAPI
 import KubeModel
+import KubeServer
 import Rollouts
-import Scaling
 import Synchronization
 import Testing
 
 @testable import Controllers
+@testable import Scaling
 
 @Suite("The count while a rollout shares the load", .timeLimit(.minutes(5)))
 struct SharedCountTests {
@@ -138,6 +140,94 @@ struct SharedCountTests {
         #expect(record.acted(in: rollout) == 6)
         record.isShared = true
         #expect(record.acted(in: rollout) == 20)
+    }
+
+    @Test("nor is one at the count that the stable track was left with: it may raise the demand")
+    func reduced() {
+        func acted(_ current: Int, _ desired: Int, shared: Bool = false) -> Int {
+            let reason = ScaleReason("Paused", "")
+            let decision = ScaleDecision(current: current, desired: desired, reason: reason, proposals: [], steps: [])
+            var record = ScaleRecord(time: WallTime(seconds: 0), decision: decision, revision: 1, queue: nil, p95: nil)
+            record.isShared = shared
+            var rollout = RolloutState(settledOn: 1, strategy: .canary)
+            rollout.isSharing = true
+            rollout.sharedDemand = 10
+            return record.acted(in: rollout)
+        }
+        #expect(acted(5, 5) == 10)
+        #expect(acted(5, 4) == 10)
+        #expect(acted(5, 12) == 12)
+        #expect(acted(10, 8) == 8, "made before anything was given up")
+        #expect(acted(8, 9, shared: true) == 9)
+    }
+
+    @Test("tracks whose sharing can't be written don't share: the scaling goes on writing the count")
+    func unwritten() async throws {
+        let isDown = Mutex(false)
+        let server = APIServer(configuration: APIServerConfiguration())
+        let exchange = ClosureExchange { request in
+            let isStatus = request.path.contains("/modeldeployments/m/status")
+            if isStatus, isDown.withLock({ $0 }) { throw CancellationError() }
+            return try await server.exchange(request)
+        }
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: Self.spec), exchange: exchange)
+        try await harness.reconcile()
+        try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        for _ in 0..<4 { try await harness.reconcile() }
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        for _ in 0..<8 where harness.reconciler.scaling.sharing(harness.key) == nil {
+            isDown.withLock { $0 = true }
+            _ = try? await harness.reconcile()
+            #expect(harness.reconciler.scaling.sharing(harness.key) == nil)
+            isDown.withLock { $0 = false }
+            try await harness.reconcile()
+        }
+        #expect(try await harness.get(.modelDeployments, "m")["status", "rollout", "isSharing"] == true)
+        #expect(harness.reconciler.scaling.sharing(harness.key)?.sharedDemand == 4)
+    }
+
+    @Test("a model's watch that is late doesn't make the stable track's rest the demand")
+    func lateModel() async throws {
+        var spec = Self.spec
+        spec["scaling"] = ["paused": true, "maxReplicas": 20]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        try await harness.reconcile()
+        try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        try await harness.reconcile()
+        let loop = harness.scalingLoop()
+        await loop.decide(harness.key)
+        try await harness.patchModel(["model": ["version": "2"]])
+        for _ in 0..<4 { try await harness.reconcile() }
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        func stable() async throws -> Int? { try await harness.get(.deployments, "m-r1")["spec", "replicas"]?.int }
+        for _ in 0..<8 where try await stable() == 4 { try await harness.reconcile() }
+        #expect(try await stable() == 2)
+        try await harness.sync(["deployments", "pods"])
+        let observation = ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
+        #expect(observation?.rollout?.isSharing == false)
+        await loop.decide(harness.key)
+        let record = try #require(harness.reconciler.scaling.record(harness.key))
+        #expect(record.decision.desired == 4)
+        try await harness.setStatus("m-r1", replicas: 2, ready: 2)
+        for _ in 0..<4 {
+            try await harness.reconcile()
+            await loop.decide(harness.key)
+        }
+        #expect(try await stable() == 2)
+        #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] == 2)
+        // Then it goes back.
+        try await harness.patchModel(["model": ["version": "1"]])
+        for _ in 0..<6 {
+            _ = try? await harness.reconcile()
+            harness.time.advance(by: .seconds(10))
+            try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        }
+        #expect(try await stable() == 4)
+        #expect(harness.reconciler.scaling.sharing(harness.key) == nil)
     }
 
     @Test("the count that was acted on: the decision's, unless status says that it is only reported")

@@ -65,6 +65,55 @@ struct TracksTests {
         #expect(PolicyTests.replayed(autoscaler) == 2)
     }
 
+    @Test(
+        "without a replica, the load that another track carries raises the count and lowers none",
+        arguments: [ScalingPolicy.Kind.targetTracking, .rule]
+    )
+    func elsewhere(kind: ScalingPolicy.Kind) {
+        func desired(_ replicas: Int, queue: Double, idleSeconds: Int? = nil) -> Int {
+            var policy = PolicyTests.policy(kind)
+            policy.minReplicas = 0
+            policy.idleSeconds = idleSeconds
+            policy.up = .unlimited
+            var autoscaler = Autoscaler(policy: policy)
+            var seen = ScaleObservation(time: PolicyTests.start, replicas: replicas, readyReplicas: 0)
+            seen.readings[.queueLength] = SignalReading(total: queue, reporting: 0, elsewhere: 2)
+            seen.latency = LatencyReading(milliseconds: 100, requestRate: 9, reporting: 0, elsewhere: 2)
+            let count = autoscaler.decide(seen).desired
+            #expect(PolicyTests.replayed(autoscaler) == count)
+            return count
+        }
+        #expect(desired(0, queue: 20) == (kind == .rule ? 2 : 5))
+        #expect(desired(0, queue: 20, idleSeconds: 60) == (kind == .rule ? 2 : 5))
+        #expect(desired(0, queue: 0, idleSeconds: 60) == 0)
+        #expect(desired(8, queue: 4) == 8, "what doesn't get through isn't seen")
+        #expect(desired(8, queue: 34) == 8, "eight are on their way")
+        if kind == .targetTracking { #expect(desired(8, queue: 40) == 10) }
+    }
+
+    @Test("a shared demand of none rises again when the pods that are left have something to do")
+    func sharedAgain() {
+        var policy = PolicyTests.policy(.targetTracking)
+        policy.idleSeconds = 60
+        var autoscaler = Autoscaler(policy: policy)
+        var count = 4
+        func decide(_ second: Int, queue: Double) {
+            var seen = Self.seen(second, replicas: 2, queue: queue, elsewhere: 1)
+            for signal in Signal.allCases where queue == 0 { seen.readings[signal]?.total = 0 }
+            seen.joinTracks(replicas: count, readyReplicas: min(count, 2))
+            count = autoscaler.decide(seen).desired
+            #expect(PolicyTests.replayed(autoscaler) == count)
+        }
+        // Two pods are ready of four that are asked for, then of two.
+        for second in stride(from: 0, through: 400, by: 2) {
+            if second == 10 { count = 2 }
+            decide(second, queue: 0)
+        }
+        #expect(count == 0)
+        decide(402, queue: 12)
+        #expect(count == 3)
+    }
+
     @Test("nothing is idle while what says so can't be told")
     func unknown() {
         func idle(_ change: (inout ScaleObservation) -> Void) -> Int {

@@ -56,6 +56,40 @@ struct TrackDemandTests {
         #expect(stable.adding(demandOf: dark).unreadElsewhere([.inFlight]) == 2)
     }
 
+    @Test("without a replica the demand is what another track shows; what its own replicas don't show stays missing")
+    func empty() {
+        let canary = Self.track([.inFlight: [5, 6], .latency: [0.3, 0.4]], age: 4)
+        let none = TrackSignals(parts: [:], now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        for empty in [none, TrackSignals(answers: [:], pods: [], percentile: 95)] {
+            let sum = empty.adding(demandOf: canary)
+            #expect(sum.readings == [.inFlight: SignalReading(total: 11, reporting: 0, elsewhere: 2, age: .seconds(4))])
+            #expect(sum.running == SignalReading(total: 11, reporting: 0, elsewhere: 2, age: .seconds(4)))
+            let latency = sum.latencyReading(percentile: 95)
+            #expect(latency?.reporting == 0 && latency?.elsewhere == 2 && latency?.milliseconds == 400)
+            #expect(sum.replicas == 0 && sum.replicasElsewhere == 2)
+        }
+        let mute = Self.track([.requestRate: [1, 2]])
+        #expect(mute.adding(demandOf: canary).readings[.inFlight] == nil)
+        #expect(mute.adding(demandOf: canary).latencyReading(percentile: 95) == nil)
+        let unread = TrackSignals(parts: ["a": .pending], now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        #expect(unread.adding(demandOf: canary).readings.isEmpty)
+        let part = Self.track([:], total: [.inFlight: 20], isElsewhere: true)
+        #expect(none.adding(demandOf: part).readings.isEmpty, "the total itself isn't there yet")
+    }
+
+    @Test("the load of a track that gets no requests is added, and its replicas don't count")
+    func idle() {
+        let stable = Self.track([.inFlight: [3, 4], .latency: [0.1, 0.2]])
+        let preview = Self.track([.inFlight: [1, 0], .latency: [0.3, 0.4]])
+        let sum = stable.adding(demandOf: preview, counting: false)
+        #expect(sum.readings[.inFlight] == SignalReading(total: 8, reporting: 2))
+        #expect(sum.running == SignalReading(total: 8, reporting: 2))
+        #expect(sum.latencyReading(percentile: 95)?.elsewhere == 0)
+        let none = TrackSignals(parts: [:], now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        #expect(none.adding(demandOf: preview, counting: false).readings.isEmpty)
+        #expect(stable.adding(demandOf: preview, counting: true) == stable.adding(demandOf: preview))
+    }
+
     @Test("a total over all tracks counts once, over the replicas of all of them")
     func shared() {
         let stable = Self.track([:], total: [.inFlight: 20, .requestRate: 40])

@@ -24,14 +24,15 @@ struct ExternalReading: Sendable, Hashable {
     /// The reading of `signal`; `nil` when no ready replica reports it, since missing is not zero.
     ///
     /// An HPA divides the total by its target, so a replica that is left out would lower the count. One that didn't report
-    /// is taken for as busy as the busiest one that did, and at least for busy as wanted (`target`, per replica): that
-    /// may hold or raise.
-    init?(_ signal: Signal, in signals: TrackSignals, target: Double, now: WallTime) {
-        guard let reading = signals.readings[signal], reading.total.isFinite,
+    /// is taken for as busy as the busiest one that did, and at least for as busy as wanted (`target`, per replica), as far as
+    /// that holds the count of `replicas`. It never raises it: of many that have just got ready none has a page yet.
+    init?(_ signal: Signal, in signals: TrackSignals, target: Double, replicas: Int, now: WallTime) {
+        guard let reading = signals.readings[signal], reading.replicas > 0, reading.total.isFinite,
             let partial = signals.partial[signal.kind]
         else { return nil }
         let silent = partial.missing + signals.pending + signals.unreadElsewhere([signal])
         let assumed = silent == 0 ? 0 : Double(silent) * max(partial.largest, target)
-        self.init(total: reading.total + assumed, time: now - reading.age)
+        let held = target * Double(replicas)
+        self.init(total: max(reading.total, min(reading.total + assumed, held)), time: now - reading.age)
     }
 }

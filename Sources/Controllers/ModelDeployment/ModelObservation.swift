@@ -22,7 +22,7 @@ struct ModelObservation {
     /// The Service of a revision that is being rolled out.
     let canaryService: KubeObject?
     /// Where the rollout is, as the status says; `nil` where nothing was ever rolled out.
-    let rollout: RolloutState?
+    private(set) var rollout: RolloutState?
     /// Where the traffic goes, as far as it was asked for.
     var traffic: TrafficObservation?
     /// Whether traffic can only be shared by the number of pods.
@@ -37,6 +37,8 @@ struct ModelObservation {
     let scaling: ScaleRecord?
     /// What else scales the model's target, as a clause.
     var foreign: String?
+    /// How long its pods take to get ready, as this process has measured; `nil` before it saw one.
+    var coldStartSeconds: Double?
     /// What this process did to the revisions before.
     let memory: RevisionMemory
     /// The time now.
@@ -119,6 +121,11 @@ struct ModelObservation {
         guard deployment.controller?.uid == model.object.uid, !deployment.isBeingDeleted else { return }
         deployments.append(deployment)
         deployments.sort { Self.revision(of: $0) < Self.revision(of: $1) }
+    }
+
+    /// Takes the rollout for one whose tracks share the load, where it was written and the store of models doesn't show it yet.
+    mutating func follow(_ written: RolloutState?) {
+        if let written, rollout?.isSharing != true { rollout = written }
     }
 
     /// The count that the last scaling decision acted on: this process's, else the one that status shows.

@@ -49,11 +49,11 @@ struct ModelPlan {
         let errors = observation.wasAccepted ? [] : ModelDeploymentValidation.validate(model.object.json).errors
         if let first = errors.first {
             let message = "\(first.field): \(first.message); correct the field and apply again"
-            finish(StatusBuilder(observation, blocked: ("InvalidSpec", message)))
+            block(observation, "InvalidSpec", message)
             return
         }
         switch ServingRuntime.choose(for: model, among: observation.runtimes) {
-        case .none(let message): finish(StatusBuilder(observation, blocked: ("NoRuntime", message)))
+        case .none(let message): block(observation, "NoRuntime", message)
         case .found(let runtime): decide(observation, RevisionInput(model: model, runtime: runtime), renderer)
         }
     }
@@ -90,7 +90,8 @@ struct ModelPlan {
             planTraffic(observation, bodies, decision, seen)
             retire(observation, except: used(observation, decision, wanted: wanted), demand: seen.demand)
         } catch {
-            finish(StatusBuilder(observation, blocked: ("TemplateError", "\(error)")))
+            rollout = nil
+            block(observation, "TemplateError", "\(error)")
             return
         }
         if existing == nil, decision.bringsUp {
@@ -184,6 +185,11 @@ struct ModelPlan {
         // revision that is gone.
         if type == .services { sent.resourceVersion = live.resourceVersion }
         actions.append(.apply(type, sent))
+    }
+
+    private mutating func block(_ observation: ModelObservation, _ reason: String, _ message: String) {
+        finish(StatusBuilder(observation, blocked: (reason, message)))
+        planGrowth(observation)
     }
 
     private mutating func finish(_ builder: StatusBuilder) {

@@ -59,8 +59,9 @@ struct ModelReconciler: Reconciler {
             return .awaitChange
         }
         observation.foreign = scaling.foreign(key)
+        observation.coldStartSeconds = scaling.coldStart(key)
         let uid = observation.stored.uid ?? ""
-        if observation.model.scaling.engine != .external { scaling.wake(key, now: time.now()) }
+        scaling.wake(key, now: time.now())
         // A revision that must be there is read afresh before its absence decides anything.
         let unseen = observation.unseenRevisions
         for number in unseen {
@@ -74,6 +75,8 @@ struct ModelReconciler: Reconciler {
         try await observeTraffic(&observation)
         var plan = ModelPlan(observation, renderer: renderer)
         analysis?.note(&plan, observation)
+        let wasSharing = scaling.sharing(key) != nil
+        noteSharing(plan, observation)
         let isQuiet = unseen.isEmpty && !observation.isRollingOut && observation.canaryService == nil
         if plan.asksNothing(of: observation.stored), plan.retiring.isEmpty, observation.memory.retiredSince.isEmpty {
             // The inputs were read before the observation: had one moved in between, the next look finds it different.
@@ -83,6 +86,8 @@ struct ModelReconciler: Reconciler {
         }
         ledger.noteRetired(plan.retiring, key, uid: uid, now: time.now())
         var model = observation.stored
+        // What couldn't be written doesn't hold: the scaling goes on writing the count.
+        defer { if !wasSharing, model["status", "rollout", "isSharing"] != true { scaling.noteSharing(key, nil) } }
         do {
             switch try await apply.run(plan, for: &model) {
             case .done:
@@ -104,6 +109,18 @@ struct ModelReconciler: Reconciler {
             return .requeue(after: Self.refusedDelay)
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// Lets the scaling know that the tracks share the load before the stable one gives any replica up, and that they don't any more
+    /// once that is stored.
+    private func noteSharing(_ plan: ModelPlan, _ observation: ModelObservation) {
+        guard let rollout = plan.rollout else { return }
+        let key = observation.stored.key
+        if let state = rollout.state, state.isSharing {
+            scaling.noteSharing(key, state)
+        } else if observation.rollout?.isSharing != true {
+            scaling.noteSharing(key, nil)
+        }
     }
 
     /// Brings the traffic to where the last decision wanted it, and sees where it is; nothing of that is needed while no rollout is

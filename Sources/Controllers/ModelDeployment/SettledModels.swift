@@ -29,6 +29,8 @@ final class SettledModels: Sendable {
         var decided: WallTime?
         /// What else scales its target.
         var foreign: String?
+        /// How long its pods take to get ready.
+        var coldStart: Double?
         /// What was done to its revisions.
         var memory: RevisionMemory
     }
@@ -65,6 +67,7 @@ final class SettledModels: Sendable {
             pods: stores.pods.revisions(label: FleetAPI.modelLabel, key.name),
             decided: scaling.record(key)?.time,
             foreign: scaling.foreign(key),
+            coldStart: scaling.coldStart(key),
             memory: ledger.memory(key, uid: uid)
         )
     }

@@ -66,9 +66,7 @@ extension StatusBuilder {
         if let count = ModelPlan.externalReplicas(observation.model) {
             status.set(JSONValue(count), at: "scaling", "desiredReplicas")
         }
-        if let cold = observation.model.object["status", "scaling", "coldStartSeconds"] {
-            status.set(cold, at: "scaling", "coldStartSeconds")
-        }
+        if let cold = coldStart { status.set(cold, at: "scaling", "coldStartSeconds") }
         if let clause = observation.foreign,
             engine == .horizontalPodAutoscaler || observation.isScaledByForeign
         {
@@ -85,6 +83,14 @@ extension StatusBuilder {
         }
         let who = engine == .external ? "whoever writes spec.replicas" : "the HorizontalPodAutoscaler"
         set(active, true, engine.rawValue, "\(who) decides the replica count")
+    }
+
+    /// The mean cold start as status shows it, until what is measured is more than a tenth away from that.
+    private var coldStart: JSONValue? {
+        let shown = observation.model.object["status", "scaling", "coldStartSeconds"]
+        guard let measured = observation.coldStartSeconds else { return shown }
+        if let seconds = shown?.double, abs(measured - seconds) <= 0.1 * seconds { return shown }
+        return JSONValue.double((measured * 10).rounded() / 10).asReadBack
     }
 
     /// The condition by which the model's HPA says that it can't do its work.

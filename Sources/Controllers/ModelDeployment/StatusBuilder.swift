@@ -20,7 +20,7 @@ struct StatusBuilder {
     init(_ observation: ModelObservation, blocked: (reason: String, message: String)) {
         self.init(observation)
         let serving = observation.stableRevision
-        fillTracks(serving: serving)
+        fillTracks(serving: serving, isSharing: observation.rollout?.isSharing == true)
         // The rollout goes on from here once the model can be acted on again.
         for field in ["rollout", "history", "canary", "keptRevision", "latestRevision"] {
             status[field] = observation.stored["status", field]
@@ -62,7 +62,7 @@ struct StatusBuilder {
         status["selector"] = .string(
             "\(FleetAPI.modelLabel)=\(model.name),\(FleetAPI.revisionLabel)=\(serving)"
         )
-        fillTracks(serving: serving)
+        fillTracks(serving: serving, isSharing: decision.state?.isSharing == true)
         fillRollout(decision, serving: serving)
         let current = serving == wanted ? failure : observation.failure(of: serving)
         let ready = observation.readyReplicas(serving)
@@ -177,12 +177,16 @@ struct StatusBuilder {
 
     // MARK: Parts
 
-    private mutating func fillTracks(serving: Int?) {
-        let all = observation.deployments
-        let total = all.reduce(0) { $0 + ($1["status", "replicas"]?.int ?? 0) }
-        let ready = all.reduce(0) { $0 + ($1["status", "readyReplicas"]?.int ?? 0) }
-        status["replicas"] = JSONValue(total)
-        status["readyReplicas"] = JSONValue(ready)
+    private mutating func fillTracks(serving: Int?, isSharing: Bool) {
+        // Who scales through the scale subresource takes this for the count, and asks for it again where the load is as wanted: of two
+        // tracks that may each carry the load one counts, and of shares that were rounded up no more than was asked for.
+        let single = isSharing ? nil : serving.flatMap(observation.deployment)
+        let most = isSharing ? ModelPlan.externalReplicas(observation.model) : nil
+        let counted = single.map { [$0] } ?? observation.deployments
+        for field in ["replicas", "readyReplicas"] {
+            let total = counted.reduce(0) { $0 + ($1["status", field]?.int ?? 0) }
+            status[field] = JSONValue(min(total, most ?? total))
+        }
         status["ready"] = .string("\(serving.map(observation.readyReplicas) ?? 0)/\(serving.map(replicas) ?? 0)")
         if let serving { status["stable"] = track(serving) }
     }

@@ -25,7 +25,7 @@ struct ModelSignals: Sendable {
     }
 
     /// The signals of the serving revision, with the demand that other revisions of the model carry. Each is read by the runtime that it
-    /// was rendered with.
+    /// was rendered with. One that only gets copies of requests is watched all the same: the judge compares what it shows.
     func read(
         _ observation: ModelObservation,
         serving: Int,
@@ -53,9 +53,10 @@ struct ModelSignals: Sendable {
         for group in watched.keys where groups[group] == nil { board.forget(group.name) }
         watched = groups
         var signals = board.signals(of: ScrapeGroup(key, revision: serving).name, staleAfter: Self.staleAfter)
-        for group in groups.keys.sorted() where group.revision != serving {
+        for group in groups.keys.sorted()
+        where group.revision != serving && !observation.getsOnlyCopies(group.revision) {
             let other = board.signals(of: group.name, staleAfter: Self.staleAfter)
-            signals = signals.adding(demandOf: other)
+            signals = signals.adding(demandOf: other, counting: observation.carries(group.revision))
         }
         return signals
     }
@@ -75,9 +76,12 @@ struct ModelSignals: Sendable {
             )
         }
         var sum = signals(serving, readyPods(observation.pods(of: serving)))
-        for revision in observation.deployments.map(ModelObservation.revision) where revision != serving {
+        for revision in observation.deployments.map(ModelObservation.revision)
+        where revision != serving && !observation.getsOnlyCopies(revision) {
             let pods = readyPods(observation.pods(of: revision))
-            if !pods.isEmpty { sum = sum.adding(demandOf: signals(revision, pods)) }
+            if !pods.isEmpty {
+                sum = sum.adding(demandOf: signals(revision, pods), counting: observation.carries(revision))
+            }
         }
         return sum
     }

@@ -53,7 +53,8 @@ extension ScaleObservation {
     /// Whether the replicas have a signal that none of them can tell now. One that the runtime doesn't map, or the server
     /// doesn't have, will never be told.
     private static func isUnknown(_ signal: Signal, in signals: TrackSignals) -> Bool {
-        guard signals.readings[signal] == nil, let missing = signals.missingSignals[signal.kind] else { return false }
+        let told = signals.readings[signal]?.replicas ?? 0
+        guard told == 0, let missing = signals.missingSignals[signal.kind] else { return false }
         switch missing.cause {
         case .notMapped, .notOnPage: return false
         default: return true

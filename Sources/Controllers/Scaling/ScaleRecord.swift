@@ -36,11 +36,12 @@ struct ScaleRecord: Sendable, Hashable {
     /// The count that is acted on: of a decision that is only reported, the one that it was made at.
     var acted: Int { hindrance == nil ? decision.desired : decision.current }
 
-    /// The count that is acted on in a rollout that goes on like this. A decision that was only reported before the tracks shared
-    /// the load was made at the count of a Deployment that may have given some up by then.
+    /// The count that is acted on in a rollout that goes on like this. A decision that wasn't made for both tracks may have been made at
+    /// the count of a Deployment that had given some up by then: it is no demand for fewer.
     func acted(in rollout: RolloutState?) -> Int {
-        guard hindrance != nil, !isShared, rollout?.isSharing == true else { return acted }
-        return rollout?.sharedDemand ?? acted
+        guard !isShared, let rollout, rollout.isSharing, let demand = rollout.sharedDemand else { return acted }
+        if hindrance != nil { return demand }
+        return decision.current < demand ? max(demand, decision.desired) : decision.desired
     }
 
     /// The same of the last decision that a model's status shows; `nil` without one.

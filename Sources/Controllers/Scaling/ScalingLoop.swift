@@ -14,7 +14,7 @@ import Telemetry
 
 /// Decides the replica count of every model with engine `Direct` from what was scraped, and writes it: its only writer.
 ///
-/// Of models that an HPA scales it only reads the signals, for the metrics API.
+/// Of models that an HPA scales it only reads the signals, for the metrics API; of all, how long pods take to get ready.
 struct ScalingLoop: Service {
     /// The most models that are decided at one time.
     static let concurrency = 8
@@ -87,7 +87,7 @@ struct ScalingLoop: Service {
     /// Observes, decides and acts for one model whose turn has come, and sets its next one.
     func decide(_ key: ObjectKey) async {
         let now = time.now()
-        guard let observation = ModelObservation(key, stores: stores, scaling: nil, keeping: .scaling, time: now),
+        guard var observation = ModelObservation(key, stores: stores, scaling: nil, keeping: .scaling, time: now),
             let revision = observation.stableRevision, let deployment = observation.deployment(revision),
             observation.runtime(of: revision) != nil
         else {
@@ -95,11 +95,12 @@ struct ScalingLoop: Service {
             if !stores.models.contains(key) { state.forget(key) }
             return
         }
+        observation.follow(state.sharing(key))
         switch observation.model.scaling.engine {
         case .direct: break
         case .horizontalPodAutoscaler:
             return offer(key, observation, revision: revision, now: now)
-        case .external: return state.forget(key)
+        case .external: return measure(key, observation)
         }
         // Read where nothing is remembered, since it is long.
         var shown: JSONValue? { stores.models.stored(key)?.value(at: "status", "scaling") }
@@ -148,6 +149,7 @@ struct ScalingLoop: Service {
     private func share(_ input: inout ScaleObservation, _ observation: ModelObservation, acted: Int?) {
         let replicas = max(0, acted ?? input.replicas)
         let tracks = [observation.rollout?.stableRevision, observation.rollout?.canaryRevision].compactMap(\.self)
+            .filter { !observation.getsOnlyCopies($0) }
         let ready = Set(tracks).reduce(0) { $0 + observation.readyReplicas($1) }
         input.joinTracks(replicas: replicas, readyReplicas: min(replicas, max(0, ready - input.unreadReplicas)))
     }
@@ -164,7 +166,7 @@ struct ScalingLoop: Service {
             decision: decision,
             inputs: entry.autoscaler.lastInputs,
             revision: revision,
-            queue: signals.readings[.queueLength].map { $0.total / Double(max(1, $0.reporting)) },
+            queue: signals.readings[.queueLength].map { $0.total / Double(max(1, $0.replicas)) },
             p95: signals.latency?.percentile(95).map { $0 * 1000 },
             coldStartSeconds: entry.coldStarts.meanSeconds
         )
@@ -187,9 +189,9 @@ struct ScalingLoop: Service {
         )
     }
 
-    /// Whether there was nothing to read. A Prometheus server may have something at any time, and tells nobody.
+    /// Whether there was nothing to read, of any track. A Prometheus server may have something at any time, and tells nobody.
     func sawNothing(_ seen: TrackSignals, _ observation: ModelObservation) -> Bool {
-        seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0
+        seen.readings.isEmpty && seen.missing.isEmpty && seen.pending == 0 && seen.replicasElsewhere == 0
             && observation.model.scaling.prometheus == nil
     }
 

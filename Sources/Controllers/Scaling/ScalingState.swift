@@ -3,6 +3,7 @@
 
 import Ambient
 import KubeModel
+import Rollouts
 import Scaling
 import Synchronization
 import Telemetry
@@ -52,6 +53,8 @@ final class ScalingState: Sendable {
         var earliest: WallTime?
         /// What else scales a model's target, as a clause.
         var foreign: [ObjectKey: String] = [:]
+        /// The rollouts that share the load, as this process wrote them.
+        var sharing: [ObjectKey: RolloutState] = [:]
         /// When the next write of numbers that move may be made.
         var nextRecord: WallTime?
         /// Called with what was scraped for a model that is forgotten.
@@ -86,6 +89,14 @@ final class ScalingState: Sendable {
         }
     }
 
+    /// Notes the rollout of a model whose tracks share the load, before anything follows from it; `nil`: they don't.
+    ///
+    /// The store of models may show it later than that of Deployments shows the stable track without what it gave up.
+    func noteSharing(_ key: ObjectKey, _ rollout: RolloutState?) { state.withLock { $0.sharing[key] = rollout } }
+
+    /// The rollout of a model whose tracks share the load, as far as this process knows.
+    func sharing(_ key: ObjectKey) -> RolloutState? { state.withLock { $0.sharing[key] } }
+
     /// Forgets a model.
     func forget(_ key: ObjectKey) {
         let (watched, body) = state.withLock { state in
@@ -93,6 +104,7 @@ final class ScalingState: Sendable {
             state.entries[key] = nil
             state.due[key] = nil
             state.resting[key] = nil
+            state.sharing[key] = nil
             return (watched, state.onForget)
         }
         body(key, watched)
@@ -174,9 +186,13 @@ final class ScalingState: Sendable {
         state.withLock { ($0.entries[key]?.watched ?? [:], $0.entries[key]?.coldStarts) }
     }
 
-    /// Keeps the memory of a model that was read and not decided.
+    /// The mean cold start of a model's pods, in seconds; `nil` before one was seen.
+    func coldStart(_ key: ObjectKey) -> Double? { state.withLock { $0.entries[key]?.coldStarts.meanSeconds } }
+
+    /// Keeps the memory of a model that isn't decided here: what was read, and how long its pods take to get ready.
     func keep(_ entry: Entry, for key: ObjectKey) {
-        state.withLock { $0.entries[key] = entry.isEmpty ? nil : entry }
+        let isWorthless = entry.isEmpty && entry.coldStarts.meanSeconds == nil
+        state.withLock { $0.entries[key] = isWorthless ? nil : entry }
     }
 
     /// What is scraped in a namespace, in the order of the models' names.
@@ -191,8 +207,9 @@ final class ScalingState: Sendable {
     func offered(namespace: String) -> [(key: ObjectKey, readings: [Signal: ExternalReading])] {
         let found = state.withLock { state in
             state.entries.compactMap { key, entry in
-                // A model that is decided here has a record.
-                key.namespace == namespace && entry.record == nil ? (key: key, readings: entry.readings) : nil
+                // A model that is decided here has a record; one of which nothing is read has nothing to serve.
+                key.namespace == namespace && entry.record == nil && !entry.isEmpty
+                    ? (key: key, readings: entry.readings) : nil
             }
         }
         return found.sorted { $0.key < $1.key }

@@ -124,7 +124,10 @@ extension ModelDeployment {
         "What is true now; written by the operator.",
         [
             "observedGeneration": SharedSchema.generation("The generation of the spec that this status is about."),
-            "replicas": .integer("All replicas.", from: 0), "readyReplicas": .integer("All ready replicas.", from: 0),
+            "replicas": .integer(
+                "The replicas of the revision that serves; of all while a rollout shares the load.",
+                from: 0
+            ), "readyReplicas": .integer("Those of them that are ready.", from: 0),
             "ready": .string("Ready replicas of all, as `2/3`."),
             "selector": .string("The label selector of the pods, for the scale subresource."),
             "summary": .string("What is true now, in a few words."),

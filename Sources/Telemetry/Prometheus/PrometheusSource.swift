@@ -145,6 +145,8 @@ extension TrackSignals {
         sharedTotals: Set<SignalKind> = []
     ) {
         self.init(parts: [:], now: WallTime(nanoseconds: 0), staleAfter: .zero)
+        replicas = pods.count
+        self.sharedTotals = sharedTotals
         for signal in SignalKind.allCases {
             guard case .value(let finding)? = answers[signal] else {
                 let reason = answers[signal]?.missing ?? MissingSignal(signal, cause: .notMapped)

@@ -16,6 +16,10 @@ public struct TrackSignals: Sendable, Hashable {
         case pending
     }
 
+    /// How many replicas the track has, read or not.
+    public internal(set) var replicas = 0
+    /// How many the other tracks have whose demand was added, read or not.
+    public private(set) var replicasElsewhere = 0
     /// The sums by signal; a signal that no replica reports is left out.
     public private(set) var readings: [Signal: SignalReading] = [:]
     /// The same with what is known of the replicas that didn't report; every signal has an entry.
@@ -48,6 +52,8 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var readOnce = 0
     /// By signal, the replicas of the other tracks that don't show it: what they carry isn't in the demand.
     private var silentElsewhere: [SignalKind: Int] = [:]
+    /// The signals of which another track's total has this track's part already.
+    var sharedTotals: Set<SignalKind> = []
 
     /// Folds `parts`; a page older than `staleAfter` counts as missing.
     public init(parts: [String: Part], now: WallTime, staleAfter: Duration) {
@@ -67,6 +73,7 @@ public struct TrackSignals: Sendable, Hashable {
                 fresh.append(signals)
             }
         }
+        replicas = parts.count
         let count = parts.count - pending
         readOnce = fresh.count { $0.requestRate.missing?.cause == .firstReading }
         cpu = sum(fold(.cpu, nil, fresh.map(\.cpu), of: count))
@@ -104,17 +111,44 @@ public struct TrackSignals: Sendable, Hashable {
         signals.filter { readings[$0] != nil }.map { silentElsewhere[$0.kind] ?? 0 }.max() ?? 0
     }
 
+    /// The totals with those of another track of the same model added.
+    /// - Parameter isCarrying: whether requests are sent to the other track. Where they aren't, its replicas don't count as some that do
+    ///   what the totals say (`elsewhere`).
+    public func adding(demandOf other: TrackSignals, counting isCarrying: Bool) -> TrackSignals {
+        var sum = self
+        sum.addDemand(other, counting: isCarrying)
+        return sum
+    }
+
     /// Adds another track's totals.
-    mutating func addDemand(_ other: TrackSignals) {
+    ///
+    /// A signal that this track's replicas don't show stays missing. Where the track has no replica that could show anything, what one
+    /// that carries requests shows is the demand.
+    mutating func addDemand(_ other: TrackSignals, counting isCarrying: Bool = true) {
         for kind in SignalKind.allCases {
             silentElsewhere[kind, default: 0] += other.pending + (other.partial[kind]?.missing ?? 0)
         }
-        for signal in readings.keys { readings[signal]?.add(other.readings[signal]) }
-        running?.add(other.running)
-        arrivals?.add(other.arrivals)
-        guard let mine = latency, let theirs = other.latency else { return }
-        latency = mine.merging(theirs)
-        latencyElsewhere += other.latencyReporting
+        replicasElsewhere += other.replicas
+        let isForAll = replicas == 0 && isCarrying
+        if isForAll { makeRoom(for: other) }
+        for signal in readings.keys { readings[signal]?.add(other.readings[signal], counting: isCarrying) }
+        running?.add(other.running, counting: isCarrying)
+        arrivals?.add(other.arrivals, counting: isCarrying)
+        guard let theirs = other.latency, latency != nil || isForAll else { return }
+        latency = latency?.merging(theirs) ?? theirs
+        if isCarrying { latencyElsewhere += other.latencyReporting }
+    }
+
+    /// Begins a sum of each signal that another track shows, for a track without a replica.
+    private mutating func makeRoom(for other: TrackSignals) {
+        age = max(age, other.age)
+        missingSignals.merge(other.missingSignals) { mine, _ in mine }
+        let nothing = SignalReading(total: 0, reporting: 0)
+        for signal in other.readings.keys where readings[signal] == nil && !other.sharedTotals.contains(signal.kind) {
+            readings[signal] = nothing
+        }
+        if other.running != nil, running == nil { running = nothing }
+        if other.arrivals != nil, arrivals == nil { arrivals = nothing }
     }
 
     /// The same signals after `time` has passed.
@@ -192,10 +226,10 @@ public struct TrackSignals: Sendable, Hashable {
 
 extension SignalReading {
     /// Adds what another track's replicas show.
-    fileprivate mutating func add(_ other: SignalReading?) {
+    fileprivate mutating func add(_ other: SignalReading?, counting isCarrying: Bool) {
         guard let other else { return }
         total += other.total
-        elsewhere += other.reporting
+        if isCarrying { elsewhere += other.reporting }
         age = max(age, other.age)
     }
 }
