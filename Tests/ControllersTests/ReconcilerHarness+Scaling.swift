@@ -41,6 +41,7 @@ extension ReconcilerHarness {
             time: time,
             logger: logger,
             isOurs: { _ in true },
+            isHeld: { _ in true },
             onNews: { _ in }
         )
     }
