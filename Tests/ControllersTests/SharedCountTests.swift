@@ -130,7 +130,11 @@ struct SharedCountTests {
             )
         )
         var record = ScaleRecord(
-            time: WallTime(seconds: 0), decision: decision, revision: 1, queue: nil, p95: nil
+            time: WallTime(seconds: 0),
+            decision: decision,
+            revision: 1,
+            queue: nil,
+            p95: nil
         )
         var rollout = RolloutState(settledOn: 1, strategy: .canary)
         rollout.isSharing = true

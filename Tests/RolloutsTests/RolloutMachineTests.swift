@@ -392,7 +392,9 @@ struct RolloutMachineTests {
         #expect(world.workloads[1]?.asked == 3 && world.weight == 25 && world.state?.phase == .paused)
     }
 
-    @Test("where the pods share the requests the stable track stays whole: fewer of it would be a larger share for the canary")
+    @Test(
+        "where the pods share the requests the stable track stays whole: fewer of it would be a larger share for the canary"
+    )
     func dynamicByPods() {
         let plan = Self.canary([.setWeight(50), .pause(nil)]) { $0.dynamicStableScale = true }
         var world = RolloutWorld(plan: plan, demand: 4, sharesByPods: true)

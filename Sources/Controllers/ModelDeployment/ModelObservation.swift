@@ -131,7 +131,8 @@ struct ModelObservation {
     /// The count that the last scaling decision acted on: this process's, else the one that status shows.
     var actedReplicas: Int? {
         let status = stored["status"]
-        return scaling?.acted(in: rollout) ?? ScaleRecord.acted(scaling: status?["scaling"], conditions: status?["conditions"])
+        return scaling?.acted(in: rollout)
+            ?? ScaleRecord.acted(scaling: status?["scaling"], conditions: status?["conditions"])
     }
 
     /// Whether something else writes the count of one of the model's Deployments.

@@ -110,7 +110,9 @@ struct ForeignScalers: Service {
     ) -> [ObjectKey: String] {
         let known = Set(models)
         var found: [ObjectKey: String] = [:]
-        let named = scalers.filter { !$0.isBeingDeleted }.map { (culprit: culprit($0), target: $0["spec", "scaleTargetRef"], key: $0.key) }
+        let named = scalers.filter { !$0.isBeingDeleted }.map {
+            (culprit: culprit($0), target: $0["spec", "scaleTargetRef"], key: $0.key)
+        }
         for (culprit, target, scaler) in named.sorted(by: { ($0.culprit, $0.key) < ($1.culprit, $1.key) }) {
             guard let name = target?["name"]?.string else { continue }
             // KEDA's default kind is Deployment.

@@ -203,7 +203,9 @@ public final class ServingCertificate: Service {
                 logger.debug("an APIService names another Service", metadata: ["api-service": "\(key.name)"])
                 return true
             }
-            guard found["spec", "caBundle"] != bundle, found["spec", "insecureSkipTLSVerify"] != true else { return true }
+            guard found["spec", "caBundle"] != bundle, found["spec", "insecureSkipTLSVerify"] != true else {
+                return true
+            }
             do throws(KubeError) {
                 var patch: JSONValue = ["spec": ["caBundle": bundle]]
                 if let version = found.resourceVersion { patch["metadata"] = ["resourceVersion": .string(version)] }

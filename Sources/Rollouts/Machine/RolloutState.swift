@@ -122,7 +122,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey {
         case phase, strategy, stableRevision, canaryRevision, canaryHash, canaryVersion, stepIndex, stepCount, startedAt
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
-        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches, wasRouted,
+        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches,
+            wasRouted,
             outcome,
             reason, message
         case handledRequest, lookedAt, judge, judgement
