@@ -393,6 +393,18 @@ struct SignalsTests {
         #expect(traffic.waiting == 20)
     }
 
+    @Test("what is at work is that of replicas with a rate: those that were read once are no slots of the others")
+    func runningOfThoseWithRates() throws {
+        let page = "q 6\nf 10\nd_sum 0\nd_count 0\nd_bucket{le=\"+Inf\"} 0\nr_total 0\n"
+        var parts = ["0": TrackSignals.Part.reported(try signals(page, page))]
+        for replica in 1..<7 { parts["\(replica)"] = .reported(ReplicaSignals(try scrape(page, at: 110), since: nil)) }
+        let track = TrackSignals(parts: parts, now: WallTime(seconds: 110), staleAfter: .seconds(30))
+        let objective = LatencyObjective(percentile: 95, milliseconds: 1000)
+        let traffic = try #require(track.traffic(seconds: 10, objective: objective))
+        #expect(track.trafficReporting == 1 && traffic.running == 4)
+        #expect(traffic.waiting == 42, "all that wait have to be served")
+    }
+
     @Test("histograms of several replicas merge, and percentiles stay within the bounds")
     func merges() {
         let one = LatencyHistogram(buckets: [(0.1, 90), (1, 100), (.infinity, 100)])

@@ -24,8 +24,9 @@ extension TrackSignals {
             return nil
         }
         let mean = latency?.meanSeconds
-        // A counter of time says nothing of a replica before a request ended there; the rate is known by then.
-        let known = running.map { $0.total * max(1, Double(rate.replicas) / Double(max(1, $0.replicas))) }
+        // Of those that have a rate: a replica that was read once has levels and no rate yet, and a counter of time says nothing of one
+        // before a request ended there, when its rate is known.
+        let known = running.map { $0.total * Double(rate.replicas) / Double(max(1, $0.replicas)) }
         // A request's time has its wait in it.
         let littles = mean.map { max(0, rate.total * $0 - waiting) }
         guard let running = known ?? littles ?? (rate.total == 0 ? 0 : nil) else { return nil }
