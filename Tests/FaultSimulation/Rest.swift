@@ -180,8 +180,10 @@ struct Rest {
                 )
             }
         }
+        // One track counts, unless tracks share the load.
+        let counted = status.at("rollout", "isSharing") == true ? deployments.map(\.revision) : [serving.revision]
         let pods = mirror.all("pods").filter { pod in
-            pod.labels[FleetAPI.modelLabel] == model.name && deployments.contains { $0.revision == pod.revision }
+            pod.labels[FleetAPI.modelLabel] == model.name && counted.contains(pod.revision)
         }
         let servingReady = mirror.readyPods(model: model.name, revision: serving.revision).count
         expect("observedGeneration", status["observedGeneration"], model.generation.map { .integer($0) })
