@@ -50,13 +50,4 @@ extension TrackSignals {
 
     /// How many replicas of the other tracks are in it as well.
     public var trafficElsewhere: Int { readings[.requestRate]?.elsewhere ?? 0 }
-
-    /// The totals with those of another track of the same model added: one demand, whoever serves it.
-    ///
-    /// How many replicas report stays this track's: the other's pods are no capacity of it, and are counted apart (`elsewhere`).
-    public func adding(demandOf other: TrackSignals) -> TrackSignals {
-        var sum = self
-        sum.addDemand(other)
-        return sum
-    }
 }

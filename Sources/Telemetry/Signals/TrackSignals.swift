@@ -111,10 +111,12 @@ public struct TrackSignals: Sendable, Hashable {
         signals.filter { readings[$0] != nil }.map { silentElsewhere[$0.kind] ?? 0 }.max() ?? 0
     }
 
-    /// The totals with those of another track of the same model added.
+    /// The totals with those of another track of the same model added: one demand, whoever serves it.
+    ///
+    /// How many replicas report stays this track's: the other's pods are no capacity of it, and are counted apart (`elsewhere`).
     /// - Parameter isCarrying: whether requests are sent to the other track. Where they aren't, its replicas don't count as some that do
-    ///   what the totals say (`elsewhere`).
-    public func adding(demandOf other: TrackSignals, counting isCarrying: Bool) -> TrackSignals {
+    ///   what the totals say.
+    public func adding(demandOf other: TrackSignals, counting isCarrying: Bool = true) -> TrackSignals {
         var sum = self
         sum.addDemand(other, counting: isCarrying)
         return sum
@@ -124,7 +126,7 @@ public struct TrackSignals: Sendable, Hashable {
     ///
     /// A signal that this track's replicas don't show stays missing. Where the track has no replica that could show anything, what one
     /// that carries requests shows is the demand.
-    mutating func addDemand(_ other: TrackSignals, counting isCarrying: Bool = true) {
+    private mutating func addDemand(_ other: TrackSignals, counting isCarrying: Bool) {
         for kind in SignalKind.allCases {
             silentElsewhere[kind, default: 0] += other.pending + (other.partial[kind]?.missing ?? 0)
         }
