@@ -58,6 +58,18 @@ struct ReplicaProfileTests {
         #expect(slots > 4 && slots < 5, "\(slots)")
     }
 
+    @Test("where a queue isn't told, more in work may wait: it is believed slowly, and not while nothing ends")
+    func unknownQueue() throws {
+        var (first, more) = (Self.seen(running: 20), Self.seen(running: 400))
+        (first.isQueueKnown, more.isQueueKnown) = (false, false)
+        var profile = Self.learned([first, more])
+        #expect(try abs(#require(profile.slots) - 6.7) < 0.01)
+        more.completed = 0
+        more.meanSeconds = nil
+        profile.learn(more, reporting: 10, lateShare: 0.05)
+        #expect(try abs(#require(profile.slots) - 6.7) < 0.01)
+    }
+
     @Test("another version's replicas may have more slots: a little more is tried again, from those that are known")
     func startAnew() throws {
         var profile = Self.learned([Self.seen(running: 40, waiting: 30)])

@@ -69,6 +69,68 @@ struct WorkEstimateTests {
         #expect(try abs(#require(estimate.seconds) - 1) < 0.05)
     }
 
+    @Test("what a look misses of short queues, another counts too much: work is what both leave")
+    func shortQueues() throws {
+        var estimate = WorkEstimate()
+        // At one look of ten eight wait, where 800 requests come between two such looks: 16 s of waits by Little's law.
+        for step in 0..<1000 {
+            let waiting = step % 10 == 9 ? 8.0 : 0
+            estimate.learn(
+                SLOTraffic(
+                    intervalSeconds: 2,
+                    arrived: 80,
+                    completed: 80,
+                    running: 40,
+                    waiting: waiting,
+                    meanSeconds: 1.02
+                )
+            )
+        }
+        #expect(try abs(#require(estimate.seconds) - 1) < 0.003)
+    }
+
+    @Test("without durations it is those at work over those that end a second")
+    func levelsAlone() throws {
+        var estimate = WorkEstimate()
+        for step in 0..<200 {
+            let running = step % 2 == 0 ? 30.0 : 50
+            estimate.learn(SLOTraffic(intervalSeconds: 2, arrived: 20, completed: 20, running: running, waiting: 0))
+        }
+        #expect(try abs(#require(estimate.seconds) - 4) < 0.1)
+    }
+
+    @Test("where nothing ends in an interval, no more are at work than before")
+    func nothingEnds() {
+        var (server, estimate) = (Server(slots: 4, work: 0.2, isQueueKnown: false), WorkEstimate())
+        for step in 0..<150 { estimate.learn(estimate.splitting(server.run(step < 50 ? 15 : 40))) }
+        let told = SLOTraffic(
+            intervalSeconds: 2,
+            arrived: 0,
+            completed: 0,
+            running: 1500,
+            waiting: 0,
+            meanSeconds: nil,
+            isQueueKnown: false
+        )
+        let split = estimate.splitting(told)
+        #expect(split.running < 5 && split.waiting > 1490, "\(split)")
+    }
+
+    @Test("a version that takes longer isn't taken for a queue of the one before")
+    func startAnew() throws {
+        var (server, estimate) = (Server(slots: 4, work: 0.2, isQueueKnown: false), WorkEstimate())
+        for _ in 0..<50 { estimate.learn(estimate.splitting(server.run(10))) }
+        estimate.startAnew()
+        server = Server(slots: 4, work: 0.6, isQueueKnown: false)
+        for _ in 0..<100 {
+            let told = server.run(4)
+            let split = estimate.splitting(told)
+            #expect(split == told)
+            estimate.learn(split)
+        }
+        #expect(try abs(#require(estimate.seconds) - 0.6) < 0.01)
+    }
+
     @Test("without a queue's length what the throughput doesn't explain waits, once a hundred requests show it")
     func unknownQueue() throws {
         var (server, estimate) = (Server(slots: 4, work: 0.2, isQueueKnown: false), WorkEstimate())
@@ -93,9 +155,9 @@ struct WorkEstimateTests {
         var lazy = WorkEstimate()
         lazy.learn(seen(10, 1))
         for _ in 0..<19 { lazy.learn(seen(0.1, 1)) }
-        #expect(try abs(#require(lazy.seconds) - 11.9 / 20) < 1e-9)
+        #expect(try abs(#require(lazy.seconds) - 11.9 / 20) < 0.02)
         lazy.learn(seen(1e9, 1))
-        #expect(try abs(#require(lazy.seconds) - 11.9 / 20) < 1e-9)
+        #expect(try abs(#require(lazy.seconds) - 11.9 / 20) < 0.02)
         lazy.learn(seen(80_000, 1))
         #expect(try #require(lazy.seconds) < 1)
         var absurd = WorkEstimate()

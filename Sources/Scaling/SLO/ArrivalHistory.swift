@@ -1,20 +1,26 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-/// The arrivals of the last minutes, one entry an observation.
+/// The arrivals of the last minutes, one entry an observation. Time of which nothing is known doesn't count.
 struct ArrivalHistory: Sendable, Hashable {
     /// The longest look back in seconds.
     static let spanSeconds = 600.0
     private static let limit = 1200
+    /// Intervals are a little longer and shorter than the time between two observations: less than this many seconds aren't unknown.
+    private static let leastGap = 1.0
     /// The spans in which a burst is looked for, in seconds.
     private static let windows = [2.0, 4, 8, 16]
     private var ends: [Double] = []
     private var totals: [Double] = []
     private var head = 0
 
-    /// Adds `count` arrivals in the `seconds` before `end`.
+    /// Adds `count` arrivals in the `seconds` before `end`. Where these begin later than what was added before ended, what was seen until
+    /// then goes on to their beginning: it isn't known that nothing arrived.
     mutating func add(_ count: Double, seconds: Double, end: Double) {
-        if ends.isEmpty {
+        if let last = ends.last {
+            let unknown = end - seconds - last
+            if unknown > Self.leastGap { for index in ends.indices { ends[index] += unknown } }
+        } else {
             ends.append(end - seconds)
             totals.append(0)
         }
@@ -28,6 +34,12 @@ struct ArrivalHistory: Sendable, Hashable {
             totals.removeFirst(head)
             head = 0
         }
+    }
+
+    /// Nothing arrived until `end`: there was no replica that could have been asked.
+    mutating func rest(until end: Double) {
+        guard let last = ends.last, end > last else { return }
+        add(0, seconds: end - last, end: end)
     }
 
     /// How many seconds there are.

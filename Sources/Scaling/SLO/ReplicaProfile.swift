@@ -64,7 +64,7 @@ struct ReplicaProfile: Sendable, Hashable {
     /// Learns from an interval with `reporting` replicas, whose `waiting` is apart. What changes by a share does so by 2 seconds.
     mutating func learn(_ traffic: SLOTraffic, reporting: Int, lateShare: Double) {
         guard reporting > 0 else { return }
-        work.learn(traffic, capacity: hasBeenFull ? Double(reporting) * (slots ?? .infinity) : .infinity)
+        work.learn(traffic)
         let perReplica = traffic.running / Double(reporting)
         let steps = min(30, traffic.intervalSeconds / 2)
         // Those at work by the throughput alone are a little fewer than the slots.
@@ -79,7 +79,9 @@ struct ReplicaProfile: Sendable, Hashable {
             // What a replica does isn't the most that it can do: a restart of the operator is no reason for more replicas.
             if perReplica > 0 { slots = max(1, Self.firstGuess * perReplica) }
         } else if let known = slots, perReplica > known {
-            slots = perReplica
+            // Where the queue isn't told, what is more than before may wait: slots are believed in slowly, and only while requests end.
+            let share = traffic.isQueueKnown ? 1 : traffic.completed > 0 ? 1 - power(0.9, steps) : 0
+            slots = known + (perReplica - known) * share
         } else if !hasBeenFull, traffic.late == 0, traffic.waiting == 0, perReplica > 0.8 * (slots ?? 1) {
             // Nearly full and nobody late: a little more may be possible. After a queue the slots are known, and whoever
             // goes on trying plans with slots that aren't there until the next queue.

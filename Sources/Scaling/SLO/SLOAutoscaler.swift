@@ -74,6 +74,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
         guard let told = observation.traffic, told.isUsable, observation.reporting > 0 else {
             // Zero replicas are silent because there are none; anything else that is silent may be in trouble.
             sizing.isIncomplete = observation.readyReplicas > 0 || observation.replicas > 0
+            if !sizing.isIncomplete { history.rest(until: now) }
             sizing.heldReplicas = max(needs.largest, observation.replicas)
             return sizing
         }

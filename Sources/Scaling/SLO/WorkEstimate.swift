@@ -3,14 +3,19 @@
 
 /// The seconds of work in a request, learned from what servers tell: mean durations that have the waits in them, and levels.
 ///
-/// | requests that wait, at both ends of the interval | work |
-/// | --- | --- |
-/// | none, nor for as long as a request takes before it, and some slots are free | the mean duration |
-/// | some or no slot free, with about as many at work at both ends | those at work over those that end a second (Little's law), once ten have ended |
-/// | otherwise | nothing is learned: the mean is of requests that came earlier, the levels are of now |
+/// By Little's law the time that requests waited is how many waited, summed up over time; what is left of their durations is work. What a look
+/// every few seconds misses of a short queue, another look counts too much. Both are summed up over a cycle, from one look at which
+/// nobody waits to the next.
 ///
-/// A mean counts as much as the requests in it: the first 200 alike, then each with 1/200, an interval with at most a fifth. One that is more
-/// than ten times what was learned counts as ten times.
+/// | requests that wait | work |
+/// | --- | --- |
+/// | none, or fewer in a cycle than those at work | the durations less the waits, half of the durations at least |
+/// | more: durations are of requests that came long before | those at work over those that end a second, until nobody waits |
+/// | durations aren't told | those at work over those that end a second |
+///
+/// After a long queue a cycle begins once those that waited in it are answered. What is known is of the last 500 requests or 5 minutes,
+/// whichever is more, the older the less; where those of the last half minute differ by more than a fifth, it is theirs alone. A mean that is
+/// more than ten times what was known counts as ten times.
 ///
 /// Of servers that don't tell how many wait, the least mean of a hundred requests is what a request takes without a wait (it
 /// may grow by 1 % a minute); where a hundred take more than twice as long, what the throughput doesn't explain waits.
@@ -20,92 +25,171 @@ struct WorkEstimate: Sendable, Hashable {
     /// The squared coefficient of variation of the seconds of work.
     private(set) var variation = 0.5
 
-    private var seen = 0.0
+    private var known = WorkSum()
+    private var recent = WorkSum()
+    private var cycle = WorkSum()
+    private var levels = WorkSum()
+    private var waitedSeconds = 0.0
+    /// Whether more wait in this cycle than are at work.
+    private var isLong = false
+    /// For how many seconds those are still answered that waited in a long queue.
+    private var answeringSeconds = 0.0
     private var lastRunning = 0.0
-    private var lastWaiting: Double?
-    private var quietSeconds = Double.infinity
-    private var busySeconds = 0.0
-    private var busyEnded = 0.0
-    private var blockSeconds = 0.0
-    private var blockEnded = 0.0
-    private var leastMean: Double?
-    private var isQueued = false
+    private var lastWaiting = 0.0
+    private var unknownQueue = UnknownQueue()
 
-    /// After how many requests the newest count by the same weight.
-    private static let memory = 200.0
-    /// The longest time without a queue that is waited for, in seconds: what was learned may be far too much.
-    private static let longestQuiet = 300.0
-    /// Up to which share of the slots hardly anybody waits between two looks.
-    private static let freeShare = 0.85
-    /// From how many requests Little's law gives a mean.
+    /// The longest time that is waited until those that waited are answered, in seconds: what was learned may be far too much.
+    private static let longestAnswering = 300.0
+    /// From how many requests the levels give a mean.
     private static let leastEnded = 10.0
-    /// How many requests a mean is of that shows whether some wait.
-    private static let block = 100.0
+    /// Of how many requests, and of how many seconds if that is more, something is known: the less, the older they are.
+    private static let memory = (requests: 500.0, seconds: 300.0)
+    /// The same for what shows whether requests have changed.
+    private static let shortMemory = (requests: 500.0, seconds: 30.0)
+    /// By which share the newest requests have to differ so that those before no longer count.
+    private static let change = 0.2
+    /// No request has more seconds of work.
+    private static let mostSeconds = 86_400.0
 
     /// What is told of an interval, with those that wait apart from those at work.
     mutating func splitting(_ traffic: SLOTraffic) -> SLOTraffic {
-        guard !traffic.isQueueKnown, let mean = traffic.meanSeconds, mean > 0, mean.isFinite else { return traffic }
-        blockSeconds += mean * traffic.completed
-        blockEnded += traffic.completed
-        leastMean? *= power(1.01, traffic.intervalSeconds / 60)
-        if blockEnded >= Self.block {
-            let mean = blockSeconds / blockEnded
-            leastMean = min(mean, leastMean ?? mean)
-            isQueued = mean > 2 * (leastMean ?? mean)
-            (blockSeconds, blockEnded) = (0, 0)
-        }
-        guard isQueued, let least = leastMean else { return traffic }
-        var split = traffic
-        split.running = min(traffic.running, traffic.completed / traffic.intervalSeconds * least)
-        split.waiting = traffic.running - split.running
-        return split
+        unknownQueue.splitting(traffic, lastRunning: lastRunning)
     }
 
     /// Learns from an interval whose `waiting` is apart.
-    /// - Parameter capacity: how many can be at work at the same time; nothing is seen of a short queue between two looks.
-    mutating func learn(_ traffic: SLOTraffic, capacity: Double = .infinity) {
-        defer {
-            (lastRunning, lastWaiting) = (traffic.running, traffic.waiting)
-            quietSeconds = traffic.waiting > 0 ? 0 : quietSeconds + traffic.intervalSeconds
-        }
-        let most = max(traffic.running, lastRunning)
-        let isFree = traffic.waiting == 0 && lastWaiting ?? 0 == 0 && most <= Self.freeShare * capacity
-        if isFree, let mean = traffic.meanSeconds {
-            (busySeconds, busyEnded) = (0, 0)
-            // Those that end now may have begun while others still waited.
-            guard quietSeconds >= min(seconds ?? 0, Self.longestQuiet) else { return }
-            learn(mean, of: traffic.completed)
-            learnVariation(traffic)
-        } else if let lastWaiting, traffic.meanSeconds == nil || (lastWaiting > 0) == (traffic.waiting > 0),
-            abs(traffic.running - lastRunning) <= 0.1 * most
-        {
-            busySeconds += (traffic.running + lastRunning) / 2 * traffic.intervalSeconds
-            busyEnded += traffic.completed
-            guard busyEnded >= Self.leastEnded else { return }
-            learn(busySeconds / busyEnded, of: busyEnded)
-            (busySeconds, busyEnded) = (0, 0)
-        } else if seconds == nil, let mean = traffic.meanSeconds {
-            // Better than nothing, until the next mean takes its place.
-            let working = max(1, traffic.running)
-            learn(mean * working / (working + traffic.waiting), of: traffic.completed)
-            seen = 0
+    mutating func learn(_ traffic: SLOTraffic) {
+        defer { (lastRunning, lastWaiting) = (traffic.running, traffic.waiting) }
+        guessFirst(traffic)
+        guard traffic.meanSeconds != nil || traffic.completed == 0 else { return learnByLevels(traffic) }
+        if isLong || answeringSeconds > 0 {
+            waitForAnswers(traffic)
+        } else {
+            goOn(traffic)
         }
     }
 
     /// Another version serves: what its first requests take counts, not what those of the one before took.
-    mutating func startAnew() { seen = 0 }
+    mutating func startAnew() {
+        (known, recent, cycle, levels, waitedSeconds) = (WorkSum(), WorkSum(), WorkSum(), WorkSum(), 0)
+        unknownQueue = UnknownQueue()
+    }
 
-    private mutating func learn(_ mean: Double, of ended: Double) {
-        guard mean.isFinite, mean > 0, mean < 86_400, ended > 0 else { return }
-        let mean = min(mean, 10 * (seconds ?? mean))
-        let weight = seen >= Self.memory ? min(0.2, ended / Self.memory) : ended / (seen + ended)
-        seen = min(Self.memory, seen + ended)
-        seconds = seconds.map { $0 + (mean - $0) * weight } ?? mean
+    /// Better than nothing, until something is known.
+    private mutating func guessFirst(_ traffic: SLOTraffic) {
+        guard seconds == nil, let mean = traffic.meanSeconds, traffic.completed > 0 else { return }
+        let working = max(1, traffic.running)
+        let guess = mean * working / (working + traffic.waiting)
+        if guess > 0, guess < Self.mostSeconds { seconds = guess }
+    }
+
+    private mutating func goOn(_ traffic: SLOTraffic) {
+        cycle.add((traffic.meanSeconds ?? 0) * traffic.completed, ended: traffic.completed, in: traffic.intervalSeconds)
+        levels.add(working(traffic), ended: traffic.completed, in: traffic.intervalSeconds)
+        waitedSeconds += (traffic.waiting + lastWaiting) / 2 * traffic.intervalSeconds
+        isLong = waitedSeconds > levels.spent
+        if isLong { (cycle, levels) = (WorkSum(), WorkSum()) }
+        guard traffic.waiting == 0, !isLong, cycle.ended > 0 else { return }
+        cycle.spent = max(cycle.spent / 2, cycle.spent - waitedSeconds)
+        learn(cycle)
+        (cycle, levels, waitedSeconds) = (WorkSum(), WorkSum(), 0)
+        learnVariation(traffic)
+    }
+
+    private mutating func waitForAnswers(_ traffic: SLOTraffic) {
+        if traffic.waiting > 0 {
+            isLong = true
+            return learnByLevels(traffic)
+        }
+        answeringSeconds =
+            isLong ? min(seconds ?? 0, Self.longestAnswering) : answeringSeconds - traffic.intervalSeconds
+        (isLong, levels, waitedSeconds) = (false, WorkSum(), 0)
+    }
+
+    private mutating func learnByLevels(_ traffic: SLOTraffic) {
+        levels.add(working(traffic), ended: traffic.completed, in: traffic.intervalSeconds)
+        guard levels.ended >= Self.leastEnded else { return }
+        learn(levels)
+        levels = WorkSum()
+    }
+
+    /// The seconds of work that are done in an interval.
+    private func working(_ traffic: SLOTraffic) -> Double {
+        (traffic.running + lastRunning) / 2 * traffic.intervalSeconds
+    }
+
+    private mutating func learn(_ newer: WorkSum) {
+        let mean = newer.mean
+        guard mean > 0, mean < Self.mostSeconds else { return }
+        var newer = newer
+        newer.spent = min(mean, 10 * (seconds ?? mean)) * newer.ended
+        known.replace(by: newer, memory: Self.memory)
+        recent.replace(by: newer, memory: Self.shortMemory)
+        if abs(recent.mean - known.mean) > Self.change * known.mean { known = recent }
+        seconds = known.mean
     }
 
     private mutating func learnVariation(_ traffic: SLOTraffic) {
         guard let seen = traffic.serviceVariation, seen.isFinite, seen >= 0, traffic.completed > 1 else { return }
-        variation += (min(seen, 25) - variation) * min(0.2, traffic.completed / Self.memory)
+        variation += (min(seen, 25) - variation) * min(0.2, traffic.completed / 200)
+    }
+}
+
+/// The time that requests spent, how many they were, and the seconds in which they ended.
+private struct WorkSum: Sendable, Hashable {
+    var spent = 0.0
+    private(set) var ended = 0.0
+    private var seconds = 0.0
+
+    /// The mean of a request.
+    var mean: Double { spent / ended }
+
+    mutating func add(_ spent: Double, ended: Double, in seconds: Double) {
+        self.spent += spent
+        self.ended += ended
+        self.seconds += seconds
+    }
+
+    /// Adds what is newer, and forgets as much of what is older.
+    mutating func replace(by newer: WorkSum, memory: (requests: Double, seconds: Double)) {
+        let kept = exponential(-min(newer.ended / memory.requests, newer.seconds / memory.seconds))
+        spent = spent * kept + newer.spent
+        ended = ended * kept + newer.ended
+    }
+}
+
+/// The queue of servers that don't tell how many wait.
+private struct UnknownQueue: Sendable, Hashable {
+    private var spent = 0.0
+    private var ended = 0.0
+    private var leastMean: Double?
+    private var isQueued = false
+
+    /// How many requests a mean is of that shows whether some wait.
+    private static let block = 100.0
+
+    /// What is told of an interval, with those that wait apart; where nothing ended, those at work are as many as before.
+    mutating func splitting(_ traffic: SLOTraffic, lastRunning: Double) -> SLOTraffic {
+        guard !traffic.isQueueKnown else { return traffic }
+        leastMean? *= power(1.01, traffic.intervalSeconds / 60)
+        var working = lastRunning
+        if let mean = traffic.meanSeconds, mean > 0, mean.isFinite, traffic.completed > 0 {
+            spent += mean * traffic.completed
+            ended += traffic.completed
+            if ended >= Self.block { endBlock() }
+            working = traffic.completed / traffic.intervalSeconds * (leastMean ?? mean)
+        }
+        guard isQueued else { return traffic }
+        var split = traffic
+        split.running = min(traffic.running, working)
+        split.waiting = traffic.running - split.running
+        return split
+    }
+
+    private mutating func endBlock() {
+        let mean = spent / ended
+        leastMean = min(mean, leastMean ?? mean)
+        isQueued = mean > 2 * (leastMean ?? mean)
+        (spent, ended) = (0, 0)
     }
 }
 
