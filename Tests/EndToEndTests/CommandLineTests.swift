@@ -114,6 +114,37 @@ extension EndToEnd {
             #expect(container?["terminationMessagePolicy"] == "FallbackToLogsOnError")
         }
 
+        @Test("render takes templates from a folder, as a mounted ConfigMap is one, and says what is wrong with one")
+        func templates() async throws {
+            let folder = FileManager.default.temporaryDirectory.appendingPathComponent("templates-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            func render() async throws -> (status: Int32, output: String) {
+                let result = try await run([
+                    "render", "--templates", folder.path, "-f", "manifests/examples/iris.yaml",
+                ])
+                return (result.status, result.output)
+            }
+            func write(_ name: String, _ text: String) throws {
+                try text.write(toFile: folder.path + "/" + name, atomically: true, encoding: .utf8)
+            }
+            #expect(try await render().output.contains("has none of"))
+            try write("..data", "not YAML: [")
+            let service = "apiVersion: v1\nkind: Service\nmetadata: {name: \"${model.name}-mine\"}\n"
+            try write("service.yaml", service)
+            let good = try await render()
+            #expect(good.status == 0, "\(good.output)")
+            let objects = try Samples.objects(good.output)
+            #expect(objects.contains { $0.kind == "Service" && $0.name == "iris-mine" })
+            #expect(objects.contains { $0.kind == "Deployment" })
+            try write("service.yaml", service + "spec: ${modle.name}\n")
+            let unknown = try await render()
+            #expect(unknown.status == 1)
+            #expect(unknown.output.contains("template service.yaml, line 4"), "\(unknown.output)")
+            try write("deployments.yaml", "a: 1")
+            #expect(try await render().output.contains("there is no template deployments.yaml"))
+        }
+
         @Test("crds prints both definitions, the same as the project's files")
         func definitions() async throws {
             let result = try await run(["crds"])

@@ -77,6 +77,8 @@ struct LocalCommand: AsyncParsableCommand {
     @Flag(help: .hidden)
     var stopWithParent = false
 
+    @OptionGroup var templateOptions: TemplateOptions
+
     @OptionGroup var logs: LogOptions
 
     mutating func validate() throws {
@@ -88,6 +90,9 @@ struct LocalCommand: AsyncParsableCommand {
         }
         guard (1...100).contains(nodes) else { throw ValidationError("--nodes must be 1 to 100") }
         guard (1...100_000).contains(nodeProcessors) else { throw ValidationError("--node-cpus must be 1 to 100000") }
+        if templateOptions.templates != nil, !runsOperator {
+            throw ValidationError("--templates are the operator's: add --operator, or give them to modelfleet operator")
+        }
         for image in images where !image.contains("=") {
             throw ValidationError("--image \(image): write it as NAME=PATH, for example busybox=/bin/busybox")
         }
@@ -95,6 +100,7 @@ struct LocalCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let logger = logs.logger("modelfleet.local")
+        let templates = try templateOptions.load()
         let random = SystemRandom()
         let token = random.uuid() + random.uuid()
         let directory = NSTemporaryDirectory() + "modelfleet-\(random.nameSuffix(length: 8))"
@@ -160,7 +166,7 @@ struct LocalCommand: AsyncParsableCommand {
                 client: cluster.client(),
                 scrapeExchange: OperatorCommand.scrapeExchange(),
                 logger: logger,
-                configuration: OperatorConfiguration(hasLocalProxy: true)
+                configuration: OperatorConfiguration(templates: templates, hasLocalProxy: true)
             )
             services += [operatorService, MetricsInstallation.server(of: operatorService, in: cluster, logger: logger)]
         }

@@ -31,6 +31,8 @@ struct OperatorCommand: AsyncParsableCommand {
 
     @OptionGroup var leases: LeaseOptions
 
+    @OptionGroup var templateOptions: TemplateOptions
+
     @OptionGroup(title: "Metrics APIs") var metricsAPI: MetricsAPIOptions
 
     @Option(help: "How long the end may take: the work in hand is finished and Leases are released.")
@@ -57,6 +59,7 @@ struct OperatorCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let logger = logs.logger("modelfleet.operator")
+        let templates = try templateOptions.load()
         let connection = try cluster.connection()
         let metrics = MetricsRegistry()
         let client = try cluster.client(for: connection)
@@ -74,6 +77,7 @@ struct OperatorCommand: AsyncParsableCommand {
                 leaseTiming: leases.timing,
                 leaseNamespace: leaseNamespace,
                 identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? "",
+                templates: templates,
                 metricsAddress: address
             ),
             metrics: metrics

@@ -18,7 +18,10 @@ struct RenderCommand: ParsableCommand {
 
     @OptionGroup var input: InputFiles
 
+    @OptionGroup var templateOptions: TemplateOptions
+
     mutating func run() throws {
+        let templates = try templateOptions.load()
         let documents = try input.documents()
         var runtimes = [ServingRuntime.builtIn]
         var models: [KubeObject] = []
@@ -41,7 +44,7 @@ struct RenderCommand: ParsableCommand {
         guard !models.isEmpty else { throw CommandFailure("there is no ModelDeployment in the files") }
         var objects: [JSONValue] = []
         for model in models {
-            objects += try RenderPreview.objects(for: model, runtimes: runtimes).map(\.json)
+            objects += try RenderPreview.objects(for: model, runtimes: runtimes, templates: templates).map(\.json)
         }
         print(YAMLWriter().text(documents: objects), terminator: "")
     }
