@@ -111,6 +111,8 @@ extension OperatorService {
                 for key in keys(of: shard) {
                     parts.ledger.forget(key)
                     parts.settled.forget(key)
+                    parts.analysis.forget(key)
+                    parts.rollouts.forget(key)
                     state.forget(key)
                 }
             },

@@ -150,6 +150,8 @@ public struct OperatorService: Service {
         let services: [any Service]
         let ledger: RevisionLedger
         let settled: SettledModels
+        let analysis: RolloutAnalysis
+        let rollouts: RolloutMetrics
     }
 
     /// Makes the parts.
@@ -180,6 +182,7 @@ public struct OperatorService: Service {
                 isOurs: isOurs
             ) { wake.wake($0) }
         )
+        let rollouts = RolloutMetrics(registry: registry)
         let reconciler = ModelReconciler(
             stores: stores,
             scaling: state,
@@ -192,7 +195,7 @@ public struct OperatorService: Service {
             ),
             ledger: ledger,
             analysis: analysis,
-            metrics: RolloutMetrics(registry: registry),
+            metrics: rollouts,
             settled: settled,
             time: time
         )
@@ -244,7 +247,14 @@ public struct OperatorService: Service {
                 controller, loop, ScrapeService(board: signals.board), signals.poller, foreign, analysis.checks,
                 analysis.notifier,
             ]
-        return Parts(controller: controller, services: services, ledger: ledger, settled: settled)
+        return Parts(
+            controller: controller,
+            services: services,
+            ledger: ledger,
+            settled: settled,
+            analysis: analysis,
+            rollouts: rollouts
+        )
     }
 
     /// Runs the parts until they end.

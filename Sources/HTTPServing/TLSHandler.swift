@@ -61,6 +61,9 @@ final class TLSHandler: ChannelDuplexHandler {
             if received.isClosed { close(context: context, mode: .all, promise: nil) }
         } catch {
             isClosed = true
+            // What the client can't know otherwise: why it isn't let in.
+            let alert = session.close()
+            if !alert.isEmpty { context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: alert)), promise: nil) }
             context.fireErrorCaught(error)
             context.close(promise: nil)
         }

@@ -109,6 +109,7 @@ struct ContractConcurrencyTests {
             case .modified(let changed): versions[changed.resourceVersion ?? ""] = changed["data"]
             case .deleted: return versions
             case .added, .bookmark: break
+            case .unreadable(let object): Issue.record("\(object.key) can't be read: \(object.reason)")
             case .error(let status): throw status
             }
         }

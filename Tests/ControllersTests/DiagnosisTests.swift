@@ -126,6 +126,47 @@ struct DiagnosisTests {
         #expect(ready.message.contains("exceeded quota"))
     }
 
+    private static func pod(_ status: JSONValue) -> KubeObject {
+        var pod = KubeObject(.pods, namespace: "default", name: "m-r1-a")
+        pod["status"] = status
+        return pod
+    }
+
+    @Test("an init container that has done its work is no failure; one that fails is named")
+    func initContainers() throws {
+        func failure(_ state: JSONValue, restarts: Int = 0) -> PodFailure? {
+            let status: JSONValue = ["name": "fetch", "restartCount": JSONValue(restarts), "state": state]
+            return PodDiagnosis.failure(Self.pod(["initContainerStatuses": [status]]))
+        }
+        #expect(failure(["terminated": ["exitCode": 0, "reason": "Completed"]]) == nil)
+        #expect(failure(["terminated": ["exitCode": 0]], restarts: 3) == nil)
+        let failed = try #require(failure(["terminated": ["exitCode": 7]], restarts: 2))
+        #expect(failed.reason == "ServerExits")
+        let hint = "see `kubectl logs m-r1-a -c fetch --previous`"
+        #expect(
+            failed.message == "pod m-r1-a: the init container \"fetch\" exits with code 7 (2 restarts): \(hint)"
+        )
+        let blocked = failure(["waiting": ["reason": "CreateContainerConfigError"]])
+        #expect(blocked?.message.contains("the init container \"fetch\" can't start") == true)
+        let server: JSONValue = ["name": "server", "restartCount": 0, "state": ["terminated": ["exitCode": 0]]]
+        let ended = PodDiagnosis.failure(Self.pod(["containerStatuses": [server]]))
+        #expect(ended?.message.contains("the server exits with code 0") == true, "a server has no end")
+    }
+
+    @Test("a pod that is over is not the reason why others aren't ready", arguments: ["Failed", "Succeeded"])
+    func over(phase: String) async throws {
+        let status: JSONValue = [
+            "phase": .string(phase), "reason": "Evicted",
+            "containerStatuses": [["name": "server", "restartCount": 0, "state": ["terminated": ["exitCode": 137]]]],
+        ]
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        try await harness.addPod("m-r1-a", revision: 1, status: status)
+        try await harness.setStatus("m-r1", replicas: 1, ready: 0)
+        try await harness.reconcile()
+        #expect(try await harness.condition("Ready")?.reason == "Loading")
+    }
+
     @Test("a stored spec that is invalid today: condition and event name the field; what serves keeps serving")
     func invalidStored() async throws {
         let harness = try await ReconcilerHarness(loosely: true)

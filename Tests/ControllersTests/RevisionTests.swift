@@ -7,6 +7,7 @@ import Foundation
 import KubeAPI
 import KubeModel
 import KubeRuntime
+import Rollouts
 import Templates
 import Testing
 
@@ -234,5 +235,46 @@ struct RevisionTests {
         try await harness.reconcile()
         #expect(try await old() == nil)
         #expect(try await harness.get(.deployments, "m-r2")["spec", "replicas"] == 1)
+    }
+
+    @Test("a pod that was evicted, or is done, doesn't hold an old revision up", arguments: ["Failed", "Succeeded"])
+    func evicted(phase: String) async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.patchModel(["model": ["version": "2"]])
+        try await harness.reconcile()
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        for _ in 0..<3 { try await harness.reconcile() }
+        harness.time.advance(by: .seconds(6))
+        try await harness.reconcile()
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 0)
+        try await harness.addPod("m-r1-a", revision: 1, status: ["phase": .string(phase), "reason": "Evicted"])
+        try await harness.setStatus("m-r1", replicas: 0, ready: 0)
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") == nil)
+    }
+
+    @Test(
+        "a number that no revision may have is none, and the next one is still free",
+        arguments: [
+            ([], 1), ([4, 2], 5), ([4, .max], 5), ([.max], 1), ([-7, 2], 3), ([2_147_483_647, 1, 2], 3),
+        ] as [([Int], Int)]
+    )
+    func numbers(given: [Int], next: Int) { #expect(ModelPlan.number(after: given) == next) }
+
+    @Test("what a label, a selector or a status says is brought into the range of numbers")
+    func hostileNumbers() {
+        let most = "9223372036854775807"
+        var deployment = KubeObject(.deployments, namespace: "default", name: "m-r1")
+        deployment.labels = [FleetAPI.revisionLabel: most]
+        #expect(ModelObservation.revision(of: deployment) == 0)
+        var service = KubeObject(.services, namespace: "default", name: "m")
+        service["spec"] = ["selector": [FleetAPI.revisionLabel: .string(most)]]
+        #expect(RolloutRouting.selected(service) == nil)
+        let state = RolloutState([
+            "phase": "Paused", "strategy": "Canary", "stableRevision": 1, "stepIndex": .integer(.max), "stepCount": -1,
+        ])
+        #expect(state?.stepIndex == Int(Int32.max) && state?.stepCount == 0)
     }
 }

@@ -79,6 +79,87 @@ struct TrafficRenderingTests {
         #expect(istio.problems.map(\.reason) == ["RouteTooCoarse"])
     }
 
+    @Test("matches that don't fit stop no weight: it is written without them, and that is said")
+    func fullRoute() throws {
+        func rule(_ matches: Int) -> JSONValue {
+            let match: JSONValue = ["path": ["type": "Exact", "value": "/x"]]
+            return ["matches": .array(Array(repeating: match, count: matches)), "backendRefs": [["name": "churn"]]]
+        }
+        let beta = [TrafficSplit.Match(header: "x-beta", value: "1"), .init(header: "x-test", value: "1")]
+        func reasons(_ counts: [Int], _ matches: [TrafficSplit.Match]) throws -> [String] {
+            let full = try plan(split(10, matches: matches), .array(counts.map(rule)))
+            #expect(full.problems.allSatisfy { !$0.blocks })
+            let written = rules(full)?.array ?? []
+            #expect(written.count == (full.problems.isEmpty ? 2 : 1) * counts.count, "\(counts)")
+            #expect(written.last?["backendRefs"]?.array?.map { $0["weight"] } == [90, 10])
+            return full.problems.map(\.message)
+        }
+        #expect(try reasons([32], beta).isEmpty)
+        #expect(try reasons([33], beta).first?.contains("a rule with more than 64 matches") == true)
+        #expect(try reasons([32, 32], [beta[0]]).isEmpty, "128 in all")
+        #expect(try reasons([32, 33], [beta[0]]).first?.contains("more than 128 matches in all its rules") == true)
+        #expect(try reasons(Array(repeating: 1, count: 9), [beta[0]]).first?.contains("more than 16 rules") == true)
+    }
+
+    @Test("a route that names the root Service twice is left alone, and at rest gives up nothing but the canary")
+    func twice() throws {
+        let (one, two): (JSONValue, JSONValue) = (
+            ["name": "churn", "port": 80, "weight": 30], ["name": "churn", "port": 81, "weight": 20]
+        )
+        let held = try plan(split(10), [["backendRefs": [one, two]]])
+        #expect(held.problems.map(\.reason) == ["RouteAmbiguous"] && held.writes.isEmpty && !held.isInPlace)
+        let rest = try plan(split(0), [["backendRefs": [one, two]]])
+        #expect(rest.isInPlace && rest.problems.isEmpty)
+        let canary: JSONValue = ["name": "churn-canary", "port": 80, "weight": 50]
+        let back = try plan(split(0), [["backendRefs": [one, canary, two]]])
+        #expect(rules(back) == [["backendRefs": [one, two]]] && back.observed == ObservedTraffic(weight: 50))
+
+        var virtual = KubeObject(.virtualServices, namespace: "shop", name: "web")
+        let object = TrafficObject(type: .virtualServices, key: virtual.key)
+        let ways = [("churn", "a", 60), ("churn-canary", "c", 10), ("churn", "b", 30)].map { host, subset, weight in
+            ["destination": ["host": .string(host), "subset": .string(subset)], "weight": JSONValue(weight)]
+                as JSONValue
+        }
+        virtual["spec"] = ["http": [["route": .array(ways)]]]
+        let istio = IstioTraffic(virtualServices: ["web"])
+        let still = istio.plan(split(10), namespace: "shop", live: [object: virtual])
+        #expect(still.problems.map(\.reason) == ["RouteAmbiguous"] && still.writes.isEmpty)
+        let end = istio.plan(split(0), namespace: "shop", live: [object: virtual])
+        guard case .patch(_, let patch)? = end.writes.first else {
+            Issue.record("the canary stays")
+            return
+        }
+        #expect(patch.value(at: ["spec", "http"]) == [["route": [ways[0], ways[2]]]])
+    }
+
+    @Test("somebody else's DestinationRule is left alone, and that is said")
+    func foreignRule() {
+        var virtual = KubeObject(.virtualServices, namespace: "shop", name: "web")
+        virtual["spec"] = ["http": [["route": [["destination": ["host": "churn"]]]]]]
+        var rule = KubeObject(.destinationRules, namespace: "shop", name: "churn-canary")
+        rule["spec"] = ["host": "churn-canary", "trafficPolicy": ["tls": ["mode": "DISABLE"]]]
+        let live = [virtual, rule].map { object in
+            let type: ResourceType = object.name == "web" ? .virtualServices : .destinationRules
+            return (TrafficObject(type: type, key: object.key), object)
+        }
+        func plan(_ split: TrafficSplit) -> TrafficPlan {
+            IstioTraffic(virtualServices: ["web"], canaryRevision: "2")
+                .plan(split, namespace: "shop", live: Dictionary(uniqueKeysWithValues: live))
+        }
+        #expect(plan(split(10)).problems.map(\.reason) == ["DestinationRuleTaken"] && plan(split(10)).writes.isEmpty)
+        #expect(plan(split(0)).isInPlace)
+    }
+
+    @Test("a weight beyond all that a route may say is no trap")
+    func hugeWeight() throws {
+        let backends: JSONValue = [
+            ["name": "other"], ["name": "churn", "weight": .integer(.max)],
+            ["name": "churn-canary", "weight": .integer(.max)],
+        ]
+        let huge = try plan(split(10), [["backendRefs": backends]])
+        #expect(huge.observed == ObservedTraffic(weight: 50))
+    }
+
     @Test("An HTTPRoute gets both weights and nothing else; others' rules, filters and backends stay")
     func gatewayWeights() throws {
         let theirs: JSONValue = [
@@ -221,7 +302,7 @@ struct TrafficRenderingTests {
         )
         let full = JSONValue.array(Array(repeating: ["backendRefs": [["name": "churn"]]], count: 9))
         let crowded = try plan(split(0, matches: [.init(header: "a", value: "b")]), full)
-        #expect(crowded.problems.map(\.reason) == ["RouteFull"] && crowded.writes.isEmpty && !crowded.isInPlace)
+        #expect(crowded.problems.map(\.reason) == ["RouteFull"] && crowded.writes.isEmpty && crowded.isInPlace)
         #expect(
             IstioTraffic(virtualServices: ["web"]).plan(split(10), namespace: "shop", live: [:]).problems.map(\.reason)
                 == ["RouteMissing"]

@@ -135,12 +135,38 @@ struct ServingCertificateTests {
         #expect(other.material == new)
     }
 
-    @Test("a Secret that holds nonsense, or a certificate for another Service, is replaced")
-    func replaced() async throws {
-        let world = try await World()
+    /// A Secret whose parts are no certificate.
+    private static var nonsense: KubeObject {
         var secret = KubeObject(.secrets, namespace: "default", name: "tls")
         secret["type"] = "kubernetes.io/tls"
         secret["data"] = ["tls.crt": "bm9uc2Vuc2U=", "tls.key": "bm9uc2Vuc2U=", "ca.crt": "bm9uc2Vuc2U="]
+        return secret
+    }
+
+    @Test("a Secret that somebody else made is left alone")
+    func foreign() async throws {
+        let world = try await World()
+        let theirs = try await world.client.create(.secrets, Self.nonsense)
+        let certificate = world.certificate()
+        #expect(await !certificate.look())
+        #expect(certificate.material == nil)
+        #expect(try await world.client.get(.secrets, Self.secret) == theirs)
+    }
+
+    @Test("an empty Secret is filled")
+    func empty() async throws {
+        let world = try await World()
+        var secret = Self.nonsense
+        secret["data"] = ["tls.crt": "", "tls.key": ""]
+        try await world.client.create(.secrets, secret)
+        #expect(await world.certificate().look())
+    }
+
+    @Test("a Secret of its own that holds nonsense, or a certificate for another Service, is replaced")
+    func replaced() async throws {
+        let world = try await World()
+        var secret = Self.nonsense
+        secret.setAnnotation("modelfleet.dev/hosts", to: "")
         try await world.client.create(.secrets, secret)
         let certificate = world.certificate()
         #expect(await certificate.look())

@@ -42,6 +42,9 @@ struct ModelDeploymentTests {
             (["spec", "model", "sha256"], "abc", "spec.model.sha256", "[0-9a-f]{64}"),
             (["spec", "scaling", "minReplicas"], 9, "spec.scaling", "must not be greater than maxReplicas (5)"),
             (["metadata", "name"], "a.b", "metadata.name", "without dots"),
+            (["metadata", "name"], "7b", "metadata.name", "begin with a letter"),
+            (["metadata", "name"], "b-", "metadata.name", "end with a letter or digit"),
+            (["metadata", "name"], "aB", "metadata.name", "lower case"),
         ] as [([String], JSONValue, String, String)]
     )
     func refuses(path: [String], value: JSONValue, field: String, hint: String) {
@@ -50,6 +53,12 @@ struct ModelDeploymentTests {
         let errors = ModelDeploymentValidation.validate(json).errors
         #expect(errors.map(\.field) == [field])
         #expect(errors.first?.message.contains(hint) == true, "\(errors)")
+    }
+
+    @Test("a name that a Service may have is taken", arguments: ["a", "z9", "a-1--b"])
+    func names(name: String) {
+        let json = changed(.string(name), at: "metadata", "name")
+        #expect(ModelDeploymentValidation.validate(json) == ValidationFindings())
     }
 
     @Test("a missing uri is required")

@@ -116,6 +116,92 @@ struct KubeConfigurationTests {
         #expect(connection.credentials == .tokenFile("\(folder)/token") && connection.tls.authorities == "CA")
     }
 
+    @Test("in a pod a kubeconfig of the home folder counts first, and a named context is in one or nowhere")
+    func kubeconfigInPod() throws {
+        let token = "/var/run/secrets/kubernetes.io/serviceaccount/token"
+        let environment = ["KUBERNETES_SERVICE_HOST": "h", "KUBERNETES_SERVICE_PORT": "443", "HOME": "/home/u"]
+        func discover(_ files: [String: String], context: String? = nil) throws -> String {
+            let connection = try KubeConfiguration.discover(
+                environment: environment,
+                context: context,
+                system: system([token: "t"].merging(files) { $1 })
+            )
+            return connection.server
+        }
+        #expect(try discover([:]) == "https://h:443")
+        #expect(try discover(["/home/u/.kube/config": ""]) == "https://h:443")
+        #expect(try discover(["/home/u/.kube/config": Self.first]) == "https://one:6443")
+        let error = #expect(throws: ConfigurationError.self) { try discover([:], context: "prod") }
+        #expect(error?.message.contains("found no kubeconfig at /home/u/.kube/config") == true)
+    }
+
+    @Test("while a token file is missing or empty, the token that it had holds", arguments: [nil, "", " \n"])
+    func lostTokenFile(later: String?) async throws {
+        let content = Mutex<String?>("one")
+        let time = ManualTime()
+        let system = HostSystem(readFile: { _ in content.withLock { $0 }.map { Array($0.utf8) } })
+        func exchange(_ base: ScriptedExchange) -> AuthorizingExchange {
+            AuthorizingExchange(base, credentials: .tokenFile("/t"), system: system, time: time)
+        }
+        let base = ScriptedExchange(Array(repeating: .json(200, [:]), count: 3))
+        let first = exchange(base)
+        _ = try await first.exchange(request())
+        content.withLock { $0 = later }
+        time.advance(by: .seconds(10))
+        _ = try await first.exchange(request())
+        let fresh = exchange(ScriptedExchange([]))
+        await #expect(throws: ConfigurationError.self) { try await fresh.exchange(request()) }
+        content.withLock { $0 = "two" }
+        time.advance(by: .seconds(10))
+        _ = try await first.exchange(request())
+        #expect(base.sent.map { $0.fields[.authorization] } == ["Bearer one", "Bearer one", "Bearer two"])
+    }
+
+    private func client(
+        _ time: ManualTime,
+        plugin: @escaping @Sendable () async throws -> HostSystem.ProgramResult
+    ) -> KubeClient {
+        let exchange = AuthorizingExchange(
+            ScriptedExchange([.json(200, ["metadata": ["name": "a"]])]),
+            credentials: .exec(ExecPlugin(command: "login")),
+            system: HostSystem(readFile: { _ in nil }, runProgram: { _, _, _ in try await plugin() }),
+            time: time
+        )
+        return KubeClient(exchange: exchange, backoff: Backoff(initial: .zero), time: time)
+    }
+
+    @Test("a failing plugin is no silence of the server, and isn't run again by the same call")
+    func failingPlugin() async {
+        let runs = Mutex(0)
+        let client = client(ManualTime()) {
+            runs.withLock { $0 += 1 }
+            return HostSystem.ProgramResult(status: 1, output: [], errors: "not logged in\n")
+        }
+        let error = await #expect(throws: KubeError.self) {
+            try await client.get(.pods, ObjectKey(namespace: "n", name: "a"))
+        }
+        #expect(error?.code == .credentials && error?.disposition == .terminal)
+        #expect(error?.message == "the credential plugin login failed with status 1: not logged in")
+        #expect(runs.withLock { $0 } == 1)
+    }
+
+    @Test("a plugin may take longer than a request")
+    func slowPlugin() async throws {
+        let time = ManualTime()
+        let client = client(time) {
+            try await time.sleep(for: .seconds(45))
+            let answer: JSONValue = [
+                "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": ["token": "t"],
+            ]
+            return HostSystem.ProgramResult(status: 0, output: answer.encoded())
+        }
+        async let answer = client.get(.pods, ObjectKey(namespace: "n", name: "a"))
+        // The plugin's own sleep, and its limit.
+        await time.waitForSleepers(2)
+        time.advance(by: .seconds(45))
+        #expect(try await answer.name == "a")
+    }
+
     private func request() -> HTTPRequestMessage {
         HTTPRequestMessage(head: HTTPRequest(method: .get, scheme: "https", authority: "a", path: "/"))
     }

@@ -151,6 +151,29 @@ struct WatchLineTests {
         #expect(decoder.finish() == nil)
     }
 
+    @Test(
+        "an event whose object can't be read says which it is",
+        arguments: [("ADDED", false), ("MODIFIED", false), ("DELETED", true)]
+    )
+    func unreadable(type: String, isDeleted: Bool) throws {
+        let deep = String(repeating: "[", count: 600) + String(repeating: "]", count: 600)
+        func line(_ metadata: String) -> [UInt8] {
+            Array(#"{"type":"\#(type)","object":{"spec":\#(deep),"metadata":{\#(metadata)}}}"#.utf8) + [0x0a]
+        }
+        var decoder = WatchLineDecoder()
+        let events = try decoder.push(line(#""name":"a","namespace":"n","resourceVersion":"7""#))
+        guard case .unreadable(let object)? = events.first, events.count == 1 else {
+            Issue.record("\(events)")
+            return
+        }
+        #expect(object.key == ObjectKey(namespace: "n", name: "a") && object.resourceVersion == "7")
+        #expect(object.isDeleted == isDeleted && object.reason.contains("nested more than 512 levels deep"))
+        #expect(throws: WatchLineDecoder.Failure.self) { try decoder.push(line(#""uid":"u""#)) }
+        #expect(throws: WatchLineDecoder.Failure.self) { try decoder.push(Array("<html>\n".utf8)) }
+        #expect(try decoder.push(line(#""name":"a""#).dropLast(2)).isEmpty)
+        #expect(decoder.finish() == nil, "what is cut off is no event")
+    }
+
     @Test("lines are bounded, in one chunk and over many")
     func bounded() {
         var decoder = WatchLineDecoder(maximumLineBytes: 100)

@@ -9,6 +9,7 @@ import KubeModel
 import KubeRuntime
 import KubeServer
 import KubeTesting
+import Logging
 import Synchronization
 import Testing
 
@@ -274,6 +275,66 @@ struct WatchTests {
         #expect(exchange.sent[script.count - 1].target.contains("resourceVersion=8"))
         #expect(exchange.sent[0].target.contains("sendInitialEvents=true") == streams)
         #expect(watcher.store.all().map(\.name) == ["b"])
+    }
+
+    /// A pod that is nested too deeply to be read.
+    private static func deep(_ name: String, _ version: String) -> JSONValue {
+        var value: JSONValue = 1
+        for _ in 0..<600 { value = ["a": value] }
+        var pod = Make.object(.pods, name, version: version).json
+        pod["spec"] = value
+        return pod
+    }
+
+    /// What an API server answers that has pods which can't be read.
+    private static func deepScript(streams: Bool) -> [ScriptedExchange.Answer] {
+        let changes = [
+            line("MODIFIED", deep("a", "6")), added("c", "7"), line("DELETED", deep("c", "8")), added("e", "9"),
+            expired,
+        ]
+        let rest: [ScriptedExchange.Answer] = [stream([], open: true), .silence]
+        guard !streams else {
+            let first = [added("a", "3"), line("ADDED", deep("d", "4")), end("5")]
+            return [stream(first + changes), stream([line("ADDED", deep("a", "6")), end("10")])] + rest
+        }
+        let (a, d) = (Make.object(.pods, "a", version: "3"), KubeObject(deep("d", "4")))
+        return [
+            .json(200, Make.list(.pods, [a, d], version: "5")), stream(changes),
+            .json(200, Make.list(.pods, [KubeObject(deep("a", "6"))], version: "10")),
+        ] + rest
+    }
+
+    @Test(
+        "an object that can't be read holds up no other, and isn't taken for deleted while it is there",
+        arguments: [true, false]
+    )
+    func unreadable(streams: Bool) async throws {
+        let script = Self.deepScript(streams: streams)
+        let exchange = ScriptedExchange(script)
+        let time = ManualTime()
+        let changes = Mutex<[String]>([])
+        var logger = Logger(label: "test")
+        logger.logLevel = .critical
+        let watcher = Watcher(
+            client: KubeClient(exchange: exchange, time: time),
+            type: .pods,
+            streams: streams,
+            time: time,
+            logger: logger
+        ) { change in
+            changes.withLock { $0.append("\(change.after == nil ? "-" : "+")\(change.key.name)") }
+        }
+        await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await watcher.run() }
+            while exchange.sent.count < script.count, !Task.isCancelled {
+                if exchange.sent.count == script.count - 1 { time.advance(by: .seconds(50)) }
+                await Task.yield()
+            }
+            group.cancelAll()
+        }
+        #expect(changes.withLock { $0 } == ["+a", "+c", "-c", "+e", "-e"])
+        #expect(watcher.store.all().map { $0.resourceVersion } == ["3"], "as it could be read last")
+        #expect(exchange.sent[script.count - 1].target.contains("resourceVersion=10"))
     }
 
     @Test("watchers of several namespaces fill one store, and none drops what another keeps")

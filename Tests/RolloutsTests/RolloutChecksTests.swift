@@ -22,7 +22,7 @@ struct RolloutChecksTests {
         }
         #expect(verdict(.worse, [silent]) == .worse)
         #expect(verdict(.notWorse, [passed, silent]) == .noData)
-        #expect(verdict(.inconclusive, [silent]) == .inconclusive)
+        #expect(verdict(.inconclusive, [passed, silent]) == .noData)
         #expect(verdict(.noData, [silent]) == .noData)
         #expect(Judgement(verdict: .notWorse, reason: "").with([failed]).reason == "check \"b\" failed: 7 is above 5")
     }

@@ -215,5 +215,10 @@ struct TransportSecurityTests {
         let context = try ServerTLSContext(certificatePEM: bundle.certificate, privateKeyPEM: bundle.privateKey)
         let session = try ServerTLSSession(context)
         #expect(throws: SecurityError.self) { _ = try session.receive(Array("GET / HTTP/1.1\r\n\r\n".utf8)) }
+        // A handshake message that there isn't.
+        let other = try ServerTLSSession(context)
+        #expect(throws: SecurityError.self) { _ = try other.receive([0x16, 3, 1, 0, 4, 0xff, 0, 0, 0]) }
+        let alert = other.close()
+        #expect(alert.first == 0x15 && alert.count == 7, "the client is told why: \(alert)")
     }
 }

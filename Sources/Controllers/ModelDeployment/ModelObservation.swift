@@ -89,7 +89,12 @@ struct ModelObservation {
 
     /// The revision number in an object's labels; 0 without one.
     static func revision(of object: KubeObject) -> Int {
-        object.label(FleetAPI.revisionLabel).flatMap { Int($0) } ?? 0
+        object.label(FleetAPI.revisionLabel).flatMap(revisionNumber) ?? 0
+    }
+
+    /// The revision number that a label or a selector says; `nil` where it is no number that a revision may have.
+    static func revisionNumber(_ text: String) -> Int? {
+        Int(text).flatMap { RevisionState.numbers.contains($0) ? $0 : nil }
     }
 
     /// The revision with the stable role: during a rollout the status says, otherwise the Service's selector, then the status.
@@ -104,9 +109,7 @@ struct ModelObservation {
     }
 
     /// The revision that the Service selects.
-    var selectedRevision: Int? {
-        service?["spec", "selector", FleetAPI.revisionLabel]?.string.flatMap { Int($0) }
-    }
+    var selectedRevision: Int? { RolloutRouting.selected(service) }
 
     /// The revisions that must exist by what is known, and that the store doesn't show: deleted, or its watch is late.
     var unseenRevisions: [Int] {
@@ -161,7 +164,7 @@ struct ModelObservation {
 
     /// Why a revision's replicas don't get ready, where that is known.
     func failure(of revision: Int) -> PodFailure? {
-        let pods = pods(of: revision)
+        let pods = pods(of: revision).filter { !PodDiagnosis.isOver($0) }
         if pods.isEmpty { return deployment(revision).flatMap(PodDiagnosis.failure(ofDeployment:)) }
         return PodDiagnosis.failure(of: pods, now: time)
     }

@@ -139,7 +139,9 @@ struct ModelPlan {
                 look(in: rest)
             } else if deployment["spec", "replicas"]?.int ?? 1 != 0 {
                 actions.append(.scale(.deployments, deployment.key, 0))
-            } else if deployment["status", "replicas"]?.int ?? 0 == 0, observation.pods(of: number).isEmpty {
+            } else if deployment["status", "replicas"]?.int ?? 0 == 0,
+                observation.pods(of: number).allSatisfy(PodDiagnosis.isOver)
+            {
                 actions.append(.delete(.deployments, deployment.key))
             }
         }
@@ -231,6 +233,14 @@ struct ModelPlan {
             + [written?.number, rollout?.canaryRevision, rollout?.stableRevision, latest?["number"]?.int].compactMap(
                 \.self
             )
-        return (observation.deployments.map(ModelObservation.revision) + recorded).max().map { $0 + 1 } ?? 1
+        return Self.number(after: observation.deployments.map(ModelObservation.revision) + recorded)
+    }
+
+    /// The number after the highest of `given`; after the highest that there may be, the lowest that wasn't given.
+    static func number(after given: [Int]) -> Int {
+        let given = Set(given.filter(RevisionState.numbers.contains))
+        guard let highest = given.max() else { return 1 }
+        if highest < RevisionState.numbers.upperBound { return highest + 1 }
+        return (1...).first { !given.contains($0) } ?? 1
     }
 }

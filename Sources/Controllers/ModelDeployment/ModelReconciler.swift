@@ -74,6 +74,7 @@ struct ModelReconciler: Reconciler {
         }
         try await observeTraffic(&observation)
         var plan = ModelPlan(observation, renderer: renderer)
+        noteRoutes(&plan, observation)
         analysis?.note(&plan, observation)
         let wasSharing = scaling.sharing(key) != nil
         noteSharing(plan, observation)
@@ -111,6 +112,14 @@ struct ModelReconciler: Reconciler {
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
     }
 
+    /// Notes in the wanted status which routes the rollout may have written, before it writes them.
+    private func noteRoutes(_ plan: inout ModelPlan, _ observation: ModelObservation) {
+        guard plan.status["rollout"] != nil, let state = plan.rollout?.state else { return }
+        let named = WrittenRoutes.named(apply.routing.way(observation.model, canary: state.canaryRevision))
+        let routes = WrittenRoutes.toNote(observation, named, isActive: state.phase.isActive).sorted()
+        plan.status.set(routes.isEmpty ? nil : .array(routes.map { .string($0) }), at: "rollout", "routes")
+    }
+
     /// Lets the scaling know that the tracks share the load before the stable one gives any replica up, and that they don't any more
     /// once that is stored.
     private func noteSharing(_ plan: ModelPlan, _ observation: ModelObservation) {
@@ -130,8 +139,15 @@ struct ModelReconciler: Reconciler {
         if case .router = apply.routing.way(observation.model, canary: state?.canaryRevision) {
             observation.sharesByPods = false
         }
+        // Before its status says who serves: nothing was ever rolled out, and what its routes have is of a model before.
+        if state == nil, observation.stored["status", "stable"] == nil {
+            try await apply.routing.bringToRest(observation.model)
+        }
         let moves = observation.model.rolloutStrategy != .rollingUpdate || state?.isReplacing == true
-        guard observation.canaryService != nil || observation.isRollingOut && moves else { return }
+        guard
+            observation.canaryService != nil || observation.isRollingOut && moves
+                || !WrittenRoutes.noted(observation.stored).isEmpty
+        else { return }
         let ready = (
             stable: state.map { observation.readyReplicas($0.stableRevision) } ?? 0,
             canary: state?.canaryRevision.map { observation.readyReplicas($0) } ?? 0

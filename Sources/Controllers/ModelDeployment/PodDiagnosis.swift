@@ -47,16 +47,25 @@ enum PodDiagnosis {
         )
     }
 
+    /// Whether the pod is over: evicted, failed or done. It serves no more, and its Deployment has replaced it.
+    static func isOver(_ pod: KubeObject) -> Bool {
+        let phase = pod["status", "phase"]?.string
+        return phase == "Succeeded" || phase == "Failed"
+    }
+
     /// The pods that are not ready and stay.
     static func unready(_ pods: [KubeObject]) -> [KubeObject] {
-        pods.filter { !$0.isBeingDeleted && !isReady($0) }.sorted { $0.name < $1.name }
+        pods.filter { !$0.isBeingDeleted && !isOver($0) && !isReady($0) }.sorted { $0.name < $1.name }
     }
 
     /// Why one pod fails; `nil` while it may only be slow.
     static func failure(_ pod: KubeObject) -> PodFailure? {
-        let statuses =
-            (pod["status", "initContainerStatuses"]?.array ?? []) + (pod["status", "containerStatuses"]?.array ?? [])
-        for status in statuses {
+        for status in pod["status", "initContainerStatuses"]?.array ?? [] {
+            // One that has done its work ends; nothing more is asked of it.
+            if status.at("state", "terminated", "exitCode")?.int == 0 { continue }
+            if let failure = failure(pod, container: status, isInit: true) { return failure }
+        }
+        for status in pod["status", "containerStatuses"]?.array ?? [] {
             if let failure = failure(pod, container: status) { return failure }
         }
         if let scheduled = condition(pod, "PodScheduled"), scheduled["status"]?.string == "False" {
@@ -69,7 +78,8 @@ enum PodDiagnosis {
         return nil
     }
 
-    private static func failure(_ pod: KubeObject, container: JSONValue) -> PodFailure? {
+    private static func failure(_ pod: KubeObject, container: JSONValue, isInit: Bool = false) -> PodFailure? {
+        let name = isInit ? "the init container \"\(container["name"]?.string ?? "?")\"" : nil
         let waiting = container.at("state", "waiting")
         let reason = waiting?["reason"]?.string ?? ""
         let detail = waiting?["message"]?.string.map { ": \(lastLine($0))" } ?? ""
@@ -84,7 +94,7 @@ enum PodDiagnosis {
         if configReasons.contains(reason) {
             return PodFailure(
                 reason: "ContainerConfigInvalid",
-                message: "pod \(pod.name): the container can't start (\(reason)\(detail))"
+                message: "pod \(pod.name): \(name ?? "the container") can't start (\(reason)\(detail))"
             )
         }
         let terminated = container.at("state", "terminated") ?? container.at("lastState", "terminated")
@@ -93,12 +103,13 @@ enum PodDiagnosis {
         guard let terminated, isDown || restarts > 0 else { return nil }
         let code = terminated["exitCode"]?.int ?? -1
         let message = terminated["message"]?.string.map(lastLine) ?? ""
+        let place = isInit ? " -c \(container["name"]?.string ?? "?")" : ""
         let why =
             message.isEmpty
-            ? "see `kubectl logs \(pod.name)\(restarts > 0 ? " --previous" : "")`" : message
+            ? "see `kubectl logs \(pod.name)\(place)\(restarts > 0 ? " --previous" : "")`" : message
         return PodFailure(
             reason: "ServerExits",
-            message: "pod \(pod.name): the server exits with code \(code) (\(restarts) restarts): \(why)"
+            message: "pod \(pod.name): \(name ?? "the server") exits with code \(code) (\(restarts) restarts): \(why)"
         )
     }
 

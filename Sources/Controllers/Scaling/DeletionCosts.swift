@@ -42,10 +42,7 @@ struct DeletionCosts: Equatable {
         staleAfter: Duration,
         now: WallTime
     ) {
-        let active = pods.filter { pod in
-            let phase = pod["status", "phase"]?.string
-            return !pod.isBeingDeleted && phase != "Succeeded" && phase != "Failed"
-        }
+        let active = pods.filter { !$0.isBeingDeleted && !PodDiagnosis.isOver($0) }
         // Pods that aren't ready go before all others, whatever they cost.
         let unready = active.count { !PodDiagnosis.isReady($0) }
         let excess = max(0, active.count - max(0, desired) - unready)

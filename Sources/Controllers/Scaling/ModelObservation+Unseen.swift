@@ -10,9 +10,8 @@ extension ModelObservation {
     /// newest count yet is taken to have the pods that it asks for.
     var unseenPods: Int {
         deployments.reduce(0) { sum, deployment in
-            let seen = pods(of: Self.revision(of: deployment)).count { pod in
-                let phase = pod["status", "phase"]?.string
-                return !pod.isBeingDeleted && phase != "Succeeded" && phase != "Failed"
+            let seen = pods(of: Self.revision(of: deployment)).count {
+                !$0.isBeingDeleted && !PodDiagnosis.isOver($0)
             }
             return sum + max(0, Self.countedPods(of: deployment) - seen)
         }

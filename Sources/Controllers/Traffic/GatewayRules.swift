@@ -14,8 +14,8 @@ struct GatewayRules: Sendable {
     private(set) var shares: [Int] = []
     /// The model's weight in each rule that leads to others' backends too, or 100 where it doesn't.
     private(set) var totals: [Int] = []
-    /// Why the rules can't be as they should.
-    private(set) var problem: String?
+    /// Whether a rule has the root Service more than once: then nobody knows afterwards what each of them had.
+    private(set) var isAmbiguous = false
 
     private let split: TrafficSplit
     private let namespace: String
@@ -32,18 +32,22 @@ struct GatewayRules: Sendable {
                 rules.append(withoutCanary(rule))
                 continue
             }
-            if !split.matches.isEmpty {
-                let matched = matched(rule, like: root)
-                if matched["matches"]?.array?.count ?? 0 > GatewayTraffic.matchLimit {
-                    problem = "with the matches of the rollout a rule would have more than \(GatewayTraffic.matchLimit)"
-                }
-                rules.append(matched)
-            }
+            if !split.matches.isEmpty { rules.append(matched(rule, like: root)) }
             rules.append(shared(rule, like: root))
         }
-        if rules.count > GatewayTraffic.ruleLimit {
-            problem = "with the matches of the rollout it would have more than \(GatewayTraffic.ruleLimit) rules"
+    }
+
+    /// Why an HTTPRoute can't have the rules, by its definition; `nil` where it can.
+    var excess: String? {
+        // A rule that has no match gets one from the API server.
+        let counts = rules.map { max(1, $0["matches"]?.array?.count ?? 0) }
+        if rules.count > GatewayTraffic.ruleLimit { return "more than \(GatewayTraffic.ruleLimit) rules" }
+        if let most = counts.max(), most > GatewayTraffic.matchLimit {
+            return "a rule with more than \(GatewayTraffic.matchLimit) matches"
         }
+        let total = counts.reduce(0, +)
+        return total > GatewayTraffic.totalMatchLimit
+            ? "more than \(GatewayTraffic.totalMatchLimit) matches in all its rules" : nil
     }
 
     /// A rule with the weights of the split.
@@ -52,19 +56,20 @@ struct GatewayRules: Sendable {
         let rootWeight = backends.filter(isRoot).reduce(0) { $0 + Self.weight($1) }
         let canaryWeight = backends.filter(isCanary).reduce(0) { $0 + Self.weight($1) }
         shares.append(WeightShare.percent(root: rootWeight, canary: canaryWeight))
+        guard backends.count(where: isRoot) == 1 else {
+            totals.append(100)
+            if !split.isAtRest { isAmbiguous = true }
+            return withoutCanary(rule)
+        }
         let hasOthers = backends.contains { !isRoot($0) && !isCanary($0) }
         totals.append(hasOthers ? rootWeight + canaryWeight : 100)
         let share = WeightShare(total: rootWeight + canaryWeight, percent: split.weight, hasOthers: hasOthers)
         var wanted: [JSONValue] = []
-        var isFirst = true
         for var backend in backends where !isCanary(backend) {
             guard isRoot(backend) else {
                 wanted.append(backend)
                 continue
             }
-            // A Service that is named twice is one backend for us.
-            guard isFirst else { continue }
-            isFirst = false
             if split.weight == 0 {
                 // As it is without a rollout. 1 is what the API server writes where nothing is said.
                 if canaryWeight > 0 || backends.contains(where: isCanary) {
@@ -139,7 +144,7 @@ struct GatewayRules: Sendable {
             ] : ["type": "Exact", "name": .string(match.header), "value": .string(match.value)]
     }
 
-    private static func weight(_ backend: JSONValue) -> Int { max(0, backend["weight"]?.int ?? 1) }
+    private static func weight(_ backend: JSONValue) -> Int { WeightShare.weight(backend["weight"]) ?? 1 }
 
     private func isRoot(_ backend: JSONValue) -> Bool { isService(backend, split.rootService) }
 

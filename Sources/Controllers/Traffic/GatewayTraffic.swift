@@ -27,6 +27,8 @@ struct GatewayTraffic: TrafficProvider {
     static let ruleLimit = 16
     /// The most matches of a rule, by its definition.
     static let matchLimit = 64
+    /// The most matches of all rules of an HTTPRoute together, by its definition.
+    static let totalMatchLimit = 128
 
     let name = "GatewayAPI"
     /// The names of the routes that others wrote.
@@ -66,7 +68,20 @@ struct GatewayTraffic: TrafficProvider {
                 )
                 continue
             }
-            let edit = GatewayRules(route, split, namespace: namespace)
+            var edit = GatewayRules(route, split, namespace: namespace)
+            if !split.matches.isEmpty, let excess = edit.excess {
+                // The weights go on without them.
+                var rest = split
+                rest.matches = []
+                edit = GatewayRules(route, rest, namespace: namespace)
+                plan.problems.append(
+                    .ineffective(
+                        "RouteFull",
+                        "the matches of the rollout have no effect: with them \(object) would have \(excess), beyond its definition; "
+                            + "spread its rules over several HTTPRoutes"
+                    )
+                )
+            }
             guard !edit.shares.isEmpty else {
                 plan.problems.append(
                     .blocking(
@@ -80,8 +95,8 @@ struct GatewayTraffic: TrafficProvider {
             if let problem = WeightShare.problem(totals: edit.totals, percent: split.weight, in: object) {
                 plan.problems.append(problem)
             }
-            if let problem = edit.problem {
-                plan.problems.append(.blocking("RouteFull", "\(object): \(problem)"))
+            if edit.isAmbiguous {
+                plan.problems.append(WeightShare.ambiguity(object, root: split.rootService))
             } else if edit.rules != edit.present {
                 plan.writes.append(.patch(object, RoutePatch.spec(route, ["rules": .array(edit.rules)])))
             }

@@ -14,6 +14,8 @@ struct IstioRoutes: Sendable {
     private(set) var shares: [Int] = []
     /// The model's weight in each route that leads to others' backends too, or 100 where it doesn't.
     private(set) var totals: [Int] = []
+    /// Whether a route has the root Service more than once: then nobody knows afterwards what each of them had.
+    private(set) var isAmbiguous = false
 
     private let split: TrafficSplit
     private let namespace: String
@@ -45,18 +47,22 @@ struct IstioRoutes: Sendable {
         let rootWeight = ways.filter(isRoot).reduce(0) { $0 + Self.weight($1, or: whole) }
         let canaryWeight = ways.filter(isCanary).reduce(0) { $0 + Self.weight($1, or: whole) }
         shares.append(WeightShare.percent(root: rootWeight, canary: canaryWeight))
+        guard ways.count(where: isRoot) == 1 else {
+            totals.append(100)
+            if !split.isAtRest { isAmbiguous = true }
+            var route = withoutMirror(route)
+            if ways.contains(where: isCanary) { route["route"] = .array(ways.filter { !isCanary($0) }) }
+            return route
+        }
         let hasOthers = ways.contains { !isRoot($0) && !isCanary($0) }
         totals.append(hasOthers ? rootWeight + canaryWeight : 100)
         let share = WeightShare(total: rootWeight + canaryWeight, percent: split.weight, hasOthers: hasOthers)
         var wanted: [JSONValue] = []
-        var isFirst = true
         for var way in ways where !isCanary(way) {
             guard isRoot(way) else {
                 wanted.append(way)
                 continue
             }
-            guard isFirst else { continue }
-            isFirst = false
             if split.weight == 0 {
                 if ways.contains(where: isCanary) { way["weight"] = hasOthers ? JSONValue(share.root) : nil }
                 wanted.append(way)
@@ -121,7 +127,7 @@ struct IstioRoutes: Sendable {
         return route
     }
 
-    private static func weight(_ way: JSONValue, or whole: Int) -> Int { max(0, way["weight"]?.int ?? whole) }
+    private static func weight(_ way: JSONValue, or whole: Int) -> Int { WeightShare.weight(way["weight"]) ?? whole }
 
     private func isRoot(_ way: JSONValue) -> Bool { isService(way, split.rootService) }
 

@@ -85,16 +85,38 @@ struct IstioTraffic: TrafficProvider {
             if let problem = WeightShare.problem(totals: edit.totals, percent: split.weight, in: object) {
                 plan.problems.append(problem)
             }
-            if edit.routes != edit.present {
+            if edit.isAmbiguous {
+                plan.problems.append(WeightShare.ambiguity(object, root: split.rootService))
+            } else if edit.routes != edit.present {
                 patches.append(.patch(object, RoutePatch.spec(virtual, ["http": .array(edit.routes)])))
             }
         }
         plan.observed = ObservedTraffic(weights: shares)
+        if let problem = foreignRule(split, namespace, live: live) {
+            plan.problems.append(problem)
+            return plan
+        }
         // The subset is there before a route names it, and goes after the last one that does.
         let rule = destinationRule(split, namespace, live: live)
         plan.writes = split.isAtRest ? patches + rule : rule + patches
         if split.isAtRest, !patches.isEmpty { plan.writes = patches }
         return plan
+    }
+
+    /// Why the DestinationRule can't be the operator's, where somebody else has one of its name.
+    private func foreignRule(
+        _ split: TrafficSplit,
+        _ namespace: String,
+        live: [TrafficObject: KubeObject]
+    ) -> TrafficProblem? {
+        let object = Self.object(.destinationRules, namespace, split.canaryService)
+        guard let present = live[object], present.label(FleetAPI.managedByLabel) != FleetAPI.manager,
+            !destinationRule(split, namespace, live: live).isEmpty
+        else { return nil }
+        return .blocking(
+            "DestinationRuleTaken",
+            "\(object) isn't the operator's, which needs one of that name for the canary Service: give yours another name, or delete it"
+        )
     }
 
     private func destinationRule(

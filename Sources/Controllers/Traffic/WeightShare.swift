@@ -1,6 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import KubeModel
+
 /// How the weight that a route gives to a model is shared between its two Services, in whole numbers.
 ///
 /// | the route's other backends | weight of both | canary at 10 % |
@@ -36,6 +38,18 @@ struct WeightShare: Sendable, Equatable {
                 + "of them weights that add up to 100 or more"
         )
     }
+
+    /// Why the canary can't be given a share in a route that names the root Service more than once.
+    static func ambiguity(_ route: TrafficObject, root: String) -> TrafficProblem {
+        .blocking(
+            "RouteAmbiguous",
+            "\(route) has a rule that names the Service \"\(root)\" more than once, so its weights couldn't be put back: name it once, with "
+                + "the sum of the weights"
+        )
+    }
+
+    /// A weight as it is written, no more than what any route may say; `nil` where nothing is.
+    static func weight(_ written: JSONValue?) -> Int? { written?.int.map { min(max(0, $0), Int(Int32.max)) } }
 
     /// The canary's share of the weight of both, in per cent, rounded; at least 1 when it has any weight, and at most
     /// 99 when the root has any. 0 where neither has a weight.

@@ -148,7 +148,14 @@ public final class ServingCertificate: Service {
             let now = time.now()
             let old = try await client.find(.secrets, key)
             let known = old.flatMap(ServingMaterial.init(secret:))
-            let isOurs = old?.annotation(ServingMaterial.hostsAnnotation) == hosts.joined(separator: ",")
+            let hostsOfOld = old?.annotation(ServingMaterial.hostsAnnotation)
+            // An empty one was put there to be filled.
+            if let old, hostsOfOld == nil, Self.hasContent(old) {
+                throw ExtensionServerError(
+                    "the Secret \(key) was not made here, and is not overwritten: name another Secret, delete this one, or use its files"
+                )
+            }
+            let isOurs = hostsOfOld == hosts.joined(separator: ",")
             if let known, isOurs, known.isGood(now: now) { return known }
             let made = try ServingMaterial(hosts: hosts, previous: known?.authorities, now: now, random: random)
             let secret = made.secret(key, hosts: hosts, replacing: old)
@@ -165,6 +172,10 @@ public final class ServingCertificate: Service {
             }
         }
         throw ExtensionServerError("the Secret \(key) changes all the time")
+    }
+
+    private static func hasContent(_ secret: KubeObject) -> Bool {
+        secret["data"]?.object?.contains { $0.value.string?.isEmpty == false } ?? false
     }
 
     /// Puts the authorities into the APIServices that name our Service. One that names another is somebody else's.

@@ -39,12 +39,22 @@ public enum ModelDeploymentValidation {
 
     private static func checkName(_ json: JSONValue, _ findings: inout ValidationFindings) {
         // NAME-rN is a Deployment; its pods' names need 17 more characters of the 63 that a host name may have.
-        if let name = json.at("metadata", "name")?.string, name.utf8.count > 46 || name.contains(".") {
+        if let name = json.at("metadata", "name")?.string, name.utf8.count > 46 || !isServiceName(name) {
             findings.invalid(
                 "metadata.name",
-                "\"\(name)\": must be at most 46 characters without dots, since a Service has this name"
+                "\"\(name)\": must be at most 46 characters without dots, lower case letters, digits and \"-\", and begin with a letter and "
+                    + "end with a letter or digit, since a Service has this name"
             )
         }
+    }
+
+    /// Whether a Service may have this name, but for its length: `[a-z]([-a-z0-9]*[a-z0-9])?` (RFC 1035).
+    private static func isServiceName(_ name: String) -> Bool {
+        func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) }
+        func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+        guard let first = name.utf8.first, let last = name.utf8.last else { return false }
+        return isLetter(first) && last != UInt8(ascii: "-")
+            && name.utf8.allSatisfy { isLetter($0) || isDigit($0) || $0 == UInt8(ascii: "-") }
     }
 
     private static func checkScaling(

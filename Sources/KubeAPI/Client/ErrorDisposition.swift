@@ -11,7 +11,7 @@ public import KubeModel
 /// | 429 TooManyRequests, 500 InternalError, 502, 503 ServiceUnavailable, 504 Timeout | `retryCall`, after `Retry-After` |
 /// | 409 Conflict, 409 AlreadyExists, 410 Gone and Expired | `redoRead` |
 /// | 400 BadRequest, 401 Unauthorized, 403 Forbidden, 404 NotFound, 405, 406, 413, 415, 422 Invalid | `terminal` |
-/// | an answer that can't be read, a request that can't be sent | `terminal` |
+/// | an answer that can't be read, a request that can't be sent, no credential | `terminal` |
 /// | any other status | `terminal` below 500, `retryCall` from 500 on |
 public enum ErrorDisposition: Sendable, Hashable {
     /// The same call may work later; not before `after`, where the server said so.

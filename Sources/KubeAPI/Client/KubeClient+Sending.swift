@@ -24,6 +24,7 @@ extension KubeClient {
 
     /// Sends a request as `send` does; answers the body as it came.
     func sendForBytes(_ request: KubeRequest) async throws(KubeError) -> [UInt8] {
+        try await prepare(for: request)
         let deadline = time.now() + callTimeout
         var attempt = 0
         while true {
@@ -63,6 +64,15 @@ extension KubeClient {
         }
         guard response.head.status.code < 400 else { throw Self.refusal(response, bytes, request) }
         return bytes
+    }
+
+    /// Waits for what a request needs before its time begins.
+    func prepare(for request: KubeRequest) async throws(KubeError) {
+        do {
+            try await (exchange as? any PreparedExchange)?.prepare()
+        } catch {
+            throw transportFailure(error, request)
+        }
     }
 
     /// Does `work` when the limiter lets it, and tells the limiter how the server took it.
@@ -132,6 +142,10 @@ extension KubeClient {
     func transportFailure(_ error: any Error, _ request: KubeRequest) -> KubeError {
         if error is CancellationError || Task.isCancelled {
             return KubeError(.cancelled, request, "the call was cancelled", cause: error)
+        }
+        // Nothing was sent: the server has no part in it.
+        if let error = error as? ConfigurationError {
+            return KubeError(.credentials, request, error.message, cause: error)
         }
         return KubeError(.connection, request, "no answer from \(baseURL): \(error)", cause: error)
     }

@@ -176,6 +176,8 @@ extension KubeClient {
 public struct KubeList: Sendable, Hashable {
     /// The objects.
     public var items: [KubeObject]
+    /// The objects that can't be read, where the list was read for the others.
+    public var unreadable: [UnreadableObject] = []
     /// The version to watch from.
     public var resourceVersion: String
     /// What the next page is asked with; `nil` on the last.

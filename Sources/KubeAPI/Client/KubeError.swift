@@ -8,7 +8,7 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure it is.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Kind: String {
-            case connection, timedOut, cancelled, refused, unreadable, watchFailed, invalidRequest
+            case connection, timedOut, cancelled, refused, unreadable, watchFailed, invalidRequest, credentials
         }
 
         private let kind: Kind
@@ -27,6 +27,8 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
         public static let watchFailed = Code(kind: .watchFailed)
         /// The request can't be sent as it is, for example without a name.
         public static let invalidRequest = Code(kind: .invalidRequest)
+        /// There is no credential to send it with: a token file is missing, a plugin fails.
+        public static let credentials = Code(kind: .credentials)
 
         /// The name of the code.
         public var description: String { kind.rawValue }

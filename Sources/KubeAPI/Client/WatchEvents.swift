@@ -100,6 +100,7 @@ extension KubeClient {
         projection: JSONProjection = .everything
     ) async throws(KubeError) -> WatchEvents {
         let request = KubeRequest.watch(type, namespace: namespace, options: options)
+        try await prepare(for: request)
         let message = try message(request, timeout: nil, idleTimeout: options.idleTimeout)
         let response = try await withinDeadline(request) {
             try await exchange(message, for: request)

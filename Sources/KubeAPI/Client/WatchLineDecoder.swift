@@ -74,12 +74,16 @@ public struct WatchLineDecoder: Sendable {
         return try? event(rest)
     }
 
-    /// Reads one line; `nil` for an empty line or a type of event that is unknown.
+    /// Reads one line; `nil` for an empty line or a type of event that is unknown. A whole event whose object can't be read is one
+    /// too: asked for again, it would come again.
     private func event(_ line: [UInt8]) throws(Failure) -> WatchEvent? {
         guard !line.allSatisfy({ $0 == 0x20 || $0 == 0x0d }) else { return nil }
         let json: JSONValue
         do { json = try JSONValue(parsing: line, projection: projection) } catch {
-            throw .unreadable(error.description)
+            guard let object = UnreadableObject(event: line, reason: error.description) else {
+                throw .unreadable(error.description)
+            }
+            return .unreadable(object)
         }
         guard let type = json["type"]?.string, let object = json["object"] else {
             throw .unreadable("it has no type or no object")

@@ -7,11 +7,18 @@ internal import HTTPTypes
 internal import KubeModel
 internal import Synchronization
 
+/// An exchange that needs something before it can send, of which the server knows nothing: a credential. A request's time doesn't begin
+/// before it is there.
+public protocol PreparedExchange: HTTPExchange {
+    /// Waits until it is there.
+    func prepare() async throws
+}
+
 /// Adds the user's credentials to every request.
 ///
-/// A token file is looked at again at most every ten seconds and read again when it changed. A plugin runs again when its
-/// credential expired, and once when the server answers 401.
-public final class AuthorizingExchange: HTTPExchange {
+/// A token file is looked at again at most every ten seconds and read again when it changed; while it is missing or empty, the token that
+/// it had holds. A plugin runs again when its credential expired, and once when the server answers 401.
+public final class AuthorizingExchange: PreparedExchange {
     private struct State {
         var token: String?
         var stamp: String?
@@ -47,6 +54,12 @@ public final class AuthorizingExchange: HTTPExchange {
         self.system = system
         self.time = time
         makeExchange = certifiedExchange
+    }
+
+    /// Runs the plugin where its credential is needed; it may take longer than a request.
+    /// - Throws: `ConfigurationError`
+    public func prepare() async throws {
+        if case .exec(let plugin) = credentials { _ = try await credential(plugin, rejecting: nil) }
     }
 
     /// Sends `request` with credentials.
@@ -104,15 +117,32 @@ public final class AuthorizingExchange: HTTPExchange {
             return token
         }
         if let unchanged { return unchanged }
+        do {
+            let token = try readToken(path)
+            state.withLock { state in
+                state.token = token
+                state.stamp = stamp
+                state.checked = now
+            }
+            return token
+        } catch {
+            // Whoever writes it may be about to; the server says when the token doesn't hold any more.
+            let kept = state.withLock { state in
+                if state.token != nil { state.checked = now }
+                return state.token
+            }
+            guard let kept else { throw error }
+            return kept
+        }
+    }
+
+    private func readToken(_ path: String) throws -> String {
         guard let bytes = try system.readFile(path) else {
             throw ConfigurationError("the token file \(path) doesn't exist; check the credentials in the kubeconfig")
         }
         let token = String(decoding: bytes, as: UTF8.self).trimmingWhitespace
-        guard !token.isEmpty else { throw ConfigurationError("the token file \(path) is empty") }
-        state.withLock { state in
-            state.token = token
-            state.stamp = stamp
-            state.checked = now
+        guard !token.isEmpty else {
+            throw ConfigurationError("the token file \(path) is empty; check who writes it")
         }
         return token
     }

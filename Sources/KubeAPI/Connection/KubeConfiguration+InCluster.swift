@@ -35,8 +35,8 @@ extension KubeConfiguration {
         )
     }
 
-    /// The connection that a program should use: an explicit file or `KUBECONFIG` first, then the pod's own cluster, then
-    /// `~/.kube/config`.
+    /// The connection that a program should use: an explicit file or `KUBECONFIG` first, then `~/.kube/config`, then the pod's own
+    /// cluster; that one only where no context is named, since it has none.
     /// - Throws: `ConfigurationError`
     public static func discover(
         environment: [String: String],
@@ -44,8 +44,17 @@ extension KubeConfiguration {
         context: String? = nil,
         system: HostSystem = .real
     ) throws -> ClusterConnection {
-        let isNamed = explicitPath != nil || !(environment["KUBECONFIG"] ?? "").isEmpty
-        if !isNamed, let connection = try inCluster(environment: environment, system: system) { return connection }
+        let isNamed = explicitPath != nil || context != nil || !(environment["KUBECONFIG"] ?? "").isEmpty
+        // One that can't be read is there too, and its reader says what is wrong with it; an empty one says nothing.
+        func isThere(_ path: String) -> Bool {
+            guard let bytes = try? system.readFile(path) ?? [] else { return true }
+            return !bytes.isEmpty
+        }
+        if !isNamed, !searchPath(environment: environment, explicitPath: nil).contains(where: isThere),
+            let connection = try inCluster(environment: environment, system: system)
+        {
+            return connection
+        }
         return try load(environment: environment, explicitPath: explicitPath, context: context, system: system)
     }
 }

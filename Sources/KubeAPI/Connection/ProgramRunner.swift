@@ -35,6 +35,8 @@ enum ProgramRunner {
                 }
                 do {
                     try process.run()
+                    // Given up before it ran: then nobody else ends it.
+                    if run.isAbandoned { handle.end() }
                     run.watch(process.processIdentifier)
                 } catch {
                     process.terminationHandler = nil
@@ -42,8 +44,9 @@ enum ProgramRunner {
                 }
             }
         } onCancel: {
-            handle.end()
+            // In this order one of the two ends it: this one, or who sees after its start that it was given up.
             run.failed(CancellationError())
+            handle.end()
         }
     }
 
@@ -73,6 +76,9 @@ enum ProgramRunner {
         let output = Collector()
         let errors = Collector()
         private let state = Mutex(State())
+
+        /// Whether nobody waits for it any more.
+        var isAbandoned: Bool { state.withLock { $0.isAbandoned } }
 
         /// `false` when the run was given up before it began.
         func begin(_ continuation: CheckedContinuation<HostSystem.ProgramResult, any Error>) -> Bool {

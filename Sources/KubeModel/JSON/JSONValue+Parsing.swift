@@ -47,4 +47,15 @@ extension JSONValue {
     ) throws(JSONError) -> JSONValue {
         try JSONReader.read(bytes, limits: limits, projection: projection, handingOver: member, to: body)
     }
+
+    /// Parses an object and hands over the texts of the elements of its array `member`, unread, one by one; answers the object without them.
+    /// - Throws: `JSONError` with the offset; the elements before it have been handed over.
+    public static func parse(
+        _ bytes: [UInt8],
+        handingOverTextsOf member: String,
+        limits: JSONLimits = JSONLimits(),
+        to body: ([UInt8]) -> Void
+    ) throws(JSONError) -> JSONValue {
+        try JSONReader.read(bytes, limits: limits, handingOverTextsOf: member, to: body)
+    }
 }

@@ -9,6 +9,8 @@ public enum WatchEvent: Sendable, Hashable {
     case modified(KubeObject)
     /// The object went away (or left the selection); its last state.
     case deleted(KubeObject)
+    /// The object appeared, changed or went away, and can't be read.
+    case unreadable(UnreadableObject)
     /// Everything up to this resource version was sent; `endsInitialList` closes a streamed list.
     case bookmark(resourceVersion: String, endsInitialList: Bool)
     /// The watch failed, for example with 410 `Expired`.

@@ -4,13 +4,13 @@
 public import Ambient
 public import HTTPMessages
 internal import HTTPTypes
-internal import KubeAPI
+public import KubeAPI
 
 /// Sends reads as they are, and writes only through a `WriteFence`.
 ///
 /// A write's time limit is what the lease leaves, here and, by the API's own `timeout` parameter, on the server: it can't
 /// take effect once another process may lead.
-public struct FencedExchange: HTTPExchange {
+public struct FencedExchange: PreparedExchange {
     private let next: any HTTPExchange
     private let fence: WriteFence
     private let time: any TimeSource
@@ -21,6 +21,9 @@ public struct FencedExchange: HTTPExchange {
         self.fence = fence
         self.time = time
     }
+
+    /// Waits for what `next` needs; the fence isn't asked before.
+    public func prepare() async throws { try await (next as? any PreparedExchange)?.prepare() }
 
     /// Sends a read, or a write that the fence lets through.
     /// - Throws: `WriteRefused`; `DeadlinePassed` when the lease's time was up first; what the transport throws.

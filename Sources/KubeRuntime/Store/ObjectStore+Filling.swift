@@ -74,6 +74,14 @@ extension ObjectStore {
         return state.withLock { $0.put(draft) }
     }
 
+    /// Says that the list that is being read has the object `key`, which stays as it is, or isn't kept.
+    public func keep(_ key: ObjectKey) {
+        state.withLock { state in
+            let epoch = state.lists[state.scope(of: key)]?.epoch ?? 0
+            state.slots[key]?.epoch = epoch
+        }
+    }
+
     /// Forgets the object `key`; `nil` when it wasn't there.
     @discardableResult
     public func remove(_ key: ObjectKey) -> ObjectChange? { state.withLock { $0.remove(key) } }

@@ -116,6 +116,9 @@ public struct WatchStateMachine: Sendable {
         case .added(let object), .modified(let object), .deleted(let object):
             noteProgress(object.resourceVersion)
             return .keep
+        case .unreadable(let object):
+            noteProgress(object.resourceVersion)
+            return .keep
         case .bookmark(let version, let endsInitialList):
             let endsList = isInitial && endsInitialList
             if endsList {

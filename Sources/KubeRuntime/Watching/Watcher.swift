@@ -12,7 +12,8 @@ internal import Synchronization
 ///
 /// Begins with a streaming list where the server offers it, else with pages; resumes after a break from the last version,
 /// and begins anew when that expired. Objects that went away in between are told of as gone. It never gives up: errors
-/// are logged and retried.
+/// are logged and retried. An object that can't be read is logged and passed over: the store holds it as it could be read last, or
+/// not at all, and all others are followed.
 public final class Watcher: Service {
     private let client: KubeClient
     private let type: ResourceType
@@ -94,8 +95,14 @@ public final class Watcher: Service {
         store.beginList(of: namespace)
         do {
             while true {
-                let page = try await client.page(type, namespace: namespace, options: options, continueToken: token)
+                let page = try await client.readablePage(
+                    type,
+                    namespace: namespace,
+                    options: options,
+                    continueToken: token
+                )
                 for object in page.items { if let change = store.put(object) { onChange(change) } }
+                for object in page.unreadable { passOver(object) }
                 token = page.continueToken
                 guard token == nil else { continue }
                 for change in store.finishList(of: namespace) { onChange(change) }
@@ -187,9 +194,23 @@ public final class Watcher: Service {
             // The last state, which may be newer than the one that is kept.
             store.put(object)
             change = store.remove(object.key)
+        case .unreadable(let object): change = passOver(object)
         case .bookmark, .error: change = nil
         }
         if let change { onChange(change) }
+    }
+
+    /// Says that an object can't be read. As long as it is there the store holds it as it could be read last, so that it doesn't look
+    /// deleted.
+    @discardableResult
+    private func passOver(_ object: UnreadableObject) -> ObjectChange? {
+        logger.warning(
+            "an object can't be read and is passed over; correct or delete it",
+            metadata: ["object": "\(object.key)", "version": "\(object.resourceVersion)", "error": "\(object.reason)"]
+        )
+        if object.isDeleted { return store.remove(object.key) }
+        store.keep(object.key)
+        return nil
     }
 
     private func waitForStall() async -> Ending {

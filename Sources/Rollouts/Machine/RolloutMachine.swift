@@ -132,7 +132,8 @@ struct RolloutTurn {
         switch state?.phase {
         case nil, .settled: start()
         case .rolledBack?:
-            if isOther || retries() { start(isRetry: !isOther) } else { stayRolledBack() }
+            // While the spec says paused, a wish to retry waits.
+            if isOther || retries() && !plan.isPaused { start(isRetry: !isOther) } else { stayRolledBack() }
         case .rollingBack? where !isOther:
             takeRequest()
             if state?.phase == .rollingBack { rollBack() } else { goOn() }
@@ -231,7 +232,7 @@ struct RolloutTurn {
         guard var state, let canary = state.canaryRevision else { return }
         if state.stableRevision != stable.number { state.stableRevision = stable.number }
         self.state = state
-        takeRequest()
+        if !(plan.isPaused && retries()) { takeRequest() }
         state = self.state ?? state
         decision.canaryRevision = canary
         decision.canaryReplicas = 0

@@ -5,6 +5,9 @@ public import Ambient
 
 /// One revision as the rollout sees it.
 public struct RevisionState: Sendable, Hashable {
+    /// The numbers that a revision, or a step, may have; what people write may say others.
+    public static let numbers = 0...Int(Int32.max)
+
     /// The revision's number.
     public var number: Int
     /// The fingerprint of what it was rendered from.
@@ -64,6 +67,8 @@ public struct TrafficObservation: Sendable, Hashable {
     public var isAttached: Bool
     /// Why the routes can't be read or written, as a sentence.
     public var problem: String?
+    /// What of the wish has no effect, as a clause; the weights hold all the same.
+    public var remark: String?
 
     /// Traffic; without arguments, a model that has none.
     public init(
@@ -120,9 +125,9 @@ public struct RolloutRequest: Sendable, Hashable {
         let parts = text.split(separator: " ", omittingEmptySubsequences: false)
         guard parts.count == 3, let action = Action(rawValue: String(parts[0])), !parts[2].isEmpty else { return nil }
         let place = parts[1].split(separator: "/", omittingEmptySubsequences: false)
-        guard place.count == 2, let revision = Int(place[0]), let step = Int(place[1]), revision >= 0, step >= 0 else {
-            return nil
-        }
+        guard place.count == 2, let revision = Int(place[0]), let step = Int(place[1]),
+            RevisionState.numbers.contains(revision), RevisionState.numbers.contains(step)
+        else { return nil }
         self.action = action
         self.revision = revision
         self.step = step

@@ -140,8 +140,9 @@ extension RolloutState {
         canaryRevision = try values.decodeIfPresent(Int.self, forKey: .canaryRevision)
         canaryHash = try values.decodeIfPresent(String.self, forKey: .canaryHash)
         canaryVersion = try values.decodeIfPresent(String.self, forKey: .canaryVersion)
-        stepIndex = max(0, try values.decodeIfPresent(Int.self, forKey: .stepIndex) ?? 0)
-        stepCount = max(0, try values.decodeIfPresent(Int.self, forKey: .stepCount) ?? 0)
+        let numbers = RevisionState.numbers
+        stepIndex = numbers.nearest(to: try values.decodeIfPresent(Int.self, forKey: .stepIndex) ?? 0)
+        stepCount = numbers.nearest(to: try values.decodeIfPresent(Int.self, forKey: .stepCount) ?? 0)
         startedAt = try values.decodeIfPresent(WallTime.self, forKey: .startedAt)
         stepStartedAt = try values.decodeIfPresent(WallTime.self, forKey: .stepStartedAt)
         reachedAt = try values.decodeIfPresent(WallTime.self, forKey: .reachedAt)
@@ -168,6 +169,11 @@ extension RolloutState {
         judge = try values.decodeIfPresent(JudgeState.self, forKey: .judge)
         judgement = try values.decodeIfPresent(Judgement.self, forKey: .judgement)
     }
+}
+
+extension ClosedRange<Int> {
+    /// The number of the range that is nearest to `number`.
+    func nearest(to number: Int) -> Int { Swift.min(Swift.max(lowerBound, number), upperBound) }
 }
 
 /// How a rollout ended: one line of the history.

@@ -105,8 +105,14 @@ extension RolloutTurn {
 
     // MARK: The sentence
 
-    /// What is going on, for a person.
+    /// What is going on, for a person, with what of the wish has no effect.
     var message: String {
+        let sentence = sentence
+        guard !sentence.isEmpty, let remark = seen.traffic.remark else { return sentence }
+        return "\(sentence); \(remark)"
+    }
+
+    private var sentence: String {
         guard let state else { return "" }
         let name = Self.name(canary.number, state.canaryVersion)
         let ready = "\(canary.readyReplicas) of \(goal.needs) ready replicas"

@@ -71,7 +71,7 @@
     }
 
     /// Takes bytes from the peer.
-    /// - Throws: `SecurityError` when they break the protocol; the connection must then be closed.
+    /// - Throws: `SecurityError` when they break the protocol; the connection must then be closed, after what `close()` answers was sent.
     public func receive(_ bytes: [UInt8]) throws(SecurityError) -> Received {
         let library = context.library
         unsafe bytes.withUnsafeBytes {
@@ -106,10 +106,9 @@
         return unsafe context.library.drain(outgoing)
     }
 
-    /// Says goodbye: the bytes to send before the connection is closed.
+    /// Says goodbye: the bytes to send before the connection is closed. After a failure they are the alert that says why.
     public func close() -> [UInt8] {
-        guard hasHandshaken else { return [] }
-        _ = unsafe context.library.sessionShutdown(session)
+        if hasHandshaken { _ = unsafe context.library.sessionShutdown(session) }
         return unsafe context.library.drain(outgoing)
     }
 

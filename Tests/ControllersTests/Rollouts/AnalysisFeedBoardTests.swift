@@ -139,4 +139,58 @@ struct AnalysisFeedBoardTests {
         await run { time.now() - start > .seconds(10) }
         #expect(pages.reads == reads)
     }
+
+    @Test("what another process has looked at meanwhile isn't counted again")
+    func otherProcess() async throws {
+        let (time, pages) = (ManualTime(), Pages())
+        let board = ScrapeBoard(
+            scraper: Scraper(exchange: pages.exchange, time: time),
+            time: time,
+            random: SeededRandom(seed: 1)
+        )
+        let feed = AnalysisFeed(board: board)
+        let stores = FleetStores()
+        stores.pods.replaceAll([pod("c", revision: 2, address: "10.0.0.2")])
+        stores.runtimes.replaceAll([ServingRuntime.builtIn])
+        /// A look of this process, after the last one that status knows of.
+        func look(after last: WallTime?) throws -> HitCount? {
+            var model = OperatorHarness.model(spec: ["scaling": ["engine": "External"]])
+            model["metadata", "uid"] = "u"
+            model["metadata", "resourceVersion"] = "1"
+            var rollout: JSONValue = ["phase": "Analyzing", "strategy": "Canary", "stableRevision": 1]
+            rollout["lookedAt"] = last.map { .string($0.rfc3339Micro) }
+            model["status"] = ["rollout": rollout]
+            stores.models.replaceAll([model])
+            let key = OperatorHarness.key("m")
+            let observation = try #require(ModelObservation(key, stores: stores, scaling: nil, time: time.now()))
+            return feed.look(observation, canary: 2, stable: 1, warmup: .zero).canary.answers
+        }
+        func scrape(_ count: Int) async {
+            pages.answer("10.0.0.2:8080", count, errors: 0)
+            let before = pages.reads
+            await withTaskGroup { group in
+                group.addTask { await board.run() }
+                while pages.reads == before || board.counts.scraped < UInt64(pages.reads.reduce(0, +)),
+                    !Task.isCancelled
+                {
+                    time.advance(by: .milliseconds(50))
+                    for _ in 0..<20 { await Task.yield() }
+                }
+                group.cancelAll()
+            }
+        }
+        #expect(try look(after: nil) == nil)
+        await scrape(100)
+        #expect(try look(after: nil) == nil, "the base")
+        let own = time.now()
+        await scrape(7)
+        #expect(try look(after: own) == HitCount(trials: 7, hits: 0))
+        await scrape(50)
+        let theirs = time.now()
+        await scrape(3)
+        #expect(try look(after: theirs) == nil, "theirs are among what was added")
+        let last = time.now()
+        await scrape(5)
+        #expect(try look(after: last) == HitCount(trials: 5, hits: 0))
+    }
 }

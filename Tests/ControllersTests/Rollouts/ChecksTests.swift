@@ -272,6 +272,18 @@ struct CheckPollerTests {
         #expect(calls.withLock { $0 } <= 7)
     }
 
+    @Test("an interval of minutes has its answer too, at the next look")
+    func longInterval() async throws {
+        let time = ManualTime()
+        let exchange = ClosureExchange { _ in HTTPResponseMessage(status: .ok, text: "") }
+        let poller = CheckPoller(exchange: exchange, time: time) { _ in }
+        let checks = [try webhook()]
+        let start = time.now()
+        #expect(poller.outcomes(checks, about: Self.context, interval: .seconds(120)).map(\.answer) == [.unknown])
+        await run(poller, time) { time.now() - start >= .seconds(120) }
+        #expect(poller.outcomes(checks, about: Self.context, interval: .seconds(120)).map(\.answer) == [.passed])
+    }
+
     @Test("an answer that is old is none")
     func old() async throws {
         let time = ManualTime()

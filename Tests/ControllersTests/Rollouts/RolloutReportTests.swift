@@ -282,6 +282,9 @@ struct RolloutOrderTests {
         #expect(
             refusal { try .promote(Self.model("Promoting"), isFull: true, nonce: "n") }?.contains("already") == true
         )
+        let back = Self.model("RollingBack")
+        #expect(refusal { try .promote(back, isFull: false, nonce: "n") }?.contains("being rolled back") == true)
+        #expect(refusal { try .promote(back, isFull: true, nonce: "n") } == nil, "the only way out of one that hangs")
         #expect(refusal { try .retry(settled, nonce: "n") }?.contains("rollout history iris") == true)
         let empty = KubeObject(["metadata": ["name": "iris"]])
         #expect(refusal { try .promote(empty, isFull: false, nonce: "n") } != nil)

@@ -11,10 +11,13 @@ import Telemetry
 /// Turns the pages on the scrape board into looks of the canary judge. It reads what was scraped for scaling, and waits for nobody.
 ///
 /// Its memory is where each pod's counters stood. A process that starts anew has none: its first look sets it, and the time since the last
-/// look of the process before is lost, whatever happened in it. The same holds where a look's judgement couldn't be stored.
+/// look of the process before is lost, whatever happened in it. The same holds where a look's judgement couldn't be stored, and where another
+/// process has looked meanwhile.
 final class AnalysisFeed: Sendable {
     private struct Entry {
         var memory = AnalysisMemory()
+        /// When it was looked last.
+        var time: WallTime?
         /// The groups that are scraped for the analysis alone.
         var watched: Set<String> = []
     }
@@ -67,6 +70,11 @@ final class AnalysisFeed: Sendable {
         let watched = suffix.isEmpty ? [] : Set([canary, stable].map { ScrapeGroup(key, revision: $0).name + suffix })
         let (look, unwatched) = entries.withLock { entries in
             var entry = entries[key] ?? Entry()
+            // What another process has counted meanwhile isn't counted again. Status has microseconds.
+            if let last = entry.time, let stored = observation.rollout?.lookedAt, stored > last + .milliseconds(1) {
+                entry.memory = AnalysisMemory()
+            }
+            entry.time = observation.time
             let look = entry.memory.look(canary: ours, stable: theirs, warmup: warmup, at: observation.time)
             let unwatched = entry.watched.subtracting(watched)
             entry.watched = watched

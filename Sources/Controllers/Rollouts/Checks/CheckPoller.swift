@@ -17,7 +17,7 @@ import Telemetry
 final class CheckPoller: Service {
     /// The most checks that are asked at one time.
     static let concurrency = 16
-    /// How long what nobody reads any more is asked.
+    /// How long what nobody reads any more is asked; and an answer holds, when its check gives no other. At least three intervals.
     static let patience = Duration.seconds(60)
     /// The longest time for a query.
     static let queryTimeout = Duration.seconds(5)
@@ -45,6 +45,9 @@ final class CheckPoller: Service {
         var generation: UInt64
         var isRunning = false
         var answer: (outcome: RolloutCheck, time: WallTime)?
+
+        /// How long it is asked without being read, and its answer holds: it is read and asked once in an interval.
+        var patience: Duration { max(CheckPoller.patience, interval * 3) }
     }
 
     private struct State {
@@ -92,11 +95,11 @@ final class CheckPoller: Service {
                 job?.interval = interval
                 job?.lastRead = now
                 state.jobs[key] = job
-                guard let answer = job?.answer else {
+                guard let job, let answer = job.answer else {
                     return RolloutCheck(check.name, .unknown, "it isn't answered yet")
                 }
                 let age = now - answer.time
-                guard age <= max(.seconds(60), interval * 3) else {
+                guard age <= job.patience else {
                     return RolloutCheck(check.name, .unknown, "it has not answered for \(Int(age.inSeconds)) s")
                 }
                 return answer.outcome
@@ -124,7 +127,7 @@ final class CheckPoller: Service {
         let now = time.now()
         return state.withLock { state in
             guard !state.jobs.isEmpty else { return [] }
-            state.jobs = state.jobs.filter { $0.value.isRunning || now - $0.value.lastRead <= Self.patience }
+            state.jobs = state.jobs.filter { $0.value.isRunning || now - $0.value.lastRead <= $0.value.patience }
             var room = Self.concurrency - state.jobs.values.count(where: \.isRunning)
             var taken: [(JobKey, Job)] = []
             let due = state.jobs.filter { !$0.value.isRunning && $0.value.due <= now }

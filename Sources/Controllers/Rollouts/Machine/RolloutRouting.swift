@@ -92,6 +92,8 @@ struct RolloutRouting: Sendable {
             let outcome = try await TrafficSwitch(client: client)
                 .bring(split, by: provider, namespace: model.object.namespace ?? "default")
             traffic.problem = outcome.problems.first(where: \.blocks)?.message
+            let ineffective = Set(outcome.problems.filter { !$0.blocks }.map(\.message)).sorted()
+            traffic.remark = ineffective.isEmpty ? nil : ineffective.joined(separator: "; ")
             let isDown = outcome.observed == nil && outcome.problems.contains(where: \.blocks)
             traffic.weight = isDown ? nil : outcome.observed?.highest ?? 0
             if outcome.isInPlace, let seen = outcome.observed, seen.highest > 0 || split.weight == 0 {
@@ -106,7 +108,35 @@ struct RolloutRouting: Sendable {
             }
             traffic.achieved = outcome.observed?.lowest
         }
+        try await bringLeftRoutes(state, of: model, into: &traffic)
         return traffic
+    }
+
+    /// Brings the routes to rest that the spec named before, once nothing is to reach the canary; until they are, something may.
+    private func bringLeftRoutes(
+        _ state: RolloutState?,
+        of model: ModelDeployment,
+        into traffic: inout TrafficObservation
+    ) async throws {
+        let rest = Self.split(state, of: model)
+        guard rest.isAtRest else { return }
+        let named = WrittenRoutes.named(way(model, canary: nil))
+        for provider in WrittenRoutes.left(model.object, named: named) {
+            let outcome = try await TrafficSwitch(client: client)
+                .bring(rest, by: provider, namespace: model.object.namespace ?? "default")
+            // A route that is gone, or leads elsewhere, is at rest.
+            guard !outcome.isInPlace, let observed = outcome.observed, observed.highest > 0 else { continue }
+            traffic.weight = max(traffic.weight ?? 0, observed.highest)
+            traffic.isAttached = true
+        }
+    }
+
+    /// Brings the routes of a model to rest that was never rolled out: one of the same name may have been deleted in the midst of a rollout.
+    func bringToRest(_ model: ModelDeployment) async throws {
+        let way = way(model, canary: nil)
+        guard case .router(let provider) = way, !WrittenRoutes.named(way).isEmpty else { return }
+        _ = try await TrafficSwitch(client: client)
+            .bring(Self.split(nil, of: model), by: provider, namespace: model.object.namespace ?? "default")
     }
 
     /// Where the traffic goes, all of it read afresh.
@@ -121,6 +151,6 @@ struct RolloutRouting: Sendable {
 
     /// The revision that a Service selects.
     static func selected(_ service: KubeObject?) -> Int? {
-        service?["spec", "selector", FleetAPI.revisionLabel]?.string.flatMap { Int($0) }
+        service?["spec", "selector", FleetAPI.revisionLabel]?.string.flatMap(ModelObservation.revisionNumber)
     }
 }

@@ -26,7 +26,8 @@ public struct RolloutOrder: Sendable, Hashable {
     /// - Throws: when nothing is under way that could be promoted.
     public static func promote(_ model: KubeObject, isFull: Bool, nonce: String) throws(RolloutRefusal) -> RolloutOrder
     {
-        let (rollout, canary) = try active(model, to: "promote")
+        // A way back that can't be ended is left forwards.
+        let (rollout, canary) = try active(model, to: "promote", evenRollingBack: isFull)
         let step = rollout["stepIndex"]?.int ?? 0
         let count = rollout["stepCount"]?.int ?? 0
         if rollout["phase"]?.string == "Promoting" {
@@ -95,7 +96,8 @@ public struct RolloutOrder: Sendable, Hashable {
 
     private static func active(
         _ model: KubeObject,
-        to verb: String
+        to verb: String,
+        evenRollingBack: Bool = false
     ) throws(RolloutRefusal) -> (rollout: JSONValue, canary: Int) {
         let rollout = model["status", "rollout"]
         let phase = rollout?["phase"]?.string ?? "Settled"
@@ -106,7 +108,7 @@ public struct RolloutOrder: Sendable, Hashable {
                 : "change its spec to start one"
             throw RolloutRefusal(description: "\(model.name): no rollout is under way to \(verb): \(next)")
         }
-        if phase == "RollingBack" {
+        if phase == "RollingBack", !evenRollingBack {
             throw RolloutRefusal(
                 description: "\(model.name): revision \(canary) is being rolled back already; try it again later with "
                     + "`modelfleet rollout retry \(model.name)`"

@@ -50,7 +50,19 @@
         to body: (JSONValue) -> Void
     ) throws(JSONError) -> JSONValue {
         try withoutActuallyEscaping(body) { (body) throws(JSONError) in
-            try read(bytes, limits, projection, handing: (Array(member.utf8), body)).0
+            try read(bytes, limits, projection, handing: (Array(member.utf8), .values(body))).0
+        }
+    }
+
+    /// Reads an object, and hands over the texts of the elements of one of its arrays.
+    static func read(
+        _ bytes: [UInt8],
+        limits: JSONLimits,
+        handingOverTextsOf member: String,
+        to body: ([UInt8]) -> Void
+    ) throws(JSONError) -> JSONValue {
+        try withoutActuallyEscaping(body) { (body) throws(JSONError) in
+            try read(bytes, limits, .everything, handing: (Array(member.utf8), .texts(body))).0
         }
     }
 
@@ -140,7 +152,13 @@
         return value
     }
 
-    private typealias Handing = (member: [UInt8], body: (JSONValue) -> Void)
+    private typealias Handing = (member: [UInt8], taker: Taker)
+
+    /// What takes the elements of an array that aren't kept.
+    private enum Taker {
+        case values((JSONValue) -> Void)
+        case texts(([UInt8]) -> Void)
+    }
 
     private mutating func object(node: Int?, handing: Handing?) throws(JSONError) -> JSONValue {
         try deeper()
@@ -165,7 +183,7 @@
             if isDropped {
                 try skipValue()
             } else if let handing, current == UInt8(ascii: "["), isText(step, handing.member) {
-                _ = try array(node: child, handing: handing.body)
+                _ = try array(node: child, handing: handing.taker)
             } else {
                 let value = try value(node: child)
                 values.push(value)
@@ -188,7 +206,7 @@
     }
 
     /// An array, or nothing but its elements for `handing`.
-    private mutating func array(node: Int?, handing: ((JSONValue) -> Void)? = nil) throws(JSONError) -> JSONValue {
+    private mutating func array(node: Int?, handing: Taker? = nil) throws(JSONError) -> JSONValue {
         try deeper()
         let base = values.count
         skipSpace()
@@ -200,8 +218,16 @@
         var index = 0
         while true {
             path.append(Step(start: index, length: -1))
-            let value = try value(node: node)
-            if let handing { handing(value) } else { values.push(value) }
+            switch handing {
+            case nil:
+                let value = try value(node: node)
+                values.push(value)
+            case .values(let body)?: body(try value(node: node))
+            case .texts(let body)?:
+                let start = position
+                try skipValue()
+                unsafe body(Array(UnsafeBufferPointer(start: bytes + start, count: position - start)))
+            }
             path.removeLast()
             index += 1
             skipSpace()
