@@ -51,8 +51,8 @@ final class ScalingState: Sendable {
         var resting: [ObjectKey: WallTime] = [:]
         /// No model is due before.
         var earliest: WallTime?
-        /// What else scales a model's target, as a clause.
-        var foreign: [ObjectKey: String] = [:]
+        /// What else scales a model's target.
+        var foreign: [ObjectKey: ForeignScaler] = [:]
         /// The rollouts that share the load, as this process wrote them.
         var sharing: [ObjectKey: RolloutState] = [:]
         /// When the next write of numbers that move may be made.
@@ -74,14 +74,14 @@ final class ScalingState: Sendable {
     /// The decision that status shows; `nil` before the first of this process.
     func record(_ key: ObjectKey) -> ScaleRecord? { state.withLock { $0.entries[key]?.record } }
 
-    /// What else scales a model's target, as a clause; `nil` where nothing is known to.
-    func foreign(_ key: ObjectKey) -> String? { state.withLock { $0.foreign[key] } }
+    /// What else scales a model's target; `nil` where nothing is known to.
+    func foreign(_ key: ObjectKey) -> ForeignScaler? { state.withLock { $0.foreign[key] } }
 
     /// Whether anything else is known to scale a model.
     var hasForeign: Bool { state.withLock { !$0.foreign.isEmpty } }
 
     /// Sets what else scales which models; answers the models of which that changed.
-    func setForeign(_ found: [ObjectKey: String]) -> [ObjectKey] {
+    func setForeign(_ found: [ObjectKey: ForeignScaler]) -> [ObjectKey] {
         state.withLock { state in
             let old = state.foreign
             state.foreign = found
