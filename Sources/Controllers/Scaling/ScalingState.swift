@@ -270,6 +270,7 @@ final class ScalingState: Sendable {
             || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
             || new.inputs?.observation.missingSignals != old.inputs?.observation.missingSignals
             || new.inputs?.observation.missing.isEmpty != old.inputs?.observation.missing.isEmpty
+            || new.inputs?.observation.missingElsewhere.isEmpty != old.inputs?.observation.missingElsewhere.isEmpty
             || new.hindrance != old.hindrance || new.acted != old.acted || new.changes.count != old.changes.count
             || new.changes.first != old.changes.first
     }
