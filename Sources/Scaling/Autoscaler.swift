@@ -20,7 +20,7 @@ public struct Autoscaler: Sendable, Hashable {
     private var targetStabilization = Stabilization()
     private var rateLimit = RateLimit()
     private var slo: SLOAutoscaler?
-    private var failedReadings = 0
+    private var failures = FailedReadings()
     private var lastUsed: WallTime?
 
     /// An autoscaler without a memory.
@@ -34,8 +34,8 @@ public struct Autoscaler: Sendable, Hashable {
     /// Decides.
     public mutating func decide(_ observation: ScaleObservation) -> ScaleDecision {
         var inputs = ScaleInputs(policy: policy, observation: observation, sizing: sizing(observation))
-        failedReadings = inputs.isFailedReading ? failedReadings + 1 : 0
-        inputs.memory.failedReadings = failedReadings
+        failures.note(inputs.isFailedReading, at: observation.time, interval: policy.intervalSeconds)
+        inputs.memory.failedReadings = failures.count
         noteUse(inputs)
         inputs.memory.unusedSeconds = lastUsed.map { max(0, (observation.time - $0).inSeconds) }
         remember(&inputs)
@@ -58,19 +58,7 @@ public struct Autoscaler: Sendable, Hashable {
         // Taken out: its history is long, and with two that hold it a change would copy all of it.
         var autoscaler = slo.take() ?? SLOAutoscaler(policy: settings)
         autoscaler.policy = settings
-        let (_, sizing) = autoscaler.decide(
-            SLOObservation(
-                time: observation.time,
-                replicas: observation.replicas,
-                readyReplicas: observation.readyReplicas,
-                reporting: observation.trafficReporting,
-                reportingElsewhere: observation.trafficElsewhere,
-                revision: observation.revision,
-                age: observation.readings.values.map(\.age).max() ?? .zero,
-                traffic: observation.traffic,
-                coldStartSeconds: observation.coldStartSeconds
-            )
-        )
+        let (_, sizing) = autoscaler.decide(SLOObservation(observation))
         slo = autoscaler
         return sizing
     }
@@ -113,5 +101,43 @@ public struct Autoscaler: Sendable, Hashable {
             up: policy.up,
             down: policy.down
         )
+    }
+}
+
+/// The readings in a row that failed.
+struct FailedReadings: Sendable, Hashable {
+    /// How many.
+    private(set) var count = 0
+    /// When the last of them was counted.
+    private var counted: WallTime?
+
+    /// Notes whether a decision had no reading. A decision may come half an interval after the one before: of those within an interval one
+    /// counts. (Three quarters, since intervals aren't exact.)
+    mutating func note(_ isFailed: Bool, at time: WallTime, interval: Double) {
+        guard isFailed else {
+            self = FailedReadings()
+            return
+        }
+        if let counted, (time - counted).inSeconds < 0.75 * interval { return }
+        count += 1
+        counted = time
+    }
+}
+
+extension SLOObservation {
+    /// What the SLO policy sees of an observation.
+    fileprivate init(_ observation: ScaleObservation) {
+        self.init(
+            time: observation.time,
+            replicas: observation.replicas,
+            readyReplicas: observation.readyReplicas,
+            reporting: observation.trafficReporting,
+            reportingElsewhere: observation.trafficElsewhere,
+            revision: observation.revision,
+            age: observation.readings.values.map(\.age).max() ?? .zero,
+            traffic: observation.traffic,
+            coldStartSeconds: observation.coldStartSeconds
+        )
+        isBypassed = observation.isBypassed
     }
 }

@@ -13,6 +13,7 @@
 /// | below 0.3 | at most 1, or no request | below 30 % | floor(0.8 n) |
 /// | below 0.3 | at most 1, or no request | missing | n: missing CPU never lowers |
 /// | missing | at most 1 | any | none: hold |
+/// | any | at least a value of at most 1 | any | as at 1, but never below n |
 /// | otherwise | | | n |
 struct RuleTracking {
     /// The waiting requests per replica that are too many.
@@ -35,7 +36,7 @@ struct RuleTracking {
             return proposal("QueueLength", nil, nil, target, nil, incomplete: true, "the queue length is missing")
         }
         let isPartial = reading.reporting < observation.readyReplicas || reading.reporting == 0
-        let value = reading.mean
+        let value = reading.total / Double(max(1, observation.workers(reading)))
         let current = observation.replicas
         func answer(_ count: Int, _ note: String) -> ScaleProposal {
             proposal("QueueLength", count, value, target, reading.age, incomplete: isPartial, note)
@@ -66,6 +67,11 @@ struct RuleTracking {
         }
         let isPartial = reading.reporting < observation.readyReplicas || reading.reporting == 0
         guard isOver(observation, objective), let value = reading.milliseconds else {
+            if reading.isLowerBound {
+                let note = "no bucket of the histogram ends above the objective, so it may be over: hold"
+                let count = observation.replicas
+                return proposal("Latency", count, reading.milliseconds, target, reading.age, incomplete: true, note)
+            }
             // Latency alone never lowers: the queue decides, where one is mapped.
             let rest = queueTarget == nil ? observation.replicas : 0
             let note = reading.milliseconds == nil ? "no request ended" : "within the objective"

@@ -37,15 +37,14 @@ public struct SignalReading: Sendable, Hashable {
 
     /// How many replicas are in the sum, whatever track they belong to.
     public var replicas: Int { reporting + elsewhere }
-
-    /// The mean of a replica, whatever track it belongs to.
-    var mean: Double { total / Double(max(1, replicas)) }
 }
 
 /// What the track's latency histogram showed between the last two scrapes.
 public struct LatencyReading: Sendable, Hashable {
     /// The percentile of the objective in milliseconds; `nil` when no request ended in the interval.
     public var milliseconds: Double?
+    /// Whether the percentile is at least that and nothing more is known, since the histogram ends there.
+    public var isLowerBound = false
     /// Requests a second that ended in the interval.
     public var requestRate: Double
     /// How many replicas reported.
@@ -110,8 +109,12 @@ public struct ScaleObservation: Sendable, Hashable {
     public var trafficElsewhere = 0
     /// Which revision serves; `nil` where there is but one.
     public var revision: Int?
+    /// Whether the track's own replicas get no request: those of other tracks do all that the readings show.
+    public var isBypassed = false
     /// Ready replicas without a usable reading.
     public var missing: [MissingReplica]
+    /// The same of the model's other tracks.
+    public var missingElsewhere: [MissingReplica] = []
     /// Why signals are missing, as clauses: what was looked for, and what the page offers.
     public var missingSignals: [String] = []
     /// Signals that the replicas have and that can't be told now: whether anything is under way isn't known.
@@ -152,6 +155,11 @@ public struct ScaleObservation: Sendable, Hashable {
     /// Replicas that were asked for and aren't ready yet: capacity to come.
     public var loadingReplicas: Int { max(0, replicas - readyReplicas) }
 
+    /// How many replicas, of whatever track, do what a reading shows.
+    public func workers(_ reading: SignalReading) -> Int {
+        isBypassed && reading.elsewhere > 0 ? reading.elsewhere : reading.replicas
+    }
+
     /// Takes all tracks for one: `replicas` and `readyReplicas` are those of all, and so are those that report.
     public mutating func joinTracks(replicas: Int, readyReplicas: Int) {
         self.replicas = max(0, replicas)
@@ -165,6 +173,7 @@ public struct ScaleObservation: Sendable, Hashable {
         }
         trafficReporting += trafficElsewhere
         trafficElsewhere = 0
+        isBypassed = false
     }
 }
 

@@ -22,6 +22,7 @@ struct ScaleSentence {
         }
         if !decision.proposals.contains(where: { $0.source == "Latency" }) { clauses += latency }
         clauses += forecast
+        clauses += hopeless
         if let blind { clauses.append(blind) }
         clauses.append(end)
         return clauses.joined(separator: "; ")
@@ -38,10 +39,16 @@ struct ScaleSentence {
         let ratio = value / proposal.target
         let place =
             ratio > 1 + inputs.policy.up.tolerance ? "over" : ratio < 1 - inputs.policy.down.tolerance ? "under" : "on"
-        let readings = inputs.observation.readings
-        let own = Signal(rawValue: proposal.source).flatMap { readings[$0]?.reporting }
-        let count = own ?? readings.values.map(\.reporting).max() ?? 0
-        return "\(word) \(text(value)) \(place) target \(text(proposal.target)) on \(Self.replicas(count))"
+        return "\(word) \(text(value)) \(place) target \(text(proposal.target))\(on(proposal.source))"
+    }
+
+    /// Over which replicas the value of a signal is the mean.
+    private func on(_ source: String) -> String {
+        guard let reading = Signal(rawValue: source).flatMap({ inputs.observation.readings[$0] }) else { return "" }
+        let count =
+            inputs.policy.kind == .rule ? inputs.observation.workers(reading) : TargetTracking.counted(reading)
+        let others = reading.reporting == 0 ? " of another revision" : ""
+        return " on \(count) replica\(count == 1 ? "" : "s")\(others)"
     }
 
     private var latency: [String] {
@@ -54,8 +61,10 @@ struct ScaleSentence {
     private func latency(_ value: Double, _ target: Double) -> String {
         let text = TargetTracking.text
         let percentile = inputs.policy.latency.map { text($0.percentile) } ?? ""
-        let rounded = value >= 10 ? value.rounded() : value
-        return "latency p\(percentile) \(text(rounded)) ms \(value > target ? "over" : "within") \(text(target)) ms"
+        let rounded = text(value >= 10 ? value.rounded() : value)
+        let isBound = inputs.observation.latency?.isLowerBound == true
+        let place = value > target ? "over" : isBound ? "(its histogram ends there) of" : "within"
+        return "latency p\(percentile) \(isBound ? "at least " : "")\(rounded) ms \(place) \(text(target)) ms"
     }
 
     /// The note of the SLO policy's winner.
@@ -65,14 +74,24 @@ struct ScaleSentence {
         return [winner.note]
     }
 
+    /// That no count keeps the objective, where that is so and the latency doesn't contradict it.
+    private var hopeless: [String] {
+        guard let objective = inputs.policy.keptObjective,
+            inputs.observation.latency?.milliseconds ?? .infinity > objective.milliseconds
+        else { return [] }
+        return inputs.sizing?.hopelessness(of: objective).map { [$0] } ?? []
+    }
+
     private var missing: [String] {
-        var clauses: [String] = []
-        let pods = inputs.observation.missing
-        if let first = pods.first {
-            let more = pods.count > 1 ? " and \(pods.count - 1) more" : ""
-            clauses.append("no metrics from pod \(first.pod)\(more): \(first.reason)")
-        }
-        return clauses + inputs.observation.missingSignals
+        let own = Self.missing(inputs.observation.missing, "")
+        return own + Self.missing(inputs.observation.missingElsewhere, " of another revision")
+            + inputs.observation.missingSignals
+    }
+
+    private static func missing(_ pods: [MissingReplica], _ whose: String) -> [String] {
+        guard let first = pods.first else { return [] }
+        let more = pods.count > 1 ? " and \(pods.count - 1) more" : ""
+        return ["no metrics from pod \(first.pod)\(more)\(whose): \(first.reason)"]
     }
 
     private var blind: String? {
@@ -96,6 +115,4 @@ struct ScaleSentence {
         if asked == decision.current, notes.isEmpty { return "keep \(decision.current)" }
         return (["want \(asked)"] + notes).joined(separator: ", ")
     }
-
-    private static func replicas(_ count: Int) -> String { "\(count) replica\(count == 1 ? "" : "s")" }
 }

@@ -159,6 +159,8 @@ public struct ScalingPolicy: Sendable, Hashable {
     public var idleSeconds: Int?
     /// Whether the count stays as it is.
     public var isPaused = false
+    /// The seconds between two readings: of decisions that fail within so short a time one counts. 0 counts each.
+    public var intervalSeconds = 0.0
     /// The cold start to start learning from, in seconds; `nil` where none was seen yet.
     public var coldStartSeconds: Double?
 

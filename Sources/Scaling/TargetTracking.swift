@@ -40,7 +40,7 @@ struct TargetTracking {
         }
         let missing = max(0, observation.readyReplicas - reading.reporting)
         // This track's replicas are to carry all of it; where it has none, the others do.
-        let counted = reading.reporting > 0 ? reading.reporting : reading.elsewhere
+        let counted = Self.counted(reading)
         let mean = max(0, reading.total) / Double(counted)
         let (replicas, how) = replicas(observation, reading: reading, missing: missing)
         return ScaleProposal(
@@ -82,6 +82,11 @@ struct TargetTracking {
             )
         }
         return (max(current, needed), "needs \(needed)")
+    }
+
+    /// Over how many replicas the mean is taken.
+    static func counted(_ reading: SignalReading) -> Int {
+        reading.reporting > 0 ? reading.reporting : reading.elsewhere
     }
 
     /// The smallest whole number that isn't below `number`, within what a replica count can be.

@@ -95,6 +95,10 @@ struct ExternalMetricsTests {
         )
         signals = signals.adding(demandOf: other)
         #expect(total(4, of: 9) == 25, "6 + 1, and three like the first")
+        let silent = TrackSignals(parts: ["a": .missing("slow")], now: now, staleAfter: .seconds(30))
+        signals = silent.adding(demandOf: other)
+        #expect(total(4, of: 9) == 36, "another track's alone hold the count")
+        #expect(total(0.1, of: 2) == 1, "or raise it")
         #expect(ExternalReading(total: .greatestFiniteMagnitude, time: now).total == ExternalReading.largestTotal)
     }
 

@@ -61,7 +61,7 @@ struct ForeignScalersTests {
 
         func pass(_ time: Duration) { _ = scheduler.run(until: scheduler.now + time) }
 
-        func foreign(_ model: String) -> String? { state.foreign(OperatorHarness.key(model)) }
+        func foreign(_ model: String) -> String? { state.foreign(OperatorHarness.key(model))?.description }
 
         func stop() {
             running.withLock { $0?.cancel() }
@@ -157,14 +157,16 @@ struct ForeignScalersTests {
             scaler["spec"] = ["scaleTargetRef": ["kind": .string(kind), "name": .string(target)]]
             return scaler
         }
-        func found(_ scalers: KubeObject...) -> String? {
+        func found(_ scalers: KubeObject...) -> ForeignScaler? {
             let key = OperatorHarness.key("a")
             return ForeignScalers.targets(scalers, models: [key], deployments: stores.deployments)[key]
         }
         let (meant, cpu) = (scaler("a", "ModelDeployment", "a"), scaler("a-cpu", "Deployment", "a-r1"))
-        #expect(found(meant) == "HorizontalPodAutoscaler a scales ModelDeployment a")
-        #expect(found(meant, cpu) == "HorizontalPodAutoscaler a-cpu scales Deployment a-r1")
-        #expect(found(cpu, scaler("b", "Deployment", "a-r1"), meant)?.contains(" a-cpu ") == true)
+        #expect(found(meant)?.description == "HorizontalPodAutoscaler a scales ModelDeployment a")
+        #expect(found(meant)?.target == .model && found(cpu)?.target == .deployment)
+        #expect(found(meant, cpu)?.description == "HorizontalPodAutoscaler a-cpu scales Deployment a-r1")
+        #expect(found(cpu, scaler("b", "Deployment", "a-r1"), meant)?.culprit == "HorizontalPodAutoscaler a-cpu")
+        #expect(found(scaler("c", "StatefulSet", "a-r1")) == nil)
         var leaving = cpu
         leaving.json.set("2026-11-30T00:00:00Z", at: "metadata", "deletionTimestamp")
         #expect(found(leaving) == nil)

@@ -188,8 +188,8 @@ struct HandoverTests {
         let harness = try await ReconcilerHarness()
         try await harness.patchModel(["replicas": 5, "scaling": ["engine": "External", "maxReplicas": 9]])
         for _ in 0..<3 { _ = try? await harness.reconcile() }
-        let clause = "HorizontalPodAutoscaler other scales Deployment m-r1"
-        if isKnown { _ = harness.reconciler.scaling.setForeign([harness.key: clause]) }
+        let other = ForeignScaler(culprit: "HorizontalPodAutoscaler other", target: .deployment, name: "m-r1")
+        if isKnown { _ = harness.reconciler.scaling.setForeign([harness.key: other]) }
         try await harness.client.setReplicas(8, of: .deployments, OperatorHarness.key("m-r1"))
         for _ in 0..<3 { _ = try? await harness.reconcile() }
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == (isKnown ? 8 : 5))

@@ -14,10 +14,13 @@ import Testing
 @Suite("What scaling makes of a model's tracks", .timeLimit(.minutes(2)))
 struct ModelTracksTests {
     /// A model of two revisions, whose rollout is as told and whose Service selects one revision, or the pods of all.
-    /// - Parameter ready: how many ready pods each revision has, the first first.
+    /// - Parameters:
+    ///   - routed: the revision that its canary Service selects; `nil` for no such Service.
+    ///   - ready: how many ready pods each revision has, the first first.
     private static func harness(
         rollout: JSONValue,
         selected: Int? = nil,
+        routed: Int? = nil,
         ready: [Int] = [1, 1],
         scaling: JSONValue = ["targets": [["signal": "InFlight", "value": 4]], "maxReplicas": 20]
     ) async throws -> ReconcilerHarness {
@@ -45,8 +48,20 @@ struct ModelTracksTests {
         try await harness.client.patch(.modelDeployments, harness.key, .merge(status), subresource: "status")
         let selector: JSONValue = [FleetAPI.revisionLabel: selected.map { .string("\($0)") } ?? .null]
         try await harness.client.patch(.services, harness.key, .merge(["spec": ["selector": selector]]))
+        if let routed { try await addCanaryService(harness, selecting: routed) }
         try await harness.sync()
         return harness
+    }
+
+    private static func addCanaryService(_ harness: ReconcilerHarness, selecting revision: Int) async throws {
+        var service = KubeObject(.services, namespace: "default", name: "m-canary")
+        let model = try await harness.get(.modelDeployments, "m")
+        service.ownerReferences = [OwnerReference(controller: model)].compactMap(\.self)
+        service["spec"] = [
+            "selector": [FleetAPI.modelLabel: "m", FleetAPI.revisionLabel: .string("\(revision)")],
+            "ports": [["port": 80]],
+        ]
+        try await harness.client.create(.services, service)
     }
 
     private static func page(queue: Int = 0, inFlight: Int) -> String {
@@ -97,23 +112,93 @@ struct ModelTracksTests {
 
     @Test("a track carries requests where the Service selects it, where it has a share, and where both share the load")
     func carrying() async throws {
-        let cases: [(rollout: JSONValue, selected: Int?, carries: [Bool])] = [
-            (["strategy": "BlueGreen"], 1, [true, false]),
-            (["strategy": "BlueGreen"], 2, [false, true]),
-            (["strategy": "RollingUpdate"], nil, [true, true]),
-            (["strategy": "Canary", "desiredWeight": 10], 1, [true, true]),
-            (["strategy": "Canary", "achievedWeight": 5], 1, [true, true]),
-            (["strategy": "Canary", "sendsMatches": true], 1, [true, true]),
-            (["strategy": "RollingUpdate", "isSharing": true], 1, [true, true]),
-            (["strategy": "Canary", "desiredWeight": 10, "canaryRevision": 3], 1, [true, false]),
+        let whole: JSONValue = ["strategy": "Canary", "desiredWeight": 100, "achievedWeight": 100]
+        let cases: [(rollout: JSONValue, selected: Int?, routed: Int?, carries: [Bool])] = [
+            (["strategy": "BlueGreen"], 1, nil, [true, false, false]),
+            (["strategy": "BlueGreen"], 2, nil, [false, true, false]),
+            (["strategy": "RollingUpdate"], nil, nil, [true, true, true]),
+            (["strategy": "Canary", "desiredWeight": 10], 1, 2, [true, true, false]),
+            (["strategy": "Canary", "achievedWeight": 5], 1, nil, [true, true, false]),
+            (["strategy": "Canary", "sendsMatches": true], 1, nil, [true, true, false]),
+            (["strategy": "RollingUpdate", "isSharing": true], 1, nil, [true, true, false]),
+            // A newer spec took the place of the canary, which the canary Service still selects.
+            (["strategy": "Canary", "desiredWeight": 10, "canaryRevision": 3], 1, 2, [true, true, false]),
+            (["strategy": "Canary", "isSharing": true, "canaryRevision": 3], 1, 2, [true, true, false]),
+            (["strategy": "Canary", "desiredWeight": 10, "canaryRevision": 3], 1, nil, [true, false, true]),
+            // The routes give the canary all that comes for the Service, which still selects the stable revision.
+            (whole, 1, 2, [false, true, false]),
+            (Self.with(whole, "achievedWeight", 99), 1, 2, [true, true, false]),
+            (Self.with(whole, "isSharing", true), 1, 2, [true, true, false]),
         ]
-        for (rollout, selected, carries) in cases {
-            let harness = try await Self.harness(rollout: rollout, selected: selected)
-            let observation = try #require(
-                ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now())
-            )
-            #expect([observation.carries(1), observation.carries(2)] == carries, "\(rollout)")
+        for (rollout, selected, routed, carries) in cases {
+            let harness = try await Self.harness(rollout: rollout, selected: selected, routed: routed)
+            let observation = try Self.observation(harness)
+            #expect((1...3).map(observation.carries) == carries, "\(rollout)")
+            #expect(observation.isBypassed(1) == !carries[0])
         }
+        let shadow: JSONValue = ["strategy": "Shadow", "canaryRevision": 3]
+        let observation = try Self.observation(await Self.harness(rollout: shadow, selected: 1, routed: 2))
+        #expect((1...3).map(observation.getsOnlyCopies) == [false, true, true])
+    }
+
+    private static func with(_ json: JSONValue, _ name: String, _ value: JSONValue) -> JSONValue {
+        var json = json
+        json[name] = value
+        return json
+    }
+
+    private static func observation(_ harness: ReconcilerHarness) throws -> ModelObservation {
+        try #require(ModelObservation(harness.key, stores: harness.stores, scaling: nil, time: harness.time.now()))
+    }
+
+    /// Two tracks that share a load of four replicas.
+    private static let sharing: JSONValue = [
+        "strategy": "Canary", "isSharing": true, "sharedDemand": 4, "desiredWeight": 75,
+    ]
+
+    @Test("the replicas of a canary whose place another took count as long as they get what the canary is given")
+    func superseded() async throws {
+        let rollout = Self.with(Self.sharing, "canaryRevision", 3)
+        let harness = try await Self.harness(rollout: rollout, selected: 1, routed: 2, ready: [1, 3])
+        try await Self.acted(harness, 4)
+        let busy = Self.page(inFlight: 4)
+        try await harness.decide(
+            pages: Dictionary(uniqueKeysWithValues: ["1.0", "2.0", "2.1", "2.2"].map { ("10.0.\($0):8080", busy) })
+        )
+        let seen = try #require(try Self.record(harness).inputs?.observation)
+        #expect(seen.readyReplicas == 4 && seen.readings[.inFlight]?.reporting == 4)
+        #expect(try Self.record(harness).decision.desired == 4)
+    }
+
+    @Test("a stable track that can't be read doesn't hide what the canary carries")
+    func silentStable() async throws {
+        let harness = try await Self.harness(rollout: Self.sharing, selected: 1, routed: 2, ready: [1, 3])
+        try await Self.acted(harness, 4)
+        let busy = Self.page(inFlight: 8)
+        try await harness.decide(
+            pages: Dictionary(uniqueKeysWithValues: (0..<3).map { ("10.0.2.\($0):8080", busy) })
+        )
+        let record = try Self.record(harness)
+        #expect(record.decision.desired == 6, "\(record.decision.reason)")
+        #expect(record.inputs?.memory.failedReadings == 0)
+        #expect(record.decision.reason.message.hasPrefix("no metrics from pod m-r1-0: "))
+    }
+
+    @Test("a pod of another revision that can't be read is named, and a track that gets nothing is known")
+    func namedElsewhere() async throws {
+        let rollout: JSONValue = ["strategy": "Canary", "desiredWeight": 100, "achievedWeight": 100]
+        let harness = try await Self.harness(rollout: rollout, selected: 1, routed: 2)
+        try await harness.decide(pages: ["10.0.1.0:8080": Self.page(inFlight: 0)])
+        let record = try Self.record(harness)
+        let message = record.decision.reason.message
+        #expect(message.hasPrefix("no metrics from pod m-r2-0 of another revision: "), "\(message)")
+        #expect(record.inputs?.observation.isBypassed == true)
+    }
+
+    /// Status says that the last decision acted on so many replicas.
+    private static func acted(_ harness: ReconcilerHarness, _ count: Int) async throws {
+        let status: JSONValue = ["status": ["scaling": ["desiredReplicas": JSONValue(count)]]]
+        try await harness.client.patch(.modelDeployments, harness.key, .merge(status), subresource: "status")
     }
 
     @Test("replicas that wait for their turn don't share the queue of those that serve")

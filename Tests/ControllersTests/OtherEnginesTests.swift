@@ -92,8 +92,8 @@ struct OtherEnginesTests {
             #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"]?.int == count)
         }
         try await harness.client.setReplicas(8, of: .deployments, OperatorHarness.key("m-r1"))
-        let clause = "HorizontalPodAutoscaler other scales Deployment m-r1"
-        _ = harness.reconciler.scaling.setForeign([harness.key: clause])
+        let other = ForeignScaler(culprit: "HorizontalPodAutoscaler other", target: .deployment, name: "m-r1")
+        _ = harness.reconciler.scaling.setForeign([harness.key: other])
         try await harness.reconcile()
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 8, "somebody else's")
     }

@@ -41,9 +41,9 @@ struct ScaleObservationTests {
         return ScaleObservation(model, deployment: deployment, signals: signals, sinceLast: nil, now: Self.now)
     }
 
-    /// Replicas whose pages were these ten seconds ago and are these now.
+    /// Replicas whose pages were these ten seconds ago, where they were read, and are these now.
     private func signals(
-        _ pages: [(before: String, now: String)],
+        _ pages: [(before: String?, now: String)],
         _ mapping: MetricsMapping = ServingRuntime(ServingRuntime.builtIn).mapping
     ) throws -> TrackSignals {
         func scrape(_ text: String, at time: WallTime) throws -> ReplicaScrape {
@@ -52,7 +52,7 @@ struct ScaleObservationTests {
         }
         var parts: [String: TrackSignals.Part] = [:]
         for (index, page) in pages.enumerated() {
-            let before = try scrape(page.before, at: Self.now - .seconds(10))
+            let before = try page.before.map { try scrape($0, at: Self.now - .seconds(10)) }
             parts["m-\(index)"] = .reported(ReplicaSignals(try scrape(page.now, at: Self.now), since: before))
         }
         return TrackSignals(parts: parts, now: Self.now, staleAfter: .seconds(30))
@@ -67,6 +67,56 @@ struct ScaleObservationTests {
         #expect(all.cpuShare.map { abs($0 - 0.05) < 1e-9 } == true)
         let some = try observe(scaling, ready: 10, signals([measured] + Array(repeating: (queue, queue), count: 9)))
         #expect(some.readings[.queueLength]?.reporting == 10 && some.cpuShare == nil)
+    }
+
+    @Test("nor does that of one track stand for all that do the work")
+    func cpuElsewhere() throws {
+        let scaling: JSONValue = ["policy": "Rule", "targets": [["signal": "QueueLength", "value": 4]]]
+        func page(_ cpu: Double) -> String { "modelfleet_queue_length 0\nprocess_cpu_seconds_total \(cpu)\n" }
+        let stable = try signals(Array(repeating: (page(1), page(1.5)), count: 2))
+        let canary = try signals(Array(repeating: (page(1), page(9)), count: 2))
+        let all = try observe(scaling, ready: 2, stable.adding(demandOf: canary))
+        #expect(all.cpuShare.map { abs($0 - (0.05 + 0.8) / 2) < 1e-9 } == true, "\(all.cpuShare ?? -1)")
+        let idle = try observe(scaling, ready: 2, stable.adding(demandOf: canary, counting: false))
+        #expect(idle.cpuShare.map { abs($0 - 0.05) < 1e-9 } == true)
+        let mute = try signals([("modelfleet_queue_length 0\n", "modelfleet_queue_length 0\n")])
+        #expect(try observe(scaling, ready: 2, stable.adding(demandOf: canary).adding(demandOf: mute)).cpuShare == nil)
+        #expect(try observe(scaling, ready: 1, mute.adding(demandOf: canary)).cpuShare == nil)
+    }
+
+    @Test("a replica that was read once is to come for what it can't show yet, and no failed reading")
+    func readOnce() throws {
+        let scaling: JSONValue = ["targets": [["signal": "RequestRate", "value": 10]]]
+        let page = "modelfleet_queue_length 0\nmodelfleet_requests_total{code=\"200\"} 100\n"
+        let first = try observe(scaling, ready: 2, signals([(nil, page), (nil, page)]))
+        // The store shows none of the pods, which are unread as well.
+        #expect(first.readyReplicas == 0 && first.unreadReplicas == 2 + 2)
+        var autoscaler = Autoscaler(policy: try observed(scaling, ready: 2).model.model.scalingPolicy)
+        #expect(autoscaler.decide(first).reason.code == "NothingReady")
+        #expect(autoscaler.lastInputs?.memory.failedReadings == 0)
+        let some = try observe(scaling, ready: 2, signals([(page, page), (nil, page)]))
+        #expect(some.readyReplicas == 1 && some.unreadReplicas == 1 + 2 && some.readings[.requestRate]?.reporting == 1)
+        let queue: JSONValue = ["targets": [["signal": "QueueLength", "value": 4]]]
+        let told = try observe(queue, ready: 2, signals([(nil, page), (nil, page)]))
+        #expect(told.readyReplicas == 2 && told.unreadReplicas == 2, "a queue needs one page")
+        let rule: JSONValue = [
+            "policy": "Rule", "targets": [["signal": "QueueLength", "value": 4]], "objective": Self.objective,
+        ]
+        #expect(try observe(rule, ready: 2, signals([(nil, Self.durations(9)), (nil, page)])).readyReplicas == 1)
+    }
+
+    /// A page on which all of so many requests took longer than the last bucket's 100 ms.
+    private static func durations(_ count: Int) -> String {
+        let name = "modelfleet_request_duration_seconds"
+        return "# TYPE \(name) histogram\n\(name)_bucket{le=\"0.1\"} 0\n\(name)_bucket{le=\"+Inf\"} \(count)\n"
+            + "\(name)_sum \(count)\n\(name)_count \(count)\nmodelfleet_queue_length 0\n"
+    }
+
+    @Test("a histogram that ends below the objective tells the least of the latency")
+    func endlessBucket() throws {
+        let scaling: JSONValue = ["policy": "Rule", "objective": Self.objective]
+        let seen = try observe(scaling, ready: 1, signals([(Self.durations(1), Self.durations(9))]))
+        #expect(seen.latency?.milliseconds == 100 && seen.latency?.isLowerBound == true)
     }
 
     @Test("a mapped queue that no page has is what SLO names under load, one that isn't mapped isn't missed")

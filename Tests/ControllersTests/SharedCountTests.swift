@@ -96,8 +96,8 @@ struct SharedCountTests {
         try await harness.reconcile()
         try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
         try await harness.setStatus("m-r1", replicas: 4, ready: 4)
-        let clause = "HorizontalPodAutoscaler other scales Deployment m-r1"
-        _ = harness.reconciler.scaling.setForeign([harness.key: clause])
+        let other = ForeignScaler(culprit: "HorizontalPodAutoscaler other", target: .deployment, name: "m-r1")
+        _ = harness.reconciler.scaling.setForeign([harness.key: other])
         try await harness.patchModel(["model": ["version": "2"]])
         for _ in 0..<4 { try await harness.reconcile() }
         try await harness.setStatus("m-r2", replicas: 2, ready: 2)

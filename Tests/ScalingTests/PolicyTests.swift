@@ -239,6 +239,49 @@ struct PolicyTests {
         #expect(Self.replayed(autoscaler) == 9)
     }
 
+    @Test("a latency of which only the least is known may raise and never lowers the rule's count")
+    func endlessBucket() {
+        func decide(_ milliseconds: Double, isLowerBound: Bool, queue: Double = 1) -> (ScaleDecision, replayed: Int?) {
+            var seen = ScaleObservation(time: Self.start, replicas: 5, readyReplicas: 5)
+            seen.readings[.queueLength] = SignalReading(total: queue * 5, reporting: 5)
+            seen.latency = LatencyReading(milliseconds: milliseconds, requestRate: 1, reporting: 5)
+            seen.latency?.isLowerBound = isLowerBound
+            seen.cpuShare = 0.1
+            var policy = Self.policy(.rule)
+            (policy.up, policy.down) = (.unlimited, .unlimited)
+            var autoscaler = Autoscaler(policy: policy)
+            return (autoscaler.decide(seen), Self.replayed(autoscaler))
+        }
+        #expect(decide(100, isLowerBound: false).0.desired == 4)
+        let held = decide(100, isLowerBound: true)
+        #expect(held.0.desired == 5 && held.replayed == 5)
+        let clause = "latency p95 at least 100 ms (its histogram ends there) of 200 ms"
+        #expect(held.0.reason.message.contains(clause), "\(held.0.reason.message)")
+        #expect(decide(300, isLowerBound: true).0.desired == 8)
+        #expect(decide(100, isLowerBound: true, queue: 8).0.desired == 10)
+    }
+
+    @Test("an objective that a request's work alone misses is said to be kept by no count")
+    func hopelessObjective() {
+        func message(objective: Double, latency: Double) -> String {
+            var policy = Self.policy(.slo)
+            policy.latency = LatencyObjective(percentile: 95, milliseconds: objective)
+            var autoscaler = Autoscaler(policy: policy)
+            var message = ""
+            for second in stride(from: 0, through: 20, by: 2) {
+                var seen = Self.busy(second, replicas: 2, ready: 2, rate: 10, queue: 0, running: 1)
+                seen.latency?.milliseconds = latency
+                message = autoscaler.decide(seen).reason.message
+            }
+            return message
+        }
+        let clause = "; the objective of 60 ms is no longer than a request's work (100 ms): no count keeps it;"
+        let hopeless = message(objective: 60, latency: 110)
+        #expect(hopeless.contains(clause), "\(hopeless)")
+        #expect(!message(objective: 60, latency: 50).contains("no count keeps it"), "it is kept")
+        #expect(!message(objective: 105, latency: 110).contains("no count keeps it"))
+    }
+
     @Test("without a request there is no lack of data")
     func unused() {
         var autoscaler = Autoscaler(policy: Self.policy(.slo))

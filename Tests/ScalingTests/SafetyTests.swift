@@ -70,6 +70,23 @@ struct SafetyTests {
         #expect(fresh.decide(observation).desired == 1, "as one that loads for ever")
     }
 
+    @Test("of the decisions within an interval that have no reading one counts")
+    func failuresWithinAnInterval() {
+        var autoscaler = Autoscaler(
+            policy: policy {
+                $0.fallback = ScalingFallback(failureThreshold: 3, replicas: 6)
+                $0.intervalSeconds = 10
+            }
+        )
+        for (second, desired) in [(0, 3), (5, 3), (10, 3), (15, 3), (20, 6)] {
+            #expect(autoscaler.decide(seen(second, replicas: 3, load: nil)).desired == desired, "\(second) s")
+        }
+        #expect(autoscaler.decide(seen(25, replicas: 3, load: 12)).desired == 3, "read again: it counts from the start")
+        for (second, desired) in [(30, 3), (40, 3), (50, 6)] {
+            #expect(autoscaler.decide(seen(second, replicas: 3, load: nil)).desired == desired, "\(second) s")
+        }
+    }
+
     @Test("paused holds at the present count, whatever the load")
     func paused() {
         var autoscaler = Autoscaler(policy: policy { $0.isPaused = true })

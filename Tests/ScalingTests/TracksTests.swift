@@ -56,6 +56,31 @@ struct TracksTests {
         #expect(last(elsewhere: 6, silent: 2)?.waiting == 20)
     }
 
+    @Test("a track that gets no requests isn't among those that do what is seen")
+    func bypassed() {
+        var slo = Autoscaler(policy: PolicyTests.policy(.slo))
+        for second in stride(from: 0, through: 60, by: 2) {
+            var seen = Self.seen(second, replicas: 8, queue: 16, elsewhere: 6)
+            seen.isBypassed = true
+            seen.readyReplicas += 1
+            _ = slo.decide(seen)
+        }
+        let sizing = slo.lastInputs?.sizing
+        #expect(abs((sizing?.concurrency ?? 0) - 16.0 / 6) < 1e-9, "of six")
+        #expect(sizing?.waiting == 16 && sizing?.isIncomplete == true, "what is silent has nothing to do")
+        var rule = Autoscaler(policy: PolicyTests.policy(.rule))
+        var seen = Self.seen(0, replicas: 8, queue: 30, elsewhere: 6)
+        seen.latency?.milliseconds = 110
+        #expect(rule.decide(seen).desired == 2)
+        seen.isBypassed = true
+        let decision = rule.decide(seen)
+        #expect(decision.desired == 3, "5 waiting on each of six, of the 4 that may")
+        #expect(decision.reason.message.contains("queue 5 over target 4 on 6 replicas"), "\(decision.reason.message)")
+        #expect(PolicyTests.replayed(rule) == 3)
+        seen.joinTracks(replicas: 8, readyReplicas: 8)
+        #expect(!seen.isBypassed)
+    }
+
     @Test("the rule multiplies by the queue of a replica, whichever track it is of")
     func rule() {
         var autoscaler = Autoscaler(policy: PolicyTests.policy(.rule))
@@ -75,19 +100,27 @@ struct TracksTests {
             policy.minReplicas = 0
             policy.idleSeconds = idleSeconds
             policy.up = .unlimited
+            let (decision, replayed) = decide(policy, replicas, queue)
+            #expect(replayed == decision.desired)
+            return decision.desired
+        }
+        func decide(_ policy: ScalingPolicy, _ replicas: Int, _ queue: Double) -> (ScaleDecision, replayed: Int?) {
             var autoscaler = Autoscaler(policy: policy)
             var seen = ScaleObservation(time: PolicyTests.start, replicas: replicas, readyReplicas: 0)
             seen.readings[.queueLength] = SignalReading(total: queue, reporting: 0, elsewhere: 2)
             seen.latency = LatencyReading(milliseconds: 100, requestRate: 9, reporting: 0, elsewhere: 2)
-            let count = autoscaler.decide(seen).desired
-            #expect(PolicyTests.replayed(autoscaler) == count)
-            return count
+            return (autoscaler.decide(seen), PolicyTests.replayed(autoscaler))
+        }
+        func message(queue: Double) -> String {
+            decide(PolicyTests.policy(kind), 0, queue).0.reason.message
         }
         #expect(desired(0, queue: 20) == (kind == .rule ? 2 : 5))
         #expect(desired(0, queue: 20, idleSeconds: 60) == (kind == .rule ? 2 : 5))
         #expect(desired(0, queue: 0, idleSeconds: 60) == 0)
         #expect(desired(8, queue: 4) == 8, "what doesn't get through isn't seen")
         #expect(desired(8, queue: 34) == 8, "eight are on their way")
+        let place = message(queue: 20)
+        #expect(place.hasPrefix("queue 10 over target 4 on 2 replicas of another revision;"), "\(place)")
         if kind == .targetTracking { #expect(desired(8, queue: 40) == 10) }
     }
 

@@ -141,8 +141,11 @@ struct SignalsTests {
         #expect(percentile(50, [(1, 10), (2, 20), (.infinity, 20)]) == 1)
         #expect(percentile(25, [(1, 10), (2, 20), (.infinity, 20)]) == 0.5)
         #expect(percentile(90, [(1, 10), (2, 20), (.infinity, 20)]) == 1.8)
-        // In the infinite bucket: the largest finite bound.
+        // In the infinite bucket: the largest finite bound, which is the least that is certain.
         #expect(percentile(99, [(1, 10), (2, 20), (.infinity, 40)]) == 2)
+        let evidence = LatencyEvidence(histogram: LatencyHistogram(buckets: [(1, 10), (2, 20), (.infinity, 40)]))
+        #expect(evidence.isLowerBound(99) && evidence.isLowerBound(51) && !evidence.isLowerBound(50))
+        #expect(!LatencyEvidence(quantiles: [0.95: 1]).isLowerBound(99))
         // A lowest bound that isn't positive is the answer of its bucket.
         #expect(percentile(10, [(-1, 10), (2, 20), (.infinity, 20)]) == -1)
         // Only the infinite bucket, or no observation: nothing is known.

@@ -56,7 +56,9 @@ struct TrackDemandTests {
         #expect(stable.adding(demandOf: dark).unreadElsewhere([.inFlight]) == 2)
     }
 
-    @Test("without a replica the demand is what another track shows; what its own replicas don't show stays missing")
+    @Test(
+        "without a replica that shows it the demand is what another track shows; a signal without a metric stays missing"
+    )
     func empty() {
         let canary = Self.track([.inFlight: [5, 6], .latency: [0.3, 0.4]], age: 4)
         let none = TrackSignals(parts: [:], now: WallTime(seconds: 1), staleAfter: .seconds(30))
@@ -71,10 +73,51 @@ struct TrackDemandTests {
         let mute = Self.track([.requestRate: [1, 2]])
         #expect(mute.adding(demandOf: canary).readings[.inFlight] == nil)
         #expect(mute.adding(demandOf: canary).latencyReading(percentile: 95) == nil)
-        let unread = TrackSignals(parts: ["a": .pending], now: WallTime(seconds: 1), staleAfter: .seconds(30))
-        #expect(unread.adding(demandOf: canary).readings.isEmpty)
+        #expect(mute.adding(demandOf: canary).running == nil)
+        for part in [TrackSignals.Part.pending, .missing("no answer")] {
+            let unread = TrackSignals(parts: ["a": part], now: WallTime(seconds: 1), staleAfter: .seconds(30))
+            let sum = unread.adding(demandOf: canary)
+            #expect(sum.readings == [.inFlight: SignalReading(total: 11, reporting: 0, elsewhere: 2, age: .seconds(4))])
+            #expect(sum.latencyReading(percentile: 95)?.elsewhere == 2)
+            #expect(sum.adding(demandOf: Self.track([.inFlight: [1]])).unreadElsewhere([.inFlight]) == 1)
+            #expect(unread.adding(demandOf: canary, counting: false).readings.isEmpty, "it may have nothing to do")
+        }
         let part = Self.track([:], total: [.inFlight: 20], isElsewhere: true)
         #expect(none.adding(demandOf: part).readings.isEmpty, "the total itself isn't there yet")
+    }
+
+    @Test("those that wait elsewhere alone don't stand for those that wait here")
+    func queueElsewhere() {
+        let stable = Self.track([.requestRate: [1, 2], .inFlight: [3, 4], .queueLength: []])
+        let canary = Self.track([.requestRate: [1, 1], .inFlight: [3, 4], .queueLength: [1, 2]])
+        let objective = LatencyObjective(percentile: 95, milliseconds: 200)
+        let sum = stable.adding(demandOf: canary)
+        #expect(sum.readings[.queueLength] == SignalReading(total: 3, reporting: 0, elsewhere: 2))
+        #expect(sum.traffic(seconds: 2, objective: objective) == nil)
+        let silent = TrackSignals(parts: ["a": .missing("")], now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        let known = silent.adding(demandOf: canary).traffic(seconds: 2, objective: objective)
+        #expect(known?.waiting == 3 && known?.running == 4 && known?.isQueueKnown == true)
+    }
+
+    @Test("of a total of fewer requests than wait those that wait aren't taken off")
+    func fewerThanWait() {
+        #expect(Self.track([.queueLength: [6, 5], .inFlight: [2, 2]]).running?.total == 4)
+        #expect(Self.track([.queueLength: [1, 1], .inFlight: [2, 2]]).running?.total == 2)
+        #expect(Self.track([:], total: [.queueLength: 30, .inFlight: 8]).running?.total == 8)
+    }
+
+    @Test("the CPU time of tracks that get requests is summed, and the others' missing replicas are named")
+    func others() {
+        let stable = Self.track([.inFlight: [1, 1], .cpu: [0.5, 0.5]])
+        let canary = Self.track([.inFlight: [1, 1], .cpu: [1, 2]])
+        let sum = stable.adding(demandOf: canary)
+        #expect(sum.cpu == SignalReading(total: 4, reporting: 2, elsewhere: 2) && sum.carryingElsewhere == 2)
+        let idle = stable.adding(demandOf: canary, counting: false)
+        #expect(idle.cpu == SignalReading(total: 1, reporting: 2) && idle.carryingElsewhere == 0)
+        let dark = TrackSignals(parts: ["c": .missing("slow")], now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        #expect(stable.adding(demandOf: dark).missingElsewhere == [MissingReplica(pod: "c", reason: "slow")])
+        #expect(dark.adding(demandOf: stable).missing.count == 1)
+        #expect(dark.adding(demandOf: stable).missingElsewhere.isEmpty)
     }
 
     @Test("the load of a track that gets no requests is added, and its replicas don't count")

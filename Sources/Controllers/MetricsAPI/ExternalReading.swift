@@ -25,7 +25,8 @@ struct ExternalReading: Sendable, Hashable {
     ///
     /// An HPA divides the total by its target, so a replica that is left out would lower the count. One that didn't report
     /// is taken for as busy as the busiest one that did, and at least for as busy as wanted (`target`, per replica), as far as
-    /// that holds the count of `replicas`. It never raises it: of many that have just got ready none has a page yet.
+    /// that holds the count of `replicas`. It never raises it: of many that have just got ready none has a page yet. Where just other
+    /// tracks' replicas report, their total may raise the count and never lowers it.
     init?(_ signal: Signal, in signals: TrackSignals, target: Double, replicas: Int, now: WallTime) {
         guard let reading = signals.readings[signal], reading.replicas > 0, reading.total.isFinite,
             let partial = signals.partial[signal.kind]
@@ -33,6 +34,10 @@ struct ExternalReading: Sendable, Hashable {
         let silent = partial.missing + signals.pending + signals.unreadElsewhere([signal])
         let assumed = silent == 0 ? 0 : Double(silent) * max(partial.largest, target)
         let held = target * Double(replicas)
+        if reading.reporting == 0, signals.replicas > 0 {
+            self.init(total: max(reading.total, held), time: now - reading.age)
+            return
+        }
         self.init(total: max(reading.total, min(reading.total + assumed, held)), time: now - reading.age)
     }
 }

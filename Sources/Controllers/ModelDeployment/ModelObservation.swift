@@ -35,8 +35,8 @@ struct ModelObservation {
     let pods: [KubeObject]
     /// The last scaling decision of this process.
     let scaling: ScaleRecord?
-    /// What else scales the model's target, as a clause.
-    var foreign: String?
+    /// What else scales the model's target.
+    var foreign: ForeignScaler?
     /// How long its pods take to get ready, as this process has measured; `nil` before it saw one.
     var coldStartSeconds: Double?
     /// What this process did to the revisions before.
@@ -139,7 +139,7 @@ struct ModelObservation {
     }
 
     /// Whether something else writes the count of one of the model's Deployments.
-    var isScaledByForeign: Bool { foreign?.contains(ForeignScalers.scalesDeployment) ?? false }
+    var isScaledByForeign: Bool { foreign?.target == .deployment }
 
     /// Whether a canary is under way.
     var isRollingOut: Bool { rollout?.phase.isActive ?? false }

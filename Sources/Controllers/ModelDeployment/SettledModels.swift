@@ -28,7 +28,7 @@ final class SettledModels: Sendable {
         /// When the last scaling decision that status shows was made.
         var decided: WallTime?
         /// What else scales its target.
-        var foreign: String?
+        var foreign: ForeignScaler?
         /// How long its pods take to get ready.
         var coldStart: Double?
         /// What was done to its revisions.

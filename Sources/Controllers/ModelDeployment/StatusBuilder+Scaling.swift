@@ -30,11 +30,11 @@ extension StatusBuilder {
         status["scaling"] = record.json
         let reason = record.decision.reason
         switch record.hindrance {
-        case .foreign(let clause):
+        case .foreign(let scaler)?:
             let message =
-                "\(clause), so the operator leaves the count alone: delete it, or set spec.scaling.engine: External and let it "
+                "\(scaler), so the operator leaves the count alone: delete it, or set spec.scaling.engine: External and let it "
                 + "scale the ModelDeployment"
-            return set(active, false, ScaleHindrance.foreign(clause).reason, message)
+            return set(active, false, ScaleHindrance.foreign(scaler).reason, message)
         case .observing:
             let message = "decisions are reported and not acted on (spec.scaling.mode Observe): \(reason.message)"
             return set(active, false, ScaleHindrance.observing.reason, message, warns: false)
@@ -67,11 +67,11 @@ extension StatusBuilder {
             status.set(JSONValue(count), at: "scaling", "desiredReplicas")
         }
         if let cold = coldStart { status.set(cold, at: "scaling", "coldStartSeconds") }
-        if let clause = observation.foreign,
+        if let scaler = observation.foreign,
             engine == .horizontalPodAutoscaler || observation.isScaledByForeign
         {
             let message =
-                "\(clause), which the ModelDeployment's \(engine.rawValue) engine scales as well: delete one of them"
+                "\(scaler), which the ModelDeployment's \(engine.rawValue) engine scales as well: delete one of them"
             return set(active, false, "ForeignAutoscaler", message)
         }
         if engine == .horizontalPodAutoscaler, let trouble = autoscalerTrouble {

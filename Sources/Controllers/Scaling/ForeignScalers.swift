@@ -9,6 +9,26 @@ import KubeRuntime
 import Logging
 import ServiceLifecycle
 
+/// A scaler of somebody else that aims at a model, or at a Deployment of it. Its description is a clause.
+struct ForeignScaler: Sendable, Hashable, CustomStringConvertible {
+    /// What a scaler may aim at; the values are the kinds.
+    enum Target: String, Sendable, Hashable {
+        /// The ModelDeployment.
+        case model = "ModelDeployment"
+        /// One of its Deployments, whose count the operator writes itself.
+        case deployment = "Deployment"
+    }
+
+    /// What a person has to change: `HorizontalPodAutoscaler other`.
+    let culprit: String
+    /// What it aims at.
+    let target: Target
+    /// The name of that.
+    let name: String
+
+    var description: String { "\(culprit) scales \(target.rawValue) \(name)" }
+}
+
 /// Looks for HPAs and KEDA ScaledObjects of others that scale what the operator scales, so that nobody fights.
 struct ForeignScalers: Service {
     /// How often it looks at the HPAs that are watched.
@@ -81,7 +101,10 @@ struct ForeignScalers: Service {
         guard !scaled.isEmpty || !made.isEmpty || state.hasForeign else { return }
         let found = Self.targets(made + scaled, models: stores.models.keys(), deployments: stores.deployments)
         for key in state.setForeign(found) {
-            logger.info("another scaler", metadata: ["model": "\(key)", "found": "\(found[key] ?? "gone")"])
+            logger.info(
+                "another scaler",
+                metadata: ["model": "\(key)", "found": "\(found[key]?.description ?? "gone")"]
+            )
             onNews(key)
         }
     }
@@ -101,41 +124,38 @@ struct ForeignScalers: Service {
         return objects
     }
 
-    /// Which models the scalers aim at, with a clause that names the scaler: of several one of a Deployment, whose count the operator
-    /// writes itself.
+    /// Which models the scalers aim at: of several one of a Deployment, whose count the operator writes itself.
     static func targets(
         _ scalers: [KubeObject],
         models: [ObjectKey],
         deployments: ObjectStore
-    ) -> [ObjectKey: String] {
+    ) -> [ObjectKey: ForeignScaler] {
         let known = Set(models)
-        var found: [ObjectKey: String] = [:]
+        var found: [ObjectKey: ForeignScaler] = [:]
         let named = scalers.filter { !$0.isBeingDeleted }.map {
             (culprit: culprit($0), target: $0["spec", "scaleTargetRef"], key: $0.key)
         }
         for (culprit, target, scaler) in named.sorted(by: { ($0.culprit, $0.key) < ($1.culprit, $1.key) }) {
-            guard let name = target?["name"]?.string else { continue }
             // KEDA's default kind is Deployment.
-            let kind = target?["kind"]?.string ?? "Deployment"
+            let kind = target?["kind"]?.string.map(ForeignScaler.Target.init) ?? .deployment
+            guard let name = target?["name"]?.string, let kind else { continue }
             let key = ObjectKey(namespace: scaler.namespace, name: name)
             let model: ObjectKey?
             switch kind {
-            case "ModelDeployment": model = key
-            case "Deployment":
+            case .model: model = key
+            case .deployment:
                 model = deployments.object(key)?.controller.flatMap { owner in
                     owner.kind == "ModelDeployment" ? ObjectKey(namespace: key.namespace, name: owner.name) : nil
                 }
-            default: model = nil
             }
             guard let model, known.contains(model) else { continue }
-            let isWorse = kind == "Deployment" && found[model]?.contains(scalesDeployment) == false
-            if found[model] == nil || isWorse { found[model] = "\(culprit) scales \(kind) \(name)" }
+            let isWorse = kind == .deployment && found[model]?.target == .model
+            if found[model] == nil || isWorse {
+                found[model] = ForeignScaler(culprit: culprit, target: kind, name: name)
+            }
         }
         return found
     }
-
-    /// What a clause says of a scaler whose target is a Deployment.
-    static let scalesDeployment = " scales Deployment "
 
     /// What the HPAs that KEDA keeps for ScaledObjects aim at.
     private static func aims(_ scalers: [KubeObject]) -> [ObjectKey: JSONValue] {

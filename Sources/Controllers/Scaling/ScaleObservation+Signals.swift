@@ -21,17 +21,19 @@ extension ScaleObservation {
     ) {
         let spec = model.model.scaling
         let ready = deployment["status", "readyReplicas"]?.int ?? 0
-        // Pods that have just become ready have no page, or no rates, yet: they count as capacity to come.
-        let unread = signals.pending + (spec.policy == .slo ? signals.readOnce : 0)
+        // Pods that have just become ready have no page, or not all signals, yet: they count as capacity to come.
+        let unread = signals.pending + signals.readOnce(Self.neededKinds(spec))
         self.init(
             time: now,
             replicas: deployment["spec", "replicas"]?.int ?? 1,
             readyReplicas: max(0, ready - unread),
             readings: signals.readings,
             latency: spec.latency.flatMap { Self.latency(signals, percentile: $0.percentile) },
-            cpuShare: Self.cpuShare(signals.cpu, of: max(0, ready - unread), model: model),
             missing: signals.missing
         )
+        isBypassed = model.isBypassed(ModelObservation.revision(of: deployment))
+        missingElsewhere = signals.missingElsewhere
+        cpuShare = cpuShare(signals, model: model)
         unreadReplicas = unread + signals.unreadElsewhere(Self.needed(spec)) + model.unseenPods
         unknownSignals = Set(Signal.allCases.filter { Self.isUnknown($0, in: signals) })
         missingSignals = Self.missingSignals(signals, spec: spec)
@@ -48,6 +50,12 @@ extension ScaleObservation {
     /// The signals that the policy follows.
     private static func needed(_ spec: ModelDeployment.ScalingSpec) -> [Signal] {
         spec.policy == .slo ? Signal.allCases : spec.targets.compactMap { Signal(rawValue: $0.signal) }
+    }
+
+    /// The same with the latency, where the policy can't do without.
+    private static func neededKinds(_ spec: ModelDeployment.ScalingSpec) -> [SignalKind] {
+        let needsLatency = spec.policy == .rule && spec.latency != nil
+        return needed(spec).map(\.kind) + (needsLatency ? [.latency] : [])
     }
 
     /// Whether the replicas have a signal that none of them can tell now. One that the runtime doesn't map, or the server
@@ -81,13 +89,15 @@ extension ScaleObservation {
     }
 
     /// CPU seconds a second and replica, over what a replica asked for: its request, else its limit, else one core; `nil`
-    /// where one of the `replicas` doesn't show it, since what some take says nothing of the others.
-    private static func cpuShare(_ reading: SignalReading?, of replicas: Int, model: ModelObservation) -> Double? {
-        guard let reading, reading.reporting > 0, reading.reporting >= replicas else { return nil }
+    /// where one of the replicas that get requests, of whatever track, doesn't show it, since what some take says nothing of the others.
+    private func cpuShare(_ signals: TrackSignals, model: ModelObservation) -> Double? {
+        guard let reading = signals.cpu, reading.replicas > 0, reading.reporting >= readyReplicas,
+            reading.elsewhere >= signals.carryingElsewhere
+        else { return nil }
         let resources = model.model.object["spec", "resources"]
         let asked = resources?.at("requests", "cpu") ?? resources?.at("limits", "cpu")
         let cores = asked.flatMap { Quantity($0)?.double }.flatMap { $0 > 0 ? $0 : nil } ?? 1
-        return reading.total / Double(reading.reporting) / cores
+        return reading.total / Double(workers(reading)) / cores
     }
 
     /// Why signals that the policy needs are missing: what was looked for, and what the page offers.

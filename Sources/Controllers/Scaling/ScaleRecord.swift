@@ -129,17 +129,20 @@ struct ScaleRecord: Sendable, Hashable {
 enum ScaleHindrance: Sendable, Hashable {
     /// `spec.scaling.mode` is Observe.
     case observing
-    /// Something else scales the same target; a clause says what.
-    case foreign(String)
+    /// Something else scales the same target.
+    case foreign(ForeignScaler)
+
+    private static let observingReason = "Observing"
+    private static let foreignReason = "ForeignAutoscaler"
 
     /// The reason of the condition ScalingActive.
     var reason: String {
         switch self {
-        case .observing: "Observing"
-        case .foreign: "ForeignAutoscaler"
+        case .observing: Self.observingReason
+        case .foreign: Self.foreignReason
         }
     }
 
     /// All reasons.
-    static let reasons: Set<String> = [observing.reason, foreign("").reason]
+    static let reasons: Set<String> = [observingReason, foreignReason]
 }

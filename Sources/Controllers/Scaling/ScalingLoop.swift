@@ -148,9 +148,8 @@ struct ScalingLoop: Service {
     /// Puts the demand in the place of the stable track's count, and both tracks' replicas in that of its own.
     private func share(_ input: inout ScaleObservation, _ observation: ModelObservation, acted: Int?) {
         let replicas = max(0, acted ?? input.replicas)
-        let tracks = [observation.rollout?.stableRevision, observation.rollout?.canaryRevision].compactMap(\.self)
-            .filter { !observation.getsOnlyCopies($0) }
-        let ready = Set(tracks).reduce(0) { $0 + observation.readyReplicas($1) }
+        let tracks = observation.sharingRevisions.filter { !observation.getsOnlyCopies($0) }
+        let ready = tracks.reduce(0) { $0 + observation.readyReplicas($1) }
         input.joinTracks(replicas: replicas, readyReplicas: min(replicas, max(0, ready - input.unreadReplicas)))
     }
 
@@ -161,12 +160,15 @@ struct ScalingLoop: Service {
         revision: Int,
         now: WallTime
     ) -> ScaleRecord {
-        ScaleRecord(
+        let inputs = entry.autoscaler.lastInputs
+        let queue = inputs?.observation.readings[.queueLength]
+        return ScaleRecord(
             time: now,
             decision: decision,
-            inputs: entry.autoscaler.lastInputs,
+            inputs: inputs,
             revision: revision,
-            queue: signals.readings[.queueLength].map { $0.total / Double(max(1, $0.replicas)) },
+            queue: queue.flatMap { queue in inputs.map { queue.total / Double(max(1, $0.observation.workers(queue))) }
+            },
             p95: signals.latency?.percentile(95).map { $0 * 1000 },
             coldStartSeconds: entry.coldStarts.meanSeconds
         )

@@ -33,6 +33,7 @@ extension ModelDeployment {
             idleSeconds: scaling.idleSeconds
         )
         policy.isPaused = scaling.isPaused
+        policy.intervalSeconds = Double(scaling.intervalSeconds)
         return policy
     }
 

@@ -51,8 +51,8 @@ final class ScalingState: Sendable {
         var resting: [ObjectKey: WallTime] = [:]
         /// No model is due before.
         var earliest: WallTime?
-        /// What else scales a model's target, as a clause.
-        var foreign: [ObjectKey: String] = [:]
+        /// What else scales a model's target.
+        var foreign: [ObjectKey: ForeignScaler] = [:]
         /// The rollouts that share the load, as this process wrote them.
         var sharing: [ObjectKey: RolloutState] = [:]
         /// When the next write of numbers that move may be made.
@@ -74,14 +74,14 @@ final class ScalingState: Sendable {
     /// The decision that status shows; `nil` before the first of this process.
     func record(_ key: ObjectKey) -> ScaleRecord? { state.withLock { $0.entries[key]?.record } }
 
-    /// What else scales a model's target, as a clause; `nil` where nothing is known to.
-    func foreign(_ key: ObjectKey) -> String? { state.withLock { $0.foreign[key] } }
+    /// What else scales a model's target; `nil` where nothing is known to.
+    func foreign(_ key: ObjectKey) -> ForeignScaler? { state.withLock { $0.foreign[key] } }
 
     /// Whether anything else is known to scale a model.
     var hasForeign: Bool { state.withLock { !$0.foreign.isEmpty } }
 
     /// Sets what else scales which models; answers the models of which that changed.
-    func setForeign(_ found: [ObjectKey: String]) -> [ObjectKey] {
+    func setForeign(_ found: [ObjectKey: ForeignScaler]) -> [ObjectKey] {
         state.withLock { state in
             let old = state.foreign
             state.foreign = found
@@ -270,6 +270,7 @@ final class ScalingState: Sendable {
             || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
             || new.inputs?.observation.missingSignals != old.inputs?.observation.missingSignals
             || new.inputs?.observation.missing.isEmpty != old.inputs?.observation.missing.isEmpty
+            || new.inputs?.observation.missingElsewhere.isEmpty != old.inputs?.observation.missingElsewhere.isEmpty
             || new.hindrance != old.hindrance || new.acted != old.acted || new.changes.count != old.changes.count
             || new.changes.first != old.changes.first
     }

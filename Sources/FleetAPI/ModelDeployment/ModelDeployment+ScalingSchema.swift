@@ -42,7 +42,7 @@ extension ModelDeployment {
         required: ["signal", "value"],
         [
             "signal": .string(
-                "What is measured: requests that wait, requests in work, requests a second.",
+                "What is measured: requests that wait, requests accepted and not yet answered, requests a second.",
                 of: ["QueueLength", "InFlight", "RequestRate"]
             ),
             "value": .number("The level per replica; 0.001 or more.", from: 0.001, to: 1_000_000),
@@ -93,7 +93,8 @@ extension ModelDeployment {
                 "What to ask. ${namespace}, ${model} and ${revision} stand for the model's; a signal without a query is "
                     + "missing.",
                 [
-                    "queueLength": query("the requests that wait"), "inFlight": query("the requests in work"),
+                    "queueLength": query("the requests that wait"),
+                    "inFlight": query("the requests accepted and not yet answered, those that wait included"),
                     "requestRate": query("requests a second"), "errorRate": query("errors a second"),
                     "latency": query("the objective's latency percentile in seconds"),
                 ]

@@ -43,10 +43,25 @@ public struct QueueModel: Sendable, Hashable {
         let load = load
         guard load > 0 else { return 0 }
         guard Double(servers) > load else { return 1 }
-        var blocking = 1.0
-        for count in 1...max(1, servers) { blocking = load * blocking / (Double(count) + load * blocking) }
+        let blocking = Self.blocking(servers: servers, load: load)
         let usage = load / Double(servers)
         return blocking / (1 - usage * (1 - blocking))
+    }
+
+    /// The share that finds all servers taken and goes (Erlang's B): 1 over the sum of m (m - 1) ... (m - j + 1) / a^j for j = 0...m.
+    ///
+    /// The terms grow as long as m - j is above a, and then fall quickly. What counts of them are some tens of √a at most, since a sum
+    /// of 1e300 before that is a chance of nothing: 10,000,000 servers take tens of thousands of steps and not all ten million.
+    private static func blocking(servers: Int, load: Double) -> Double {
+        var (term, sum) = (1.0, 1.0)
+        var factor = Double(servers)
+        while factor > 0, term >= 1e-17 * sum {
+            term *= factor / load
+            sum += term
+            guard sum < 1e300 else { return 0 }
+            factor -= 1
+        }
+        return 1 / sum
     }
 
     /// The chance that a request waits longer than `seconds`.
@@ -61,8 +76,9 @@ public struct QueueModel: Sendable, Hashable {
     /// Bounded: at most 10,000,000 servers, found by doubling and bisection.
     public func replicas(concurrency: Double, waitSeconds seconds: Double, late: Double) -> Int {
         guard load > 0 else { return 0 }
-        let servers = { (replicas: Int) in Int((Double(replicas) * concurrency).rounded(.down)) }
-        var low = max(0, Int(min(1e7, load / max(concurrency, 1e-6)).rounded(.down)) - 1)
+        let concurrency = max(concurrency, 1e-6)
+        let servers = { (replicas: Int) in Int(min(1e9, Double(replicas) * concurrency).rounded(.down)) }
+        var low = max(0, Int(min(1e7, load / concurrency).rounded(.down)) - 1)
         var step = 1
         while servers(low + step) < 10_000_000, waitingTail(servers: servers(low + step), seconds: seconds) > late {
             step *= 2

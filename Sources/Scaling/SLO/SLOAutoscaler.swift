@@ -79,11 +79,12 @@ public struct SLOAutoscaler: Sendable, Hashable {
             return sizing
         }
         let traffic = profile.splitting(told)
-        let counted = observation.reporting + observation.reportingElsewhere
+        let isBypassed = observation.isBypassed && observation.reportingElsewhere > 0
+        let counted = observation.reportingElsewhere + (isBypassed ? 0 : observation.reporting)
         profile.learn(traffic, reporting: counted, lateShare: policy.lateShare)
-        // Ready replicas that are silent count as the mean of the others.
+        // Ready replicas that are silent count as the mean of the others, where they get requests.
         let silent = max(0, observation.readyReplicas - observation.reporting)
-        let scale = 1 + Double(silent) / Double(counted)
+        let scale = isBypassed ? 1 : 1 + Double(silent) / Double(counted)
         history.add(traffic.arrived * scale, seconds: traffic.intervalSeconds, end: now)
         sizing.isIncomplete = silent > 0
         sizing.waiting = traffic.waiting * scale

@@ -66,6 +66,8 @@ public struct SLOObservation: Sendable, Hashable {
     public var reporting: Int
     /// How many replicas of the model's other tracks are in `traffic` as well.
     public var reportingElsewhere: Int
+    /// Whether only those get requests.
+    public var isBypassed = false
     /// Which revision serves; another one may do more or less. `nil` where there is but one.
     public var revision: Int?
     /// The age of the oldest page in `traffic`.

@@ -47,6 +47,15 @@ extension SLOSizing {
         return decision
     }
 
+    /// A clause that says that a request's work alone takes as long as the objective allows; `nil` where it doesn't.
+    func hopelessness(of objective: LatencyObjective) -> String? {
+        let work = serviceSeconds * 1000
+        guard work >= objective.milliseconds else { return nil }
+        let text = TargetTracking.text
+        return "the objective of \(text(objective.milliseconds)) ms is no longer than a request's work "
+            + "(\(text(work.rounded())) ms): no count keeps it"
+    }
+
     /// Goes down only as far as is safe for what arrives and waits now, whatever is expected.
     private func serve(_ decision: inout ScaleDecision) {
         guard decision.desired < current, serviceSeconds > 0 else { return }

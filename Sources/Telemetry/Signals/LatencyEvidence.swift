@@ -58,6 +58,9 @@ public struct LatencyEvidence: Sendable, Hashable {
         return mean.map { -$0 * log(1 - share) }
     }
 
+    /// Whether `percentile(_:)` is only the least that is certain, since the histogram ends below it.
+    public func isLowerBound(_ percentile: Double) -> Bool { histogram?.endsBelow(percentile) ?? false }
+
     /// Whether `percentile(_:)` rests on an assumption about the spread.
     public func isEstimate(_ percentile: Double) -> Bool {
         histogram == nil && !quantiles.keys.contains { $0 >= percentile / 100 - 1e-9 }

@@ -115,6 +115,14 @@ public struct LatencyHistogram: Sendable, Hashable {
         return inside > 0 ? lower + (bounds[index] - lower) * (rank - below) / inside : bounds[index]
     }
 
+    /// Whether the percentile lies in the bucket without an end, so that `percentile(_:)` is the bound where that begins.
+    public func endsBelow(_ percentile: Double) -> Bool {
+        guard total > 0, percentile > 0, percentile <= 100, counts.count > 1, bounds.last == .infinity else {
+            return false
+        }
+        return counts[counts.count - 2] < total * percentile / 100
+    }
+
     /// Whether it tells how many observations were above `seconds`: a bucket ends there or later, or all are in those before.
     public func reaches(_ seconds: Double) -> Bool {
         guard let last = bounds.lastIndex(where: \.isFinite) else { return false }

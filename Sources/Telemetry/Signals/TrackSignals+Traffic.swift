@@ -18,7 +18,9 @@ extension TrackSignals {
     public func traffic(seconds: Double, objective: LatencyObjective) -> SLOTraffic? {
         guard seconds > 0, let rate = readings[.requestRate] else { return nil }
         var waiting = 0.0
-        if let queue = readings[.queueLength] {
+        // One that another track alone shows says nothing of those that wait here.
+        let queue = readings[.queueLength].flatMap { $0.reporting > 0 || rate.reporting == 0 ? $0 : nil }
+        if let queue {
             waiting = queue.total
         } else if missingSignals[.queueLength]?.cause != .notMapped {
             return nil
@@ -41,7 +43,7 @@ extension TrackSignals {
             waiting: waiting,
             meanSeconds: rate.total > 0 ? mean : nil,
             serviceVariation: latency?.histogram?.variation,
-            isQueueKnown: readings[.queueLength] != nil
+            isQueueKnown: queue != nil
         )
     }
 

@@ -20,6 +20,8 @@ public struct TrackSignals: Sendable, Hashable {
     public internal(set) var replicas = 0
     /// How many the other tracks have whose demand was added, read or not.
     public private(set) var replicasElsewhere = 0
+    /// How many of those are on tracks that get requests.
+    public private(set) var carryingElsewhere = 0
     /// The sums by signal; a signal that no replica reports is left out.
     public private(set) var readings: [Signal: SignalReading] = [:]
     /// The same with what is known of the replicas that didn't report; every signal has an entry.
@@ -36,11 +38,13 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var errorRatio: Double?
     /// The replicas without a page, in the order of their names.
     public private(set) var missing: [MissingReplica] = []
+    /// The same of the other tracks.
+    public private(set) var missingElsewhere: [MissingReplica] = []
     /// Of each signal that some page doesn't have: why, on the first such replica in the order of their names.
     public private(set) var missingSignals: [SignalKind: MissingSignal] = [:]
     /// The age of the oldest page.
     public private(set) var age: Duration = .zero
-    /// Seconds of CPU time a second.
+    /// Seconds of CPU time a second, over the tracks that get requests.
     public private(set) var cpu: SignalReading?
     /// Requests that are being worked on.
     public private(set) var running: SignalReading?
@@ -48,10 +52,12 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var arrivals: SignalReading?
     /// The replicas whose first scrape hasn't ended yet.
     public private(set) var pending = 0
-    /// The replicas of which there is one page, so that they have no rates yet.
-    public private(set) var readOnce = 0
     /// By signal, the replicas of the other tracks that don't show it: what they carry isn't in the demand.
     private var silentElsewhere: [SignalKind: Int] = [:]
+    /// By signal, the replicas that don't show it yet, since it needs two pages.
+    private var firstReadings: [SignalKind: Int] = [:]
+    /// The signals for which the track's own replicas have no metric.
+    private var unmapped: Set<SignalKind> = []
     /// The signals of which another track's total has this track's part already.
     var sharedTotals: Set<SignalKind> = []
 
@@ -75,7 +81,6 @@ public struct TrackSignals: Sendable, Hashable {
         }
         replicas = parts.count
         let count = parts.count - pending
-        readOnce = fresh.count { $0.requestRate.missing?.cause == .firstReading }
         cpu = sum(fold(.cpu, nil, fresh.map(\.cpu), of: count))
         running = sum(fresh.compactMap(\.running))
         arrivals = sum(fresh.compactMap(\.arrivalRate))
@@ -97,14 +102,19 @@ public struct TrackSignals: Sendable, Hashable {
     public func latencyReading(percentile: Double) -> LatencyReading? {
         guard let latency else { return nil }
         let rate = readings[.requestRate]?.total ?? 0
-        return LatencyReading(
+        var reading = LatencyReading(
             milliseconds: latency.percentile(percentile).map { $0 * 1000 },
             requestRate: latency.observations == 0 ? 0 : max(rate, .leastNormalMagnitude),
             reporting: latencyReporting,
             elsewhere: latencyElsewhere,
             age: age
         )
+        reading.isLowerBound = latency.isLowerBound(percentile)
+        return reading
     }
+
+    /// How many replicas were read once and don't show one of these signals yet, since it needs two pages.
+    public func readOnce(_ kinds: some Sequence<SignalKind>) -> Int { kinds.map { firstReadings[$0] ?? 0 }.max() ?? 0 }
 
     /// How many replicas of the other tracks weren't read, or don't show one of these signals although this track's do.
     public func unreadElsewhere(_ signals: some Sequence<Signal>) -> Int {
@@ -124,34 +134,45 @@ public struct TrackSignals: Sendable, Hashable {
 
     /// Adds another track's totals.
     ///
-    /// A signal that this track's replicas don't show stays missing. Where the track has no replica that could show anything, what one
-    /// that carries requests shows is the demand.
+    /// Of a signal that no replica of this track shows, what a track that carries requests shows is the demand: it may raise the count, and
+    /// never lowers it, since no replica of this track reports. One for which this track has no metric stays missing.
     private mutating func addDemand(_ other: TrackSignals, counting isCarrying: Bool) {
         for kind in SignalKind.allCases {
             silentElsewhere[kind, default: 0] += other.pending + (other.partial[kind]?.missing ?? 0)
         }
         replicasElsewhere += other.replicas
-        let isForAll = replicas == 0 && isCarrying
-        if isForAll { makeRoom(for: other) }
+        missingElsewhere += other.missing
+        if isCarrying {
+            carryingElsewhere += other.replicas
+            makeRoom(for: other)
+            cpu?.add(other.cpu, counting: true)
+        }
         for signal in readings.keys { readings[signal]?.add(other.readings[signal], counting: isCarrying) }
         running?.add(other.running, counting: isCarrying)
         arrivals?.add(other.arrivals, counting: isCarrying)
-        guard let theirs = other.latency, latency != nil || isForAll else { return }
+        guard let theirs = other.latency, latency != nil || isCarrying && mayShow(.latency) else { return }
         latency = latency?.merging(theirs) ?? theirs
         if isCarrying { latencyElsewhere += other.latencyReporting }
     }
 
-    /// Begins a sum of each signal that another track shows, for a track without a replica.
+    /// Begins a sum of each signal that another track shows and none of this track's replicas does.
     private mutating func makeRoom(for other: TrackSignals) {
         age = max(age, other.age)
-        missingSignals.merge(other.missingSignals) { mine, _ in mine }
-        let nothing = SignalReading(total: 0, reporting: 0)
-        for signal in other.readings.keys where readings[signal] == nil && !other.sharedTotals.contains(signal.kind) {
-            readings[signal] = nothing
+        for (kind, reason) in other.missingSignals
+        where missingSignals[kind] == nil && partial[kind]?.reporting ?? 0 == 0 {
+            missingSignals[kind] = reason
         }
-        if other.running != nil, running == nil { running = nothing }
-        if other.arrivals != nil, arrivals == nil { arrivals = nothing }
+        let nothing = SignalReading(total: 0, reporting: 0)
+        for signal in other.readings.keys where readings[signal] == nil && mayShow(signal.kind) {
+            if !other.sharedTotals.contains(signal.kind) { readings[signal] = nothing }
+        }
+        if other.running != nil, running == nil, mayShow(.inFlight) { running = nothing }
+        if other.arrivals != nil, arrivals == nil, mayShow(.requestRate) { arrivals = nothing }
+        if other.cpu != nil, cpu == nil { cpu = nothing }
     }
+
+    /// Whether a replica of this track could show a signal.
+    private func mayShow(_ kind: SignalKind) -> Bool { replicas == 0 || !unmapped.contains(kind) }
 
     /// The same signals after `time` has passed.
     public func aged(by time: Duration) -> TrackSignals {
@@ -185,7 +206,11 @@ public struct TrackSignals: Sendable, Hashable {
 
     /// The values that are there; the first reason why one isn't is noted.
     private mutating func note<Value>(_ kind: SignalKind, _ all: [SignalValue<Value>]) -> [Value] {
-        if let first = all.lazy.compactMap(\.missing).first { missingSignals[kind] = first }
+        if let first = all.lazy.compactMap(\.missing).first {
+            missingSignals[kind] = first
+            if first.cause == .notMapped { unmapped.insert(kind) }
+        }
+        firstReadings[kind] = all.count { $0.missing?.cause == .firstReading }
         return all.compactMap(\.value)
     }
 
@@ -206,6 +231,7 @@ public struct TrackSignals: Sendable, Hashable {
         if let reporting, reporting > 0 { reading.largest = reading.total / Double(reporting) }
         partial[kind] = reading
         missingSignals[kind] = reason
+        if reason?.cause == .notMapped { unmapped.insert(kind) }
         guard !values.isEmpty else { return }
         let sum = SignalReading(total: reading.total, reporting: count, age: age)
         switch kind {
@@ -213,7 +239,9 @@ public struct TrackSignals: Sendable, Hashable {
         case .inFlight:
             readings[.inFlight] = sum
             let waiting = readings[.queueLength]?.total ?? 0
-            running = SignalReading(total: max(0, reading.total - waiting), reporting: count, age: age)
+            // Fewer in flight than wait: those that wait aren't among them, as on a page.
+            let atWork = reading.total < waiting ? reading.total : reading.total - waiting
+            running = SignalReading(total: atWork, reporting: count, age: age)
         case .requestRate: readings[.requestRate] = sum
         case .cacheUsage: cacheUsage = values.max()
         case .cpu: cpu = sum
