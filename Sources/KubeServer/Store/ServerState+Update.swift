@@ -53,7 +53,7 @@ extension ServerState {
         if resource.storage == .definitions, subresource == nil {
             outcome.warnings += DefinitionRules.warnings(outcome.object)
         }
-        if resource.storage == .services {
+        if resource.storage == .services, !isFinished(outcome.object) {
             try settleAddress(&outcome.object, live: live, dryRun: options.dryRun)
         }
         // Numbers that are written alike are alike: `1.0` is stored as `1`.
