@@ -11,8 +11,21 @@ extension WallTime {
         return dateAndTime + "." + Self.pad(micros, 6) + "Z"
     }
 
-    /// Parses an RFC 3339 time, with or without a fraction, in any offset; `nil` when it isn't one.
+    /// Parses an RFC 3339 time, with or without a fraction, in any offset; `nil` when it isn't one, or lies outside the
+    /// years 1677 to 2262.
     public init?(rfc3339 text: String) {
+        guard let (seconds, fraction) = Self.parts(rfc3339: text) else { return nil }
+        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, overflow2) = scaled.addingReportingOverflow(fraction)
+        guard !overflow, !overflow2 else { return nil }
+        self.init(nanoseconds: sum)
+    }
+
+    /// Whether a text is an RFC 3339 time, of any year.
+    public static func isRFC3339(_ text: String) -> Bool { parts(rfc3339: text) != nil }
+
+    /// The seconds since 1970 and the nanoseconds after them.
+    private static func parts(rfc3339 text: String) -> (seconds: Int64, fraction: Int64)? {
         var reader = DigitReader(Array(text.utf8))
         guard let year = reader.digits(4), reader.skip("-"), let month = reader.digits(2), reader.skip("-"),
             let day = reader.digits(2), reader.skip("T") || reader.skip("t"), let hour = reader.digits(2),
@@ -22,11 +35,7 @@ extension WallTime {
         let fraction = reader.skip(".") ? reader.fraction() : 0
         guard let fraction, let offset = reader.offset(), reader.isAtEnd else { return nil }
         let days = Self.days(year: year, month: month, day: day)
-        let seconds = days * 86_400 + Int64(hour) * 3600 + Int64(minute) * 60 + Int64(second) - offset
-        let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow, let sum = Int64(exactly: Double(scaled) + Double(fraction)).map({ _ in scaled + fraction })
-        else { return nil }
-        self.init(nanoseconds: sum)
+        return (days * 86_400 + Int64(hour) * 3600 + Int64(minute) * 60 + Int64(second) - offset, fraction)
     }
 
     private var secondsFloor: Int64 {

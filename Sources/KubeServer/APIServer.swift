@@ -56,7 +56,9 @@ public final class APIServer: HTTPExchange {
                 configuration: configuration,
                 openAPIDocuments: openAPIDocuments
             )
-            return await answer(ServerRequest(request, body: body), router).response
+            let request = ServerRequest(request, body: body)
+            let answer = await answer(request, router)
+            return (request.accept.prefersYAML ? answer.inYAML : answer).response
         } catch {
             return ServerAnswer(error).response
         }

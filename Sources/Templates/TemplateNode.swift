@@ -103,11 +103,14 @@ struct TemplateCompiler {
                     parts.merges = (entry.value.sequence ?? [entry.value]).map { (compiled($0), $0) }
                 } else if key.hasPrefix("$") {
                     throw failure("unknown directive \(key): there are $for, $value and $merge", entry.key)
-                } else if case .constant(let value, let size) = compiled(entry.value) {
+                } else {
+                    let node = compiled(entry.value)
+                    guard case .constant(let value, let size) = node else {
+                        parts.members.append((key, node))
+                        continue
+                    }
                     parts.constants[key] = value
                     parts.size += size
-                } else {
-                    parts.members.append((key, compiled(entry.value)))
                 }
             } catch {
                 parts.members.append(("", .broken(error)))

@@ -54,6 +54,39 @@ struct JSONReadingTests {
         #expect(object.object?.count == 50 && object["name-3"] == 3)
     }
 
+    @Test("of members that came twice 100 are named, with long names cut")
+    func manyDuplicates() throws {
+        let long = String(repeating: "é", count: 10_000)
+        let doubled = (0..<500).map { "\"n\($0)\":1,\"n\($0)\":2" }.joined(separator: ",")
+        let text = "{\"a\":{\"\(long)\":{\(doubled)}},\"b\":{\(doubled)}}"
+        var duplicates: [String] = []
+        let json = try JSONValue(parsing: Array(text.utf8), duplicates: &duplicates)
+        #expect(json.at("b", "n499") == 2)
+        #expect(duplicates.count == 100)
+        #expect(duplicates.allSatisfy { $0.hasPrefix("a.é") && $0.utf8.count < 300 })
+        #expect(duplicates.first?.hasSuffix("é….n0") == true, "\(duplicates.first ?? "")")
+        var short: [String] = []
+        _ = try JSONValue(parsing: Array("{\"x\":1,\"x\":2}".utf8), duplicates: &short)
+        #expect(short == ["x"])
+    }
+
+    @Test("texts are the same when their bytes are, not when they look alike")
+    func bytes() {
+        #expect(JSONValue.string("\u{e9}") != .string("e\u{301}"))
+        #expect(JSONValue.object(["\u{e9}": 1]) != .object(["e\u{301}": 1]))
+        #expect(JSONValue.array(["\u{e9}"]) == ["\u{e9}"])
+        #expect(Set<JSONValue>(["\u{e9}", "e\u{301}", "\u{e9}"]).count == 2)
+    }
+
+    @Test("the nesting of a value is told without looking deeper than asked")
+    func nesting() {
+        var value: JSONValue = [1]
+        for _ in 0..<4 { value = ["a": value] }
+        #expect(value.isNested(deeperThan: 4))
+        #expect(!value.isNested(deeperThan: 5))
+        #expect(!JSONValue.string("x").isNested(deeperThan: 0))
+    }
+
     @Test("numbers are the nearest doubles, however they are written")
     func numbers() throws {
         let random = SeededRandom(seed: 7)

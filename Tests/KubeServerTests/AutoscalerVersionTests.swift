@@ -83,6 +83,28 @@ struct AutoscalerVersionTests {
         #expect(back.at("metadata", "annotations") == nil || back.at("metadata", "annotations") == [:])
     }
 
+    @Test("an annotation that lists no metrics is left out")
+    func brokenAnnotations() async throws {
+        let client = TestClient()
+        let texts = ["[1]", "[null]", "{}", "[{\"type\":5}]", "[{\"type\":\"Pods\",\"pods\":{\"metricName\":[]}}]"]
+        for (index, text) in texts.enumerated() {
+            let name = "h\(index)"
+            let annotations: JSONValue = [
+                "autoscaling.alpha.kubernetes.io/metrics": .string(text),
+                "autoscaling.alpha.kubernetes.io/behavior": "{\"scaleUp\":1}",
+            ]
+            let body: JSONValue = [
+                "metadata": ["name": .string(name), "annotations": annotations],
+                "spec": ["scaleTargetRef": Self.target, "maxReplicas": 5, "targetCPUUtilizationPercentage": 70],
+            ]
+            #expect(try await client.json(.post, Self.old, body).code == 201)
+            let stored = try await client.json(.get, Self.new + "/\(name)").body
+            #expect(stored.at("spec", "metrics")?.array?.count == 1, "\(text)")
+            #expect(stored.at("spec", "metrics")?[0]?["type"] == "Resource", "\(text)")
+            #expect(stored.at("spec", "behavior", "scaleUp") != 1, "\(text)")
+        }
+    }
+
     @Test("a token is reviewed for another server, and so is what somebody may do")
     func reviews() async throws {
         let client = TestClient { $0.tokens = ["right"] }

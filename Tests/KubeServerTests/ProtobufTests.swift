@@ -48,6 +48,17 @@ struct ProtobufTests {
         #expect(object.at("metadata", "generateName") == nil)
     }
 
+    @Test("lists keep their order, and of two entries with one key the later wins")
+    func listsAndMaps() async throws {
+        func entry(_ key: String, _ value: String) -> [UInt8] { field(2, field(1, key) + field(2, value)) }
+        let metadata = field(1, "cm") + field(14, "x/b") + field(14, "x/a")
+        let raw = field(1, metadata) + entry("b", "1") + entry("a", "2") + entry("b", "3")
+        let (code, object) = try await post("/api/v1/namespaces/default/configmaps", envelope("v1", "ConfigMap", raw))
+        #expect(code == 201)
+        #expect(object["data"] == ["a": "2", "b": "3"])
+        #expect(object.at("metadata", "finalizers") == ["x/b", "x/a"])
+    }
+
     @Test("a field that is not known is refused, not dropped")
     func unknownField() async throws {
         let raw = field(1, field(1, "cm")) + field(9, "something")

@@ -193,6 +193,15 @@ struct TemplateSyntaxTests {
         #expect(failure(text, ["list": list]).contains("it makes more than 100000 values"))
     }
 
+    @Test("a node is read once, however deep it lies", .timeLimit(.minutes(3)))
+    func deep() throws {
+        let depth = 60
+        let text = String(repeating: "{a: ", count: depth) + "\"${a.i}\"" + String(repeating: "}", count: depth)
+        var value = try rendered(text, context)
+        for _ in 0..<depth { value = try #require(value["a"]) }
+        #expect(value == 3)
+    }
+
     @Test("free-form parts may lack members")
     func freeForm() throws {
         let value = try rendered("a: ${t.m.l.x}\nb: 1", ["t": ["m": [:]]], freeForm: ["t.m"])

@@ -86,6 +86,11 @@ public struct JSONObject: Sendable, Hashable {
         }
     }
 
+    /// Whether both have the same names, as bytes, with the same values.
+    public static func == (left: JSONObject, right: JSONObject) -> Bool {
+        left.keys.elementsEqual(right.keys, by: isSame) && left.values == right.values
+    }
+
     /// The members for which `isIncluded` answers true.
     public func filter(_ isIncluded: (String, JSONValue) throws -> Bool) rethrows -> JSONObject {
         var result = JSONObject()

@@ -5,14 +5,14 @@ extension JSONValue {
     /// Parses one JSON text (RFC 8259).
     ///
     /// Of members with one name the last wins; `duplicates` receives their paths (`spec.replicas`), as the API server's
-    /// field validation reports them.
+    /// field validation reports them: at most 100, with long names cut.
     /// - Throws: `JSONError` with the offset.
     public init(
         parsing bytes: [UInt8],
         limits: JSONLimits = JSONLimits(),
         duplicates: inout [String]
     ) throws(JSONError) {
-        (self, duplicates) = try JSONReader.read(bytes, limits: limits, projection: .everything)
+        (self, duplicates) = try JSONReader.readNotingDuplicates(bytes, limits: limits)
     }
 
     /// Parses one JSON text (RFC 8259); of members with one name the last wins.
@@ -24,7 +24,7 @@ extension JSONValue {
         limits: JSONLimits = JSONLimits(),
         projection: JSONProjection = .everything
     ) throws(JSONError) {
-        self = try JSONReader.read(bytes, limits: limits, projection: projection).0
+        self = try JSONReader.read(bytes, limits: limits, projection: projection)
     }
 
     /// Parses one JSON text (RFC 8259); of members with one name the last wins.

@@ -20,6 +20,20 @@ public enum JSONValue: Sendable, Hashable {
 
     /// An object without a member.
     public static let emptyObject = JSONValue.object(JSONObject())
+
+    /// Whether both are the same JSON: strings are compared as bytes, which JSON does and Swift's own `==` doesn't.
+    public static func == (left: JSONValue, right: JSONValue) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.integer(let left), .integer(let right)): left == right
+        case (.double(let left), .double(let right)): left == right
+        case (.string(let left), .string(let right)): ByteOrder.isSame(left, right)
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        default: false
+        }
+    }
 }
 
 extension JSONValue {
@@ -75,6 +89,15 @@ extension JSONValue {
         case .object(let members):
             .object(JSONObject(keys: members.keys, values: members.values.map(\.asReadBack)))
         case .null, .bool, .integer, .string: self
+        }
+    }
+
+    /// Whether arrays and objects are nested deeper than `limit` in it; looks no further than that.
+    public func isNested(deeperThan limit: Int) -> Bool {
+        switch self {
+        case .array(let elements): limit <= 0 || elements.contains { $0.isNested(deeperThan: limit - 1) }
+        case .object(let members): limit <= 0 || members.values.contains { $0.isNested(deeperThan: limit - 1) }
+        case .null, .bool, .integer, .double, .string: false
         }
     }
 

@@ -19,10 +19,15 @@ enum PatternInstruction: Sendable {
 struct PatternCompiler {
     private(set) var program: [PatternInstruction] = []
     private let limit: Int
+    /// How many nodes may still be visited: a repeat of nothing takes time without adding an instruction.
+    private var visits: Int
 
-    init(limit: Int) { self.limit = limit }
+    init(limit: Int) {
+        self.limit = limit
+        visits = 8 * limit
+    }
 
-    /// Compiles the whole pattern; false when the program grows too long.
+    /// Compiles the whole pattern; false when the program grows too long, or takes too long to make.
     mutating func compile(_ tree: PatternTree) -> Bool {
         guard emit(tree) else { return false }
         program.append(.accept)
@@ -30,7 +35,8 @@ struct PatternCompiler {
     }
 
     private mutating func emit(_ tree: PatternTree) -> Bool {
-        guard program.count < limit else { return false }
+        visits -= 1
+        guard program.count < limit, visits > 0 else { return false }
         switch tree {
         case .empty: return true
         case .one(let set): program.append(.take(set))

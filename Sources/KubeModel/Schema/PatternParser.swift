@@ -17,6 +17,18 @@ indirect enum PatternTree {
     case repeated(PatternTree, minimum: Int, maximum: Int?)
 }
 
+extension PatternTree {
+    /// Whether counted repeats inside each other amount to no more than `limit` copies, which RE2 asks for.
+    fileprivate func repeats(atMost limit: Int) -> Bool {
+        switch self {
+        case .empty, .one, .place: true
+        case .sequence(let parts), .choice(let parts): parts.allSatisfy { $0.repeats(atMost: limit) }
+        case .repeated(let body, let minimum, let maximum):
+            maximum ?? minimum <= limit && body.repeats(atMost: limit / Swift.max(1, maximum ?? minimum))
+        }
+    }
+}
+
 /// Assertions about a place in the text.
 enum PatternPlace: Sendable {
     /// `^`, or with the flag `m` after a line break too.
@@ -39,6 +51,8 @@ struct PatternParser {
     private var position = 0
     private var depth = 0
     private var flags = Flags()
+    /// Whether reading stopped at something that RE2 has and this parser doesn't.
+    private(set) var metUnsupported = false
     /// The largest count in `{n,m}`, RE2's own limit.
     private static let maximumRepeat = 1000
     /// The deepest nesting of groups.
@@ -61,7 +75,9 @@ struct PatternParser {
     }
 
     mutating func parse() -> PatternTree? {
-        guard let tree = choice(), position == scalars.count else { return nil }
+        guard let tree = choice(), position == scalars.count, tree.repeats(atMost: Self.maximumRepeat) else {
+            return nil
+        }
         return tree
     }
 
@@ -244,7 +260,7 @@ struct PatternParser {
         var name = ""
         if skip("{") {
             if skip("^") { isNegated.toggle() }
-            while let scalar = current, scalar != "}", name.utf8.count < 3 {
+            while let scalar = current, scalar != "}" {
                 name.unicodeScalars.append(scalar)
                 position += 1
             }
@@ -258,6 +274,7 @@ struct PatternParser {
         }
         guard let first = name.first, "LMNPSZC".contains(first), name.count <= 2 else {
             position = start
+            metUnsupported = true
             return nil
         }
         return ScalarSet(categories: [(prefix: name, isNegated: isNegated)])
@@ -284,8 +301,9 @@ struct PatternParser {
     }
 
     private mutating func octal(_ first: Unicode.Scalar) -> Unicode.Scalar? {
-        guard first == "0" else { return nil }  // A backreference, which RE2 doesn't have either.
-        var value: UInt32 = 0
+        // A single other digit is a backreference, which RE2 doesn't have either.
+        guard first == "0" || current.map({ ("0"..."7").contains($0) }) == true else { return nil }
+        var value = first.value - 48
         var count = 0
         while count < 2, let scalar = current, ("0"..."7").contains(scalar) {
             value = value * 8 + scalar.value - 48

@@ -26,6 +26,13 @@ public struct SearchPattern: Sendable {
         program = compiler.program
     }
 
+    /// Whether `pattern` is no regular expression in RE2's syntax at all, rather than one that isn't supported here.
+    public static func isInvalid(_ pattern: String) -> Bool {
+        if compiled(pattern) != nil { return false }
+        var parser = PatternParser(pattern)
+        return parser.parse() == nil && !parser.metUnsupported
+    }
+
     /// Whether `text` contains a match.
     public func matches(_ text: String) -> Bool {
         var machine = PatternMachine(program: program)

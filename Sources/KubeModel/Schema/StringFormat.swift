@@ -8,8 +8,8 @@ enum StringFormat {
     /// Whether `text` has the format `name`.
     static func accepts(_ text: String, as name: String) -> Bool {
         switch name.replacing("-", with: "") {
-        case "datetime": WallTime(rfc3339: text) != nil
-        case "date": WallTime(rfc3339: text + "T00:00:00Z") != nil
+        case "datetime": WallTime.isRFC3339(text)
+        case "date": WallTime.isRFC3339(text + "T00:00:00Z")
         case "byte": isBase64(text)
         case "duration": isDuration(text)
         case "uuid", "uuid3", "uuid4", "uuid5": isUUID(text)

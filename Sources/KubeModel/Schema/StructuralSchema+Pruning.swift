@@ -16,7 +16,7 @@ extension StructuralSchema {
         case .object(let members):
             var kept: [(String, JSONValue)] = []
             for (name, member) in members {
-                let place = path.isEmpty ? name : "\(path).\(name)"
+                let place = path.isEmpty ? name.asPathStep : "\(path).\(name.asPathStep)"
                 if isResource, name == "apiVersion" || name == "kind" || name == "metadata" {
                     kept.append((name, member))
                 } else if let schema = properties[name] ?? additionalProperties {

@@ -30,6 +30,8 @@ struct SchemaChecker {
     var causes: [APIStatus.Cause] = []
     /// The most causes that are collected; a hostile object could otherwise make an answer of any size.
     private static let maximumCauses = 1000
+    /// How many bytes the causes may still take; the one that goes beyond is the last.
+    private var room = 1 << 20
 
     /// Whether a cause stops the API server from evaluating validation rules.
     var hasBlockingCause: Bool {
@@ -40,13 +42,26 @@ struct SchemaChecker {
         return causes.contains { blocking.contains($0.reason) }
     }
 
-    private mutating func add(_ reason: String, _ message: String, _ path: String) {
-        guard causes.count < Self.maximumCauses else { return }
-        causes.append(APIStatus.Cause(reason: reason, message: message, field: path.isEmpty ? "<nil>" : path))
+    private mutating func add(_ reason: String, _ message: @autoclosure () -> String, _ path: String) {
+        add(APIStatus.Cause(reason: reason, message: message(), field: path.isEmpty ? "<nil>" : path))
     }
 
-    private mutating func invalid(_ value: JSONValue, _ detail: String, _ path: String) {
-        add("FieldValueInvalid", "Invalid value: \(Self.text(of: value)): \(detail)", path)
+    private mutating func add(_ cause: @autoclosure () -> APIStatus.Cause) {
+        guard causes.count < Self.maximumCauses, room > 0 else { return }
+        let cause = cause()
+        room -= cause.message.utf8.count + cause.field.utf8.count
+        causes.append(cause)
+    }
+
+    private mutating func invalid(_ value: JSONValue, _ detail: @autoclosure () -> String, _ path: String) {
+        add("FieldValueInvalid", "Invalid value: \(Self.text(of: value)): \(detail())", path)
+    }
+
+    /// What is wrong with a value by one of several schemas.
+    private static func causes(_ value: JSONValue, _ schema: StructuralSchema, _ path: String) -> [APIStatus.Cause] {
+        var checker = SchemaChecker()
+        checker.check(value, against: schema, at: path, isRoot: false)
+        return checker.causes
     }
 
     /// How the API server shows a value in a message.
@@ -122,10 +137,12 @@ struct SchemaChecker {
         guard !schema.enumeration.isEmpty, !schema.enumeration.contains(where: { Self.areEqual($0, value) }) else {
             return
         }
-        let allowed = schema.enumeration.map { Self.quoted($0.string ?? $0.jsonText) }.joined(separator: ", ")
+        func allowed() -> String {
+            schema.enumeration.map { Self.quoted($0.string ?? $0.jsonText) }.joined(separator: ", ")
+        }
         add(
             "FieldValueNotSupported",
-            "Unsupported value: \(Self.text(of: value)): supported values: \(allowed)",
+            "Unsupported value: \(Self.text(of: value)): supported values: \(allowed())",
             path
         )
     }
@@ -161,15 +178,18 @@ struct SchemaChecker {
             let words = schema.exclusiveMinimum ? "greater than" : "greater than or equal to"
             invalid(value, "\(path) in body should be \(words) \(JSONValue.double(limit).jsonText)", path)
         }
-        if let factor = schema.multipleOf, factor > 0 {
-            let quotient = number / factor
-            if quotient != quotient.rounded() {
-                invalid(value, "\(path) in body should be a multiple of \(JSONValue.double(factor).jsonText)", path)
-            }
+        if let factor = schema.multipleOf, factor > 0, !Self.isMultiple(number, of: factor) {
+            invalid(value, "\(path) in body should be a multiple of \(JSONValue.double(factor).jsonText)", path)
         }
         if schema.format == "int32", let integer = value.integer, Int32(exactly: integer) == nil {
             invalid(value, "Checked value must be of type integer with format int32 in \(path)", path)
         }
+    }
+
+    /// Whether a number is a multiple of another, give or take what a double can't say: 0.3 is one of 0.1.
+    private static func isMultiple(_ number: Double, of factor: Double) -> Bool {
+        let quotient = factor < 1 ? 1 / factor * number : number / factor
+        return abs(quotient - quotient.rounded()) <= abs(quotient) * 1e-9
     }
 
     private mutating func checkArray(_ elements: [JSONValue], _ schema: StructuralSchema, _ path: String) {
@@ -196,7 +216,7 @@ struct SchemaChecker {
         _ path: String,
         isRoot: Bool
     ) {
-        func place(_ name: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
+        func place(_ name: String) -> String { path.isEmpty ? name.asPathStep : "\(path).\(name.asPathStep)" }
         if let limit = schema.minProperties, members.count < limit {
             invalid(JSONValue(members.count), "\(path) in body should have at least \(limit) properties", path)
         }
@@ -222,29 +242,28 @@ struct SchemaChecker {
 
     private mutating func checkCombinations(_ value: JSONValue, _ schema: StructuralSchema, _ path: String) {
         let name = Self.quoted(path)
-        func passes(_ schema: StructuralSchema) -> Bool {
-            var checker = SchemaChecker()
-            checker.check(value, against: schema, at: path, isRoot: false)
-            return checker.causes.isEmpty
-        }
+        func causes(_ schema: StructuralSchema) -> [APIStatus.Cause] { Self.causes(value, schema, path) }
         func compositeFailure(_ words: String) { add("FieldValueInvalid", "Invalid value: \"\": \(name) \(words)", "") }
-        if !schema.anyOf.isEmpty, !schema.anyOf.contains(where: passes) {
-            compositeFailure("must validate at least one schema (anyOf)")
-            if let first = schema.anyOf.first { check(value, against: first, at: path, isRoot: false) }
+        if let first = schema.anyOf.first {
+            let found = causes(first)
+            if !found.isEmpty, !schema.anyOf.dropFirst().contains(where: { causes($0).isEmpty }) {
+                compositeFailure("must validate at least one schema (anyOf)")
+                for cause in found { add(cause) }
+            }
         }
         if !schema.oneOf.isEmpty {
-            let count = schema.oneOf.filter(passes).count
+            let count = schema.oneOf.count { causes($0).isEmpty }
             if count != 1 {
                 let found = count == 0 ? "Found none valid" : "Found \(count) valid alternatives"
                 compositeFailure("must validate one and only one schema (oneOf). \(found)")
             }
         }
-        let failing = schema.allOf.filter { !passes($0) }
-        if !failing.isEmpty {
+        let found = schema.allOf.flatMap(causes)
+        if !found.isEmpty {
             compositeFailure("must validate all the schemas (allOf)")
-            for part in failing { check(value, against: part, at: path, isRoot: false) }
+            for cause in found { add(cause) }
         }
-        if let not = schema.not, passes(not) { compositeFailure("must not validate the schema (not)") }
+        if let not = schema.not, causes(not).isEmpty { compositeFailure("must not validate the schema (not)") }
     }
 
     /// Equal as JSON Schema has it: `1` and `1.0` are one number.
@@ -264,7 +283,8 @@ extension SchemaChecker {
         case .object(let members):
             for (name, member) in members {
                 guard let child = schema.properties[name] ?? schema.additionalProperties else { continue }
-                checkLists(member, against: child, at: path.isEmpty ? name : "\(path).\(name)")
+                let step = name.asPathStep
+                checkLists(member, against: child, at: path.isEmpty ? step : "\(path).\(step)")
             }
         case .array(let elements):
             var seen: Set<JSONValue> = []

@@ -126,7 +126,7 @@ extension StructuralSchema {
     /// Whether this schema or one below it has validation rules.
     public var hasRules: Bool { !rules.isEmpty || children.contains(where: \.hasRules) }
 
-    /// What this schema asks for that isn't enforced, one clause each; for a warning.
+    /// What this schema asks for that isn't enforced, one clause each, of the first 100; for a warning.
     public var unsupportedFeatures: [String] {
         var features: [String] = []
         collectUnsupported(at: "", into: &features)
@@ -134,13 +134,15 @@ extension StructuralSchema {
     }
 
     private func collectUnsupported(at path: String, into features: inout [String]) {
+        guard features.count < 100 else { return }
         let place = path.isEmpty ? "the root" : path
         if !rules.isEmpty { features.append("x-kubernetes-validations at \(place) are kept but not evaluated") }
         if let pattern, SearchPattern.compiled(pattern) == nil {
             features.append("the pattern at \(place) can't be compiled and is not checked")
         }
         for (name, schema) in properties.sorted(by: { $0.key < $1.key }) {
-            schema.collectUnsupported(at: path.isEmpty ? name : "\(path).\(name)", into: &features)
+            let step = name.asPathStep
+            schema.collectUnsupported(at: path.isEmpty ? step : "\(path).\(step)", into: &features)
         }
         items?.collectUnsupported(at: "\(path)[]", into: &features)
         additionalProperties?.collectUnsupported(at: "\(path)[*]", into: &features)

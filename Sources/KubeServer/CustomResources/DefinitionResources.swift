@@ -7,13 +7,24 @@ import KubeModel
 enum DefinitionResources {
     /// One resource for each served version; empty while the definition isn't established.
     static func resources(of definition: KubeObject) -> [APIResource] {
+        resources(of: definition) { $0["served"]?.bool != false }
+    }
+
+    /// The resource of the version that objects are stored in, whether it is served or not.
+    static func storedResource(of definition: KubeObject) -> APIResource? {
+        resources(of: definition) { $0["storage"]?.bool == true }.first
+    }
+
+    private static func resources(
+        of definition: KubeObject,
+        where isIncluded: (JSONValue) -> Bool
+    ) -> [APIResource] {
         guard isEstablished(definition), let names = definition.json.at("spec", "names"),
             let group = definition["spec", "group"]?.string, let kind = names["kind"]?.string,
             let plural = names["plural"]?.string
         else { return [] }
         let isNamespaced = definition["spec", "scope"]?.string != "Cluster"
-        return (definition["spec", "versions"]?.array ?? []).filter { $0["served"]?.bool != false }.compactMap {
-            version in
+        return (definition["spec", "versions"]?.array ?? []).filter(isIncluded).compactMap { version in
             guard let name = version["name"]?.string, let schemaJSON = version.at("schema", "openAPIV3Schema"),
                 let schema = try? StructuralSchema(parsing: schemaJSON)
             else { return nil }
@@ -41,6 +52,7 @@ enum DefinitionResources {
                 schema: schema,
                 columns: version["additionalPrinterColumns"]?.array ?? []
             )
+            resource.custom?.isTerminating = definition.isBeingDeleted
             return resource
         }
     }

@@ -70,6 +70,16 @@ enum DefinitionRules {
         return causes + versionViolations(definition)
     }
 
+    /// What a definition asks for that this server doesn't enforce, as sentences for the user.
+    static func warnings(_ definition: KubeObject) -> [String] {
+        (definition["spec", "versions"]?.array ?? []).flatMap { version -> [String] in
+            guard let json = version.at("schema", "openAPIV3Schema"),
+                let schema = try? StructuralSchema(parsing: json)
+            else { return [] }
+            return schema.unsupportedFeatures.map { "version \(version["name"]?.string ?? ""): \($0)" }
+        }
+    }
+
     private static func versionViolations(_ definition: KubeObject) -> [APIStatus.Cause] {
         let versions = definition["spec", "versions"]?.array ?? []
         guard !versions.isEmpty else { return [.required("spec.versions", "must have at least one version")] }
@@ -94,6 +104,7 @@ enum DefinitionRules {
                 continue
             }
             var found = SchemaRules.violations(schema, path: path)
+            if found.isEmpty { found = SchemaRules.badPatterns(schema, path: path) }
             if found.isEmpty {
                 do { _ = try StructuralSchema(parsing: schema) } catch {
                     found.append(APIStatus.Cause(reason: "FieldValueInvalid", message: "\(error)", field: path))
@@ -118,6 +129,33 @@ enum SchemaRules {
         return causes
     }
 
+    /// The patterns that are no regular expressions, wherever they stand.
+    static func badPatterns(_ node: JSONValue, path: String, depth: Int = 0) -> [APIStatus.Cause] {
+        guard depth < maximumDepth else { return [] }
+        var causes: [APIStatus.Cause] = []
+        if let pattern = node["pattern"]?.string, SearchPattern.isInvalid(pattern) {
+            causes.append(
+                .invalid(
+                    path + ".pattern",
+                    .string(pattern),
+                    "must be a valid regular expression, but isn't: error parsing regexp"
+                )
+            )
+        }
+        for (name, child) in node["properties"]?.object ?? JSONObject() {
+            causes += badPatterns(child, path: "\(path).properties[\(name.asPathStep)]", depth: depth + 1)
+        }
+        for name in ["items", "additionalProperties", "not"] {
+            if let child = node[name] { causes += badPatterns(child, path: "\(path).\(name)", depth: depth + 1) }
+        }
+        for name in ["allOf", "anyOf", "oneOf"] {
+            for (index, child) in (node[name]?.array ?? []).enumerated() {
+                causes += badPatterns(child, path: "\(path).\(name)[\(index)]", depth: depth + 1)
+            }
+        }
+        return Array(causes.prefix(FieldCauses.maximum))
+    }
+
     private static func visit(
         _ node: JSONValue,
         path: String,
@@ -125,6 +163,7 @@ enum SchemaRules {
         depth: Int,
         into causes: inout [APIStatus.Cause]
     ) {
+        guard causes.count < FieldCauses.maximum else { return }
         guard depth < maximumDepth else {
             causes.append(.invalid(path, "", "is nested more than \(maximumDepth) levels deep"))
             return
@@ -142,7 +181,7 @@ enum SchemaRules {
         for (name, child) in node["properties"]?.object ?? JSONObject() {
             visit(
                 child,
-                path: "\(path).properties[\(name)]",
+                path: "\(path).properties[\(name.asPathStep)]",
                 missing: "must not be empty for specified object fields",
                 depth: depth + 1,
                 into: &causes

@@ -68,21 +68,26 @@ extension ServerState {
 
     /// Deletes the objects of a definition that is being deleted, and the definition when none is left.
     mutating func removeInstances(ofDefinition name: String) {
-        guard let resource = registry.custom[name]?.first else {
-            remove(.definitions, ObjectKey(namespace: nil, name: name))
-            return
+        guard let definition = store.object(.definitions, ObjectKey(namespace: nil, name: name))?.object else { return }
+        if let resource = DefinitionResources.storedResource(of: definition),
+            let options = try? DeletionOptions(body: .null, query: QueryItems(""))
+        {
+            for stored in store.list(resource.storage, namespace: nil) ?? [] {
+                _ = try? delete(resource, stored.key, options: options)
+            }
         }
-        guard let options = try? DeletionOptions(body: .null, query: QueryItems("")) else { return }
-        for stored in store.list(resource.storage, namespace: nil) ?? [] {
-            _ = try? delete(resource, stored.key, options: options)
-        }
-        finishDefinition(of: resource.storage)
+        finishDefinition(
+            of: StoredKind(
+                group: definition["spec", "group"]?.string ?? "",
+                plural: definition["spec", "names", "plural"]?.string ?? ""
+            )
+        )
     }
 
     /// Removes a definition that is being deleted once its last object is gone.
     mutating func finishDefinition(of kind: StoredKind) {
         let key = ObjectKey(namespace: nil, name: "\(kind.plural).\(kind.group)")
-        guard registry.custom[key.name] != nil, store.count(kind) == 0,
+        guard store.count(kind) == 0,
             let definition = store.object(.definitions, key)?.object, definition.isBeingDeleted
         else { return }
         var changed = definition

@@ -81,7 +81,7 @@ enum DefinitionValidation {
         guard depth < maximumDepth else { return }
         let properties = schema["properties"]?.object ?? JSONObject()
         for (name, property) in properties {
-            let place = "\(path).properties[\(name)]"
+            let place = "\(path).properties[\(name.asPathStep)]"
             check(property, place, missing: "object fields", depth: depth + 1, &causes)
         }
         if let additional = schema["additionalProperties"], additional.object != nil {

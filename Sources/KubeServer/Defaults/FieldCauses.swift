@@ -3,11 +3,14 @@
 
 import KubeModel
 
-/// Collects causes with the API server's words around them.
+/// Collects causes with the API server's words around them, 1000 at most.
 struct FieldCauses {
     private(set) var causes: [APIStatus.Cause] = []
+    /// The most causes that are collected; a hostile object could otherwise make an answer of any size.
+    static let maximum = 1000
 
     private mutating func add(_ reason: String, _ field: String, _ message: String) {
+        guard causes.count < Self.maximum else { return }
         causes.append(APIStatus.Cause(reason: reason, message: message, field: field))
     }
 

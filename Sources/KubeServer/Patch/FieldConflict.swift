@@ -8,9 +8,10 @@ struct FieldConflict: Error {
     /// The fields by manager.
     var fields: [FieldManager: FieldSet] = [:]
 
-    /// The answer in the words of the API server.
+    /// The answer in the words of the API server; of each manager's fields it names a thousand.
     var status: APIStatus {
-        let groups = fields.map { (manager: $0.key.text, paths: $0.value.paths) }.sorted { $0.manager < $1.manager }
+        let groups = fields.map { (manager: $0.key.text, paths: $0.value.paths(limit: FieldCauses.maximum)) }
+            .sorted { $0.manager < $1.manager }
         let causes = groups.flatMap { group in
             group.paths.map {
                 APIStatus.Cause(reason: "FieldManagerConflict", message: "conflict with \(group.manager)", field: $0)

@@ -110,7 +110,7 @@ public struct FieldManagement: Sendable {
         managed.entries[identity] = ManagedFieldsEntry(fields: owned, apiVersion: type.apiVersion, time: last?.time)
         var new = TypedValue(value: old, shape: schema.root).merging(applied)
         new = prune(new, last: last?.fields, managed: managed)
-        let comparison = TypedValue(value: old, shape: schema.root).compared(to: new)
+        let comparison = compared(old, new)
         try settle(comparison, by: identity, in: &managed, force: force)
         if owned.isEmpty { managed.entries[identity] = nil }
         if !comparison.isEmpty, managed.entries[identity] != nil { managed.entries[identity]?.time = now.rfc3339 }
@@ -181,14 +181,19 @@ public struct FieldManagement: Sendable {
         by manager: FieldManager,
         in managed: inout ManagedFields
     ) -> Bool {
-        let comparison = TypedValue(value: old, shape: schema.root).compared(to: new)
+        let comparison = compared(old, new)
         _ = try? settle(comparison, by: manager, in: &managed, force: true)
-        let taken = comparison.modified.union(comparison.added).difference(stripped).recursiveDifference(ignored)
+        let taken = comparison.modified.union(comparison.added).difference(stripped)
         let own = managed.entries[manager]
         let fields = (own?.fields ?? FieldSet()).difference(comparison.removed).union(taken)
         managed.entries[manager] =
             fields.isEmpty ? nil : ManagedFieldsEntry(fields: fields, apiVersion: type.apiVersion, time: own?.time)
         return !taken.isEmpty
+    }
+
+    /// What differs, without the fields that writes through this subresource don't touch.
+    private func compared(_ old: JSONValue, _ new: JSONValue) -> FieldComparison {
+        TypedValue(value: old, shape: schema.root).compared(to: new).excluding(ignored)
     }
 
     /// Takes changed fields from other managers, or reports a conflict.

@@ -126,16 +126,21 @@ struct FieldSet: Hashable, Sendable {
         return result
     }
 
-    /// The paths as messages spell them and in their order: at each level its fields, then what lies below.
-    var paths: [String] { collectPaths(after: "") }
-
-    private func collectPaths(after prefix: String) -> [String] {
+    /// The first `limit` paths as messages spell them, with long steps cut, in their order: at each level its fields, then
+    /// what lies below.
+    func paths(limit: Int) -> [String] {
         var result: [String] = []
-        for element in members.sorted(by: { $0.encoded < $1.encoded }) { result.append(prefix + element.text) }
-        for (element, set) in children.sorted(by: { $0.key.encoded < $1.key.encoded }) {
-            result += set.collectPaths(after: prefix + element.text)
-        }
+        collectPaths(after: "", limit: limit, into: &result)
         return result
+    }
+
+    private func collectPaths(after prefix: String, limit: Int, into result: inout [String]) {
+        for element in members.sorted(by: { $0.encoded < $1.encoded }) where result.count < limit {
+            result.append(prefix + element.text.asPathStep)
+        }
+        for (element, set) in children.sorted(by: { $0.key.encoded < $1.key.encoded }) where result.count < limit {
+            set.collectPaths(after: prefix + element.text.asPathStep, limit: limit, into: &result)
+        }
     }
 }
 

@@ -7,6 +7,10 @@ public import KubeModel
 public enum JSONPatch {
     /// The most operations in one patch, as in the API server.
     static let maximumOperations = 10_000
+    /// The most bytes that the copies of one patch may add, as in the API server.
+    static let maximumCopied = 3 << 20
+    /// The deepest nesting that a patch may lead to: what the body of a request may have.
+    private static let maximumDepth = JSONLimits().depth
 
     /// `value` after all operations of `patch`, an array; none of them when one fails.
     /// - Throws: 400 for what is no patch, 422 for an operation that doesn't fit.
@@ -17,22 +21,21 @@ public enum JSONPatch {
             )
         }
         guard operations.count <= maximumOperations else {
-            throw PatchError(
-                status: APIStatus(
-                    code: 413,
-                    reason: "RequestEntityTooLarge",
-                    message: "The allowed maximum operations in a JSON patch is \(maximumOperations), "
-                        + "got \(operations.count)"
-                ),
-                detail: ""
+            throw .tooLarge(
+                "The allowed maximum operations in a JSON patch is \(maximumOperations), got \(operations.count)"
             )
         }
         var result = value
-        for operation in operations { try apply(operation: operation, to: &result) }
+        var copied = 0
+        for operation in operations { try apply(operation: operation, to: &result, copied: &copied) }
         return result
     }
 
-    private static func apply(operation: JSONValue, to value: inout JSONValue) throws(PatchError) {
+    private static func apply(
+        operation: JSONValue,
+        to value: inout JSONValue,
+        copied: inout Int
+    ) throws(PatchError) {
         guard operation.object != nil else {
             throw .malformed(
                 "error decoding patch: json: cannot unmarshal \(operation.goTypeName) into Go value of type handlers.jsonPatchOp"
@@ -45,16 +48,30 @@ public enum JSONPatch {
             return given
         }
         switch name {
-        case "add": try value.add(try given(), at: path[...])
+        case "add":
+            let given = try given()
+            try requireShallow(given, at: path)
+            try value.add(given, at: path[...])
         case "remove": _ = try value.removeMember(at: path[...])
-        case "replace": try value.replace(with: try given(), at: path[...])
+        case "replace":
+            let given = try given()
+            try requireShallow(given, at: path)
+            try value.replace(with: given, at: path[...])
         case "test":
             let expected = try given()
-            guard SchemaEquality.areEqual(try value.found(at: path[...]), expected) else {
+            guard SchemaEquality.areEqual(try value.tested(at: path[...]), expected) else {
                 throw .unprocessable("testing \(operation["path"]?.string ?? "") failed")
             }
         case "copy":
             let source = try value.found(at: try pointer(operation, "from")[...])
+            copied += source.textSize(upTo: maximumCopied)
+            guard copied <= maximumCopied else {
+                throw .unprocessable(
+                    "Unable to complete the copy, the accumulated size increase of copy is \(copied), exceeding the "
+                        + "limit \(maximumCopied)"
+                )
+            }
+            try requireShallow(source, at: path)
             try value.add(source, at: path[...])
         case "move":
             let from = try pointer(operation, "from")
@@ -63,10 +80,17 @@ public enum JSONPatch {
             }
             let source = try value.found(at: from[...])
             if path == from { return }
+            try requireShallow(source, at: path)
             _ = try value.removeMember(at: from[...])
             try value.add(source, at: path[...])
         default: throw .unprocessable("unknown operation \(name)")
         }
+    }
+
+    /// Refuses a value that would be nested too deeply where it is put.
+    private static func requireShallow(_ value: JSONValue, at path: [String]) throws(PatchError) {
+        guard value.isNested(deeperThan: maximumDepth - path.count) else { return }
+        throw .unprocessable("the result would be nested more than \(maximumDepth) levels deep")
     }
 
     /// Reads a JSON pointer (RFC 6901).
@@ -91,7 +115,8 @@ enum SchemaEquality {
         case (.array(let left), .array(let right)):
             left.count == right.count && zip(left, right).allSatisfy { areEqual($0, $1) }
         case (.object(let left), .object(let right)):
-            left.keys == right.keys && zip(left.values, right.values).allSatisfy { areEqual($0, $1) }
+            left.keys.elementsEqual(right.keys) { $0.utf8.elementsEqual($1.utf8) }
+                && zip(left.values, right.values).allSatisfy { areEqual($0, $1) }
         default: left == right
         }
     }
@@ -116,6 +141,37 @@ extension JSONValue {
         case .array(let elements):
             return try elements[Self.index(token, count: elements.count, orEnd: false)].found(at: path.dropFirst())
         default: throw .unprocessable("there is nothing at \(token)")
+        }
+    }
+
+    /// The value at `path`, for a test: a member that isn't there is null, as in the API server's library.
+    fileprivate func tested(at path: ArraySlice<String>) throws(PatchError) -> JSONValue {
+        guard let last = path.last else { return self }
+        let parent = try found(at: path.dropLast())
+        if case .object(let members) = parent { return members[last] ?? .null }
+        return try parent.found(at: [last])
+    }
+
+    /// How many bytes the JSON text has, about; counting stops beyond `limit`.
+    fileprivate func textSize(upTo limit: Int) -> Int {
+        switch self {
+        case .null, .bool: return 4
+        case .integer, .double: return jsonText.utf8.count
+        case .string(let text): return text.utf8.count + 2
+        case .array(let elements):
+            var size = 1
+            for element in elements {
+                size += element.textSize(upTo: limit - size) + 1
+                if size > limit { break }
+            }
+            return size
+        case .object(let members):
+            var size = 1
+            for (name, member) in members {
+                size += name.utf8.count + 4 + member.textSize(upTo: limit - size)
+                if size > limit { break }
+            }
+            return size
         }
     }
 

@@ -18,6 +18,18 @@ public struct PatchError: Error, Sendable, CustomStringConvertible {
         PatchError(status: APIStatus(code: 400, reason: "BadRequest", message: message), detail: message)
     }
 
+    /// The patch asks for too much.
+    static func tooLarge(_ message: String) -> PatchError {
+        PatchError(
+            status: APIStatus(
+                code: 413,
+                reason: "RequestEntityTooLarge",
+                message: "Request entity too large: \(message)"
+            ),
+            detail: message
+        )
+    }
+
     /// The patch doesn't fit the object.
     static func unprocessable(_ detail: String) -> PatchError {
         PatchError(

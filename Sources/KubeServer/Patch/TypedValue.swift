@@ -14,6 +14,15 @@ struct FieldComparison {
 
     /// Whether nothing differs.
     var isEmpty: Bool { added.isEmpty && modified.isEmpty && removed.isEmpty }
+
+    /// The differences outside of `fields` and what lies below them.
+    func excluding(_ fields: FieldSet) -> FieldComparison {
+        FieldComparison(
+            added: added.recursiveDifference(fields),
+            modified: modified.recursiveDifference(fields),
+            removed: removed.recursiveDifference(fields)
+        )
+    }
 }
 
 /// A value with its type: field sets, comparison, merge and removal as server-side apply defines them.

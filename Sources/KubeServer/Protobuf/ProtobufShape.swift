@@ -78,6 +78,9 @@ indirect enum ProtobufShape: Sendable {
     private func members(_ bytes: ArraySlice<UInt8>, _ depth: Int) throws(ProtobufError) -> JSONObject {
         guard case .message(let known) = self else { return JSONObject() }
         var result = JSONObject()
+        // Lists and maps are built at the end, in one go.
+        var lists: [String: [JSONValue]] = [:]
+        var maps: [String: [(String, JSONValue)]] = [:]
         var reader = ProtobufReader(bytes)
         while let (number, field) = try reader.next() {
             guard let member = known[number] else {
@@ -89,19 +92,17 @@ indirect enum ProtobufShape: Sendable {
                 let value = try member.shape.json(field, depth: depth + 1)
                 if !Self.isZero(value) { result[member.name] = value }
             case .optional: result[member.name] = try member.shape.json(field, depth: depth + 1)
-            case .list:
-                let value = try member.shape.json(field, depth: depth + 1)
-                result[member.name] = .array((result[member.name]?.array ?? []) + [value])
+            case .list: lists[member.name, default: []].append(try member.shape.json(field, depth: depth + 1))
             case .map:
                 let pair = ProtobufShape.message([
                     1: Member("key", .text, .optional), 2: Member("value", member.shape, .optional),
                 ])
                 let entry = try pair.json(field, depth: depth + 1)
-                var map = result[member.name] ?? .emptyObject
-                map[entry["key"]?.string ?? ""] = entry["value"] ?? ""
-                result[member.name] = map
+                maps[member.name, default: []].append((entry["key"]?.string ?? "", entry["value"] ?? ""))
             }
         }
+        for (name, elements) in lists { result[name] = .array(elements) }
+        for (name, pairs) in maps { result[name] = .object(JSONObject(pairs: pairs)) }
         return result
     }
 

@@ -91,6 +91,8 @@ struct CustomVersion: Sendable {
     var schema: StructuralSchema
     /// The printer columns.
     var columns: [JSONValue]
+    /// Whether the definition is being deleted: there may be no new objects.
+    var isTerminating = false
     /// The schema as patches and field management go by it; made once, as it is asked for with every write.
     let types: TypeSchema
     /// The schema's defaults, made once too.

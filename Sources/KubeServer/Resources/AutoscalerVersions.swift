@@ -46,7 +46,7 @@ enum AutoscalerVersions {
     static func stored(_ first: KubeObject) -> KubeObject {
         var object = first
         for name in all { object.setAnnotation(name, to: nil) }
-        var listed = (parsed(first, metrics)?.array ?? []).map(nested)
+        var listed = nestedMetrics(first, metrics, "spec", "metrics")
         if let percentage = first["spec", "targetCPUUtilizationPercentage"] {
             listed.append([
                 "type": "Resource",
@@ -55,12 +55,14 @@ enum AutoscalerVersions {
         }
         object.json.set(nil, at: "spec", "targetCPUUtilizationPercentage")
         object.json.set(listed.isEmpty ? nil : .array(listed), at: "spec", "metrics")
-        if let rules = parsed(first, behavior), rules.object != nil { object.json.set(rules, at: "spec", "behavior") }
+        if let rules = parsed(first, behavior), rules.object != nil, fits(rules, "spec", "behavior") {
+            object.json.set(rules, at: "spec", "behavior")
+        }
         if first.json["status"]?.object != nil {
             object.json.set(nil, at: "status", "currentCPUUtilizationPercentage")
-            let shown = (parsed(first, currentMetrics)?.array ?? []).map(nested)
+            let shown = nestedMetrics(first, currentMetrics, "status", "currentMetrics")
             object.json.set(.array(shown), at: "status", "currentMetrics")
-            if let found = parsed(first, conditions), found.array != nil {
+            if let found = parsed(first, conditions), found.array != nil, fits(found, "status", "conditions") {
                 object.json.set(found, at: "status", "conditions")
             }
         }
@@ -81,6 +83,23 @@ enum AutoscalerVersions {
     private static func parsed(_ object: KubeObject, _ name: String) -> JSONValue? {
         guard let text = object.annotation(name) else { return nil }
         return try? JSONValue(parsing: Array(text.utf8))
+    }
+
+    /// The metrics that an annotation lists, in the form of `v2`; none where it isn't such a list.
+    private static func nestedMetrics(
+        _ object: KubeObject,
+        _ name: String,
+        _ part: String,
+        _ member: String
+    ) -> [JSONValue] {
+        let listed = (parsed(object, name)?.array ?? []).map(nested)
+        return listed.allSatisfy { $0.object != nil } && fits(.array(listed), part, member) ? listed : []
+    }
+
+    /// Whether a value is of the type that a member of `v2` has.
+    private static func fits(_ value: JSONValue, _ part: String, _ member: String) -> Bool {
+        let type = ResourceType.horizontalPodAutoscalers
+        return TypeSchema.builtIn(type)?.decodingFailure(in: [part: [member: value]], kind: type.kind) == nil
     }
 
     /// The members of a source, or of what is current, with their names in `v1`.

@@ -68,8 +68,8 @@ extension APIStatus {
     /// 422: fields are wrong.
     static func invalid(group: String, kind: String, name: String, causes: [Cause]) -> APIStatus {
         let lines = causes.map { $0.field.isEmpty ? $0.message : "\($0.field): \($0.message)" }
-        var unique: [String] = []
-        for line in lines where !unique.contains(line) { unique.append(line) }
+        var seen: Set<String> = []
+        let unique = lines.filter { seen.insert($0).inserted }
         let text = unique.count == 1 ? unique[0] : "[\(unique.joined(separator: ", "))]"
         let qualified = group.isEmpty ? kind : "\(kind).\(group)"
         return APIStatus(

@@ -23,6 +23,9 @@ struct AcceptHeader: Sendable {
         var parameters: [String: String]
     }
 
+    /// The media types that answers have, and what stands for them.
+    private static let types = ["application/json", "application/yaml", "application/*", "*/*"]
+
     /// The ranges in the client's order.
     let ranges: [Range]
 
@@ -40,10 +43,9 @@ struct AcceptHeader: Sendable {
     }
 
     /// The first form the client names that this server has; `nil` when there is none (406).
-    ///
     func form(isDiscovery: Bool = false) -> AnswerForm? {
         for range in ranges {
-            guard ["application/json", "application/*", "*/*"].contains(range.type) else { continue }
+            guard Self.types.contains(range.type) else { continue }
             switch (range.parameters["as"], range.parameters["g"], range.parameters["v"]) {
             case (nil, _, _): return .object
             case ("Table", "meta.k8s.io", "v1") where !isDiscovery: return .table
@@ -58,7 +60,6 @@ struct AcceptHeader: Sendable {
 
     /// Whether the client wants YAML before JSON.
     var prefersYAML: Bool {
-        ranges.first { ["application/json", "application/yaml", "*/*", "application/*"].contains($0.type) }?.type
-            == "application/yaml"
+        ranges.first { Self.types.contains($0.type) }?.type == "application/yaml"
     }
 }

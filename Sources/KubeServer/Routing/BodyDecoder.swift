@@ -73,7 +73,9 @@ enum BodyDecoder {
         json["kind"] = .string(type.kind)
         json["apiVersion"] = .string(type.apiVersion)
         let schema = TypeSchema.of(resource)
-        if !resource.isCustom, let failure = schema.decodingFailure(in: json, kind: type.kind) {
+        if let failure = resource.isCustom
+            ? TypeSchema.metadataFailure(in: json) : schema.decodingFailure(in: json, kind: type.kind)
+        {
             throw refusal(failure)
         }
         let pruned = schema.pruning(json)

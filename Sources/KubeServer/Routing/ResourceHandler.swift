@@ -99,7 +99,11 @@ struct ResourceHandler: Sendable {
         _ answer: ObjectAnswer
     ) throws(APIStatus) -> ServerAnswer {
         let query = try ListQuery(request.query, resource: resource)
-        if query.isWatch { return watch(query, target, resource, answer) }
+        if query.isWatch {
+            // A stream of documents in YAML has no form that clients know.
+            guard !request.accept.prefersYAML else { throw .notAcceptable(isCustom: resource.isCustom) }
+            return watch(query, target, resource, answer)
+        }
         let page = try state.with { state throws(APIStatus) in
             try state.list(resource, namespace: target.namespace, query)
         }

@@ -4,6 +4,7 @@
 import HTTPMessages
 import HTTPTypes
 import KubeModel
+import YAML
 
 /// What a handler answers, before it becomes an HTTP response.
 struct ServerAnswer: Sendable {
@@ -11,6 +12,8 @@ struct ServerAnswer: Sendable {
     var status: HTTPResponse.Status = .ok
     /// The body.
     var body: StreamingBody
+    /// The body's JSON text, where it is there as a whole.
+    private var json: [UInt8]?
     /// The media type.
     var contentType = "application/json"
     /// `Warning` headers.
@@ -28,6 +31,7 @@ struct ServerAnswer: Sendable {
         self.status = status
         self.warnings = warnings
         body = StreamingBody(bytes)
+        json = bytes
     }
 
     /// A text answer.
@@ -49,12 +53,24 @@ struct ServerAnswer: Sendable {
         if let seconds = failure.retryAfterSeconds { fields[.retryAfter] = String(seconds) }
     }
 
+    /// The same answer in YAML; what isn't JSON, or is still arriving, stays as it is.
+    var inYAML: ServerAnswer {
+        guard let json, contentType == "application/json", let value = try? JSONValue(parsing: json) else {
+            return self
+        }
+        var answer = self
+        answer.json = nil
+        answer.body = StreamingBody(Array(YAMLWriter(order: .sorted).text(value).utf8))
+        answer.contentType = "application/yaml"
+        return answer
+    }
+
     /// The response.
     var response: HTTPResponseMessage {
         var all = fields
         all[.contentType] = contentType
         if all[.cacheControl] == nil { all[.cacheControl] = "no-cache, private" }
-        for warning in warnings.prefix(64) {
+        for warning in WarningTexts.bounded(warnings) {
             all.append(HTTPField(name: .warning, value: "299 - \(JSONValue.string(warning).jsonText)"))
         }
         return HTTPResponseMessage(head: HTTPResponse(status: status, headerFields: all), body: body)

@@ -5,7 +5,11 @@ import Ambient
 public import KubeModel
 
 extension TypeSchema {
-    /// `object` without the fields that its type doesn't have, and their paths (`spec.template.spec.foo`), in order.
+    /// The most unknown fields that are named, as in the API server's decoder.
+    private static let maximumUnknownFields = 100
+
+    /// `object` without the fields that its type doesn't have, and the paths of the first 100 of them
+    /// (`spec.template.spec.foo`), in order.
     public func pruning(_ object: JSONValue) -> (value: JSONValue, unknownFields: [String]) {
         var unknown: [String] = []
         let value = Self.prune(object, root, at: "", unknown: &unknown)
@@ -22,10 +26,11 @@ extension TypeSchema {
         case (.object(let members), .structure), (.object(let members), .map):
             var kept: [(String, JSONValue)] = []
             for (name, member) in members {
-                let place = path.isEmpty ? name : "\(path).\(name)"
+                let step = name.asPathStep
+                let place = path.isEmpty ? step : "\(path).\(step)"
                 if let next = shape.member(name) {
                     kept.append((name, prune(member, next, at: place, unknown: &unknown)))
-                } else {
+                } else if unknown.count < maximumUnknownFields {
                     unknown.append(place)
                 }
             }
@@ -48,6 +53,12 @@ extension TypeSchema {
         return Self.failure(object, root, structure: kind, path: "")
     }
 
+    /// Why the API server can't decode the metadata of `object`, of any kind; `nil` when it can.
+    static func metadataFailure(in object: JSONValue) -> String? {
+        guard let metadata = object["metadata"] else { return nil }
+        return failure(metadata, .reference(BuiltInTypes.objectMeta), structure: "ObjectMeta", path: "")
+    }
+
     private static func failure(_ value: JSONValue, _ shape: TypeShape, structure: String, path: String) -> String? {
         if value == .null { return nil }
         func mismatch(_ goType: String) -> String {
@@ -60,7 +71,7 @@ extension TypeSchema {
             guard let members = value.object else { return mismatch(goName(type.name)) }
             for (name, member) in members {
                 guard let next = shape.member(name) else { continue }
-                let place = path.isEmpty ? name : "\(path).\(name)"
+                let place = path.isEmpty ? name.asPathStep : "\(path).\(name.asPathStep)"
                 if let failure = failure(member, next, structure: structure, path: place) { return failure }
             }
         case .map(let element):
@@ -104,7 +115,7 @@ extension TypeSchema {
         case .double: return value.double == nil ? mismatch("float64") : nil
         case .time, .microTime:
             guard let text = value.string else { return mismatch("string") }
-            guard WallTime(rfc3339: text) == nil else { return nil }
+            guard !WallTime.isRFC3339(text) else { return nil }
             let layout = scalar == .time ? "2006-01-02T15:04:05Z07:00" : "2006-01-02T15:04:05.000000Z07:00"
             return "parsing time \"\(text)\" as \"\(layout)\": cannot parse \"\(text)\" as \"2006\""
         case .bytes:
@@ -115,7 +126,7 @@ extension TypeSchema {
             return "json: cannot unmarshal \(value.jsonText) into Go value of type intstr.IntOrString"
         case .quantity:
             if value.double != nil { return nil }
-            guard let text = value.string, CanonicalQuantity.of(text) != nil else {
+            guard let text = value.string, Quantity(text) != nil else {
                 return "quantities must match the regular expression "
                     + "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
             }

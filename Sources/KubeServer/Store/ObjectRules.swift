@@ -37,13 +37,15 @@ enum ObjectRules {
         _ resource: APIResource
     ) -> [APIStatus.Cause] {
         guard resource.storage == .definitions else { return causes }
-        return causes + DefinitionRules.violations(object).filter { !causes.contains($0) }
+        let known = Set(causes)
+        return causes + DefinitionRules.violations(object).filter { !known.contains($0) }
     }
 
     /// What is wrong with the finalizers of an object that is being deleted: none may be added.
     static func finalizers(_ old: KubeObject, to new: KubeObject) -> [APIStatus.Cause] {
         guard old.isBeingDeleted else { return [] }
-        let added = new.finalizers.filter { !old.finalizers.contains($0) }.sorted()
+        let known = Set(old.finalizers)
+        let added = new.finalizers.filter { !known.contains($0) }.sorted()
         guard !added.isEmpty else { return [] }
         let list = added.map { "\"\($0)\"" }.joined(separator: ", ")
         let cause = APIStatus.Cause.forbidden(

@@ -15,6 +15,7 @@ extension ServerState {
         options: WriteOptions,
         isApplied: Bool = false
     ) throws(APIStatus) -> WriteOutcome {
+        try requireOpenDefinition(resource)
         var object = body
         if object.resourceVersion.map({ !$0.isEmpty }) == true {
             throw .plain("resourceVersion should not be set on objects to be created")
@@ -42,6 +43,8 @@ extension ServerState {
         }
         outcome.isNew = true
         if !isApplied { recordFields(&outcome.object, resource, body: body, manager: options.manager) }
+        try requireReadable(outcome.object, resource)
+        if resource.storage == .definitions { outcome.warnings += DefinitionRules.warnings(outcome.object) }
         if resource.storage == .services {
             let before = addresses
             try addresses.allocate(&outcome.object)
@@ -113,6 +116,13 @@ extension ServerState {
         return resource.storage == .definitions ? DefinitionRules.defaulted(result) : result
     }
 
+    /// Refuses an object that couldn't be read back: defaults can nest one deeper than its request was.
+    func requireReadable(_ object: KubeObject, _ resource: APIResource) throws(APIStatus) {
+        guard object.json.isNested(deeperThan: StoredObject.maximumDepth) else { return }
+        let why = "is nested more than \(StoredObject.maximumDepth) levels deep; make it flatter"
+        try refuse([APIStatus.Cause(reason: "FieldValueInvalid", message: why, field: "")], object, resource)
+    }
+
     /// Throws 422 when anything is wrong.
     func refuse(_ causes: [APIStatus.Cause], _ object: KubeObject, _ resource: APIResource) throws(APIStatus) {
         guard !causes.isEmpty else { return }
@@ -132,6 +142,19 @@ extension ServerState {
             "unable to create new content in namespace \(namespace) because it is being terminated",
             causes: [.init(reason: "NamespaceTerminating", message: why, field: "metadata.namespace")]
         )
+    }
+
+    /// Refuses a custom resource whose definition is gone or going: it would have to wait for the new object.
+    private func requireOpenDefinition(_ resource: APIResource) throws(APIStatus) {
+        guard resource.isCustom else { return }
+        let type = resource.type
+        let current = registry.resource(group: type.group, version: type.version, plural: type.plural)
+        guard let custom = current?.custom else { throw .unknownResource }
+        guard custom.isTerminating else { return }
+        var status = APIStatus.methodNotAllowed
+        status.message = "create not allowed while custom resource definition is terminating"
+        (status.group, status.kind) = (type.group, type.plural)
+        throw status
     }
 
     private func name(_ object: inout KubeObject, _ resource: APIResource) throws(APIStatus) {
@@ -174,7 +197,8 @@ extension ServerState {
             object["status"] = ["phase": "Active"]
             object["spec", "finalizers"] = ["kubernetes"]
             object["metadata", "labels", "kubernetes.io/metadata.name"] = .string(object.name)
-        case .pods: object["status"] = PodStatusRules.initial(object)
+        // Its quality of service is a default: requests and limits are compared in their canonical form.
+        case .pods: object["status"] = ["phase": "Pending"]
         case .definitions: object["status"] = DefinitionRules.initialStatus(object)
         default: object["status"] = nil
         }

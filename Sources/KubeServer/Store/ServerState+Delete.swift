@@ -13,6 +13,12 @@ extension ServerState {
         case waiting(KubeObject)
     }
 
+    /// The namespaces that no cluster goes without (admission plugin NamespaceLifecycle).
+    private static let immortalNamespaces: Set = ["default", "kube-public", "kube-system"]
+
+    /// The longest grace in seconds that a deletion's time shows.
+    private static let longestGrace: Int64 = 1 << 31
+
     /// Deletes an object, or starts to.
     mutating func delete(
         _ resource: APIResource,
@@ -21,6 +27,9 @@ extension ServerState {
     ) throws(APIStatus) -> DeleteOutcome {
         var object = try object(resource, key)
         try checkPreconditions(object, resource, options)
+        if resource.storage == .namespaces, Self.immortalNamespaces.contains(key.name) {
+            throw .forbidden(.namespaces, key.name, "this namespace may not be deleted")
+        }
         for plugin in configuration.admission {
             _ = try plugin.review(
                 AdmissionRequest(
@@ -45,7 +54,7 @@ extension ServerState {
         }
         if wasBeingDeleted {
             let running = object["metadata", "deletionGracePeriodSeconds"]?.integer ?? 0
-            if grace < running { startDeletion(&object, resource, grace: grace) }
+            if grace < running { shortenDeletion(&object, from: running, to: grace) }
         } else {
             startDeletion(&object, resource, grace: grace)
             if resource.storage != .definitions, let generation = object.generation {
@@ -71,7 +80,7 @@ extension ServerState {
     }
 
     private func startDeletion(_ object: inout KubeObject, _ resource: APIResource, grace: Int64) {
-        let moment = configuration.time.now() + .seconds(min(grace, 1 << 31))
+        let moment = configuration.time.now() + .seconds(min(grace, Self.longestGrace))
         object["metadata", "deletionTimestamp"] = .string(moment.rfc3339)
         object["metadata", "deletionGracePeriodSeconds"] = .integer(grace)
         if resource.storage == .namespaces { object["status", "phase"] = "Terminating" }
@@ -79,6 +88,16 @@ extension ServerState {
             object["metadata", "deletionGracePeriodSeconds"] = nil
             terminating(&object)
         }
+    }
+
+    /// A shorter grace counts from when the deletion started, not from now.
+    private func shortenDeletion(_ object: inout KubeObject, from running: Int64, to grace: Int64) {
+        if let end = object["metadata", "deletionTimestamp"]?.string.flatMap(WallTime.init(rfc3339:)) {
+            object["metadata", "deletionTimestamp"] = .string(
+                (end - .seconds(min(running, Self.longestGrace) - grace)).rfc3339
+            )
+        }
+        object["metadata", "deletionGracePeriodSeconds"] = .integer(grace)
     }
 
     /// Whether a namespace still waits for its contents to go.

@@ -30,7 +30,7 @@ extension ServerState {
         restoreMetadata(&new, live: live)
         keepOtherPart(&new, live: live, resource, subresource)
         new = defaulted(new, resource)
-        if resource.storage == .services { try keepAddress(&new, live: live, dryRun: options.dryRun) }
+        if resource.storage == .services { keepAddress(&new, live: live) }
         if subresource != "status" { bumpGeneration(&new, live: live, resource) }
         try refuse(
             ObjectRules.finalizers(live, to: new) + ObjectRules.updating(live, to: new, resource),
@@ -48,17 +48,14 @@ extension ServerState {
             ),
             resource
         )
-        if case .apply = change {
-        } else {
-            outcome.object.json = fields(resource, subresource)
-                .update(
-                    live: live.json,
-                    new: outcome.object.json,
-                    manager: options.manager,
-                    now: configuration.time.now()
-                )
+        record(&outcome.object, live: live, resource, subresource, change: change, manager: options.manager)
+        try requireReadable(outcome.object, resource)
+        if resource.storage == .definitions, subresource == nil {
+            outcome.warnings += DefinitionRules.warnings(outcome.object)
         }
-        outcome.object.json = FieldManagement.withoutEmptyChange(live: live.json, new: outcome.object.json)
+        if resource.storage == .services, !isFinished(outcome.object) {
+            try settleAddress(&outcome.object, live: live, dryRun: options.dryRun)
+        }
         // Numbers that are written alike are alike: `1.0` is stored as `1`.
         let isUnchanged = outcome.object == live || outcome.object.json.encoded() == live.json.encoded()
         if options.dryRun || (isUnchanged && !isFinished(live)) { return outcome }
@@ -70,6 +67,23 @@ extension ServerState {
         outcome.object.resourceVersion = String(store.revision)
         if resource.storage == .definitions { acceptDefinition(named: key.name) }
         return outcome
+    }
+
+    /// Notes who owns what changed, unless the client's apply did; nothing changes where that would be all.
+    private func record(
+        _ new: inout KubeObject,
+        live: KubeObject,
+        _ resource: APIResource,
+        _ subresource: String?,
+        change: Change,
+        manager: String
+    ) {
+        if case .apply = change {
+        } else {
+            new.json = fields(resource, subresource)
+                .update(live: live.json, new: new.json, manager: manager, now: configuration.time.now())
+        }
+        new.json = FieldManagement.withoutEmptyChange(live: live.json, new: new.json)
     }
 
     /// Whether nothing holds the object back from going away any more.
@@ -162,25 +176,45 @@ extension ServerState {
         }
     }
 
-    private mutating func keepAddress(_ new: inout KubeObject, live: KubeObject, dryRun: Bool) throws(APIStatus) {
-        if (new["spec", "clusterIP"]?.string ?? "").isEmpty, new["spec", "type"]?.string != "ExternalName" {
-            new["spec", "clusterIP"] = live["spec", "clusterIP"]
-            new["spec", "clusterIPs"] = live["spec", "clusterIPs"]
-        }
-        if new["spec", "type"]?.string != "ExternalName" {
+    /// A Service keeps its address where the client names none, and loses it with a type that has none.
+    ///
+    /// What the client changed by itself stays.
+    private func keepAddress(_ new: inout KubeObject, live: KubeObject) {
+        guard Self.isExternal(new) else {
+            if (new["spec", "clusterIP"]?.string ?? "").isEmpty {
+                new["spec", "clusterIP"] = live["spec", "clusterIP"]
+                new["spec", "clusterIPs"] = live["spec", "clusterIPs"]
+            }
             for member in ["ipFamilies", "ipFamilyPolicy"] where new["spec", member] == nil {
                 new["spec", member] = live["spec", member]
             }
+            return
         }
-        let wasExternal = live["spec", "type"]?.string == "ExternalName"
-        let isExternal = new["spec", "type"]?.string == "ExternalName"
-        if wasExternal && !isExternal {
+        guard !Self.isExternal(live) else { return }
+        for member in ["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]
+        where new["spec", member] == live["spec", member] {
+            new["spec", member] = nil
+        }
+    }
+
+    /// Takes or frees the address of a Service whose type changes; nothing may refuse the change after this.
+    private mutating func settleAddress(
+        _ new: inout KubeObject,
+        live: KubeObject,
+        dryRun: Bool
+    ) throws(APIStatus) {
+        switch (Self.isExternal(live), Self.isExternal(new)) {
+        case (true, false):
             let before = addresses
             try addresses.allocate(&new)
             if dryRun { addresses = before }
-        } else if isExternal && !wasExternal, !dryRun {
-            addresses.release(live)
+        case (false, true): if !dryRun { addresses.release(live) }
+        case (true, true), (false, false): break
         }
+    }
+
+    private static func isExternal(_ service: KubeObject) -> Bool {
+        service["spec", "type"]?.string == "ExternalName"
     }
 
     private func bumpGeneration(_ new: inout KubeObject, live: KubeObject, _ resource: APIResource) {

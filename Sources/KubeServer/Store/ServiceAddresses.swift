@@ -63,6 +63,7 @@ struct ServiceAddresses: Sendable {
 
     /// Notes the address that a Service has already.
     mutating func occupy(_ service: KubeObject) {
+        guard service["spec", "type"]?.string != "ExternalName" else { return }
         if let number = service["spec", "clusterIP"]?.string.flatMap(Self.number) { taken[number] = service.key }
     }
 

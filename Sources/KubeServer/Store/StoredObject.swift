@@ -21,8 +21,9 @@ final class StoredObject: Sendable {
     /// The members other than `apiVersion` and `kind`, up to the closing brace: `"metadata":{…},"spec":{…}}`.
     private let members: [UInt8]
 
-    /// Nested deeper than a request's body may be, as the server adds managed fields.
-    private static let limits = JSONLimits(depth: 600)
+    /// The deepest nesting that reads back: deeper than a request's body may be, as the server adds managed fields.
+    static let maximumDepth = 600
+    private static let limits = JSONLimits(depth: maximumDepth)
 
     /// Keeps `object`.
     init(_ object: KubeObject, key: ObjectKey) {
@@ -39,7 +40,7 @@ final class StoredObject: Sendable {
 
     /// The object as a value; read from the text each time.
     var object: KubeObject {
-        // What was written here reads back; if it ever didn't, an object without members is the least harm.
+        // What was written here reads back, as deeper objects are refused.
         KubeObject((try? JSONValue(parsing: text(apiVersion: apiVersion), limits: Self.limits)) ?? .emptyObject)
     }
 

@@ -201,6 +201,23 @@ import Testing
         }
     }
 
+    @Test("of many conflicts a thousand are listed, with long names cut")
+    func manyConflicts() throws {
+        let long = String(repeating: "k", count: 10_000)
+        func many(_ value: JSONValue) -> JSONValue {
+            map(.object(JSONObject(pairs: (0..<3000).map { ("n\($0)", value) } + [(long, value)])))
+        }
+        let one = try management.apply(live: nil, applied: many("1"), manager: "one", force: false, now: Self.now)
+        do {
+            _ = try management.apply(live: one, applied: many("2"), manager: "two", force: false, now: Self.now)
+            Issue.record("applied")
+        } catch {
+            #expect(error.code == 409 && error.causes.count == 1000)
+            #expect(error.causes.first?.field.hasPrefix(".data.kkk") == true)
+            #expect(error.causes.allSatisfy { $0.field.utf8.count < 300 })
+        }
+    }
+
     @Test("merges lists in the applied order, with live elements in their places")
     func listOrder() {
         let shape = TypeShape.list(.scalar(.unchecked), .set)

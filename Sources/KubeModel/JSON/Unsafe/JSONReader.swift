@@ -26,19 +26,31 @@
     var known = [String?](repeating: nil, count: 512)
     private let nodes: [JSONProjection.Node]
     private var path: [Step] = []
-    private var duplicates: [String] = []
+    /// The paths of members that came twice; `nil` where nobody asks.
+    private var duplicates: [String]?
     private var values: MoveStack<JSONValue> = MoveStack()
     private var names: MoveStack<String> = MoveStack()
     private var spans: [Step] = []
     private var order: [Int] = []
 
-    /// Reads one text; answers the value and the paths of members that came twice.
+    /// The most paths that are noted, as in the API server's decoder.
+    private static let maximumDuplicates = 100
+
+    /// Reads one text.
     static func read(
         _ bytes: [UInt8],
         limits: JSONLimits,
         projection: JSONProjection
+    ) throws(JSONError) -> JSONValue {
+        try read(bytes, limits, projection, notes: false, handing: nil).0
+    }
+
+    /// Reads one text; answers the value and the paths of members that came twice, of the first 100 such.
+    static func readNotingDuplicates(
+        _ bytes: [UInt8],
+        limits: JSONLimits
     ) throws(JSONError) -> (JSONValue, [String]) {
-        try read(bytes, limits, projection, handing: nil)
+        try read(bytes, limits, .everything, notes: true, handing: nil)
     }
 
     /// Reads an object, and hands over the elements of one of its arrays.
@@ -50,7 +62,7 @@
         to body: (JSONValue) -> Void
     ) throws(JSONError) -> JSONValue {
         try withoutActuallyEscaping(body) { (body) throws(JSONError) in
-            try read(bytes, limits, projection, handing: (Array(member.utf8), .values(body))).0
+            try read(bytes, limits, projection, notes: false, handing: (Array(member.utf8), .values(body))).0
         }
     }
 
@@ -62,7 +74,7 @@
         to body: ([UInt8]) -> Void
     ) throws(JSONError) -> JSONValue {
         try withoutActuallyEscaping(body) { (body) throws(JSONError) in
-            try read(bytes, limits, .everything, handing: (Array(member.utf8), .texts(body))).0
+            try read(bytes, limits, .everything, notes: false, handing: (Array(member.utf8), .texts(body))).0
         }
     }
 
@@ -70,6 +82,7 @@
         _ bytes: [UInt8],
         _ limits: JSONLimits,
         _ projection: JSONProjection,
+        notes: Bool,
         handing: Handing?
     ) throws(JSONError) -> (JSONValue, [String]) {
         guard bytes.count <= limits.bytes else {
@@ -80,8 +93,9 @@
                 return .failure(JSONError("unexpected end of the text", offset: 0))
             }
             var reader = unsafe JSONReader(start, buffer.count, limits.depth, projection)
+            if notes { reader.duplicates = [] }
             do throws(JSONError) {
-                return .success((try reader.document(handing: handing), reader.duplicates))
+                return .success((try reader.document(handing: handing), reader.duplicates ?? []))
             } catch {
                 return .failure(error)
             }
@@ -289,28 +303,31 @@
     }
 
     private mutating func noteDuplicates(_ keys: [String]) {
+        guard var known = duplicates, known.count < Self.maximumDuplicates else { return }
         var seen: Set<[UInt8]> = []
         var noted: Set<[UInt8]> = []
         for key in keys where !seen.insert(Array(key.utf8)).inserted && noted.insert(Array(key.utf8)).inserted {
-            duplicates.append(text(of: path, and: key))
+            known.append(text(of: path, and: key))
+            if known.count == Self.maximumDuplicates { break }
         }
+        duplicates = known
     }
 
-    /// `spec.containers[0].name`
+    /// `spec.containers[0].name`, with long names cut.
     private func text(of path: [Step], and name: String) -> String {
         var text = ""
         for step in path {
             if step.length < 0 {
                 text += "[\(step.start)]"
             } else {
-                let key = unsafe String(
-                    decoding: UnsafeBufferPointer(start: bytes + step.start, count: step.length),
-                    as: UTF8.self
-                )
+                // Longer than a step can be.
+                let count = min(step.length, 512)
+                let start = unsafe UnsafeBufferPointer(start: bytes + step.start, count: count)
+                let key = unsafe String(decoding: start, as: UTF8.self).asPathStep
                 text += text.isEmpty ? key : ".\(key)"
             }
         }
-        return text.isEmpty ? name : "\(text).\(name)"
+        return text.isEmpty ? name.asPathStep : "\(text).\(name.asPathStep)"
     }
 
     // MARK: Names
