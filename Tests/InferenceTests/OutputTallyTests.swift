@@ -65,6 +65,26 @@ struct OutputTallyTests {
         #expect(OutputTally.categories(of: [many]) == ["2^0": 10_000])
     }
 
+    @Test("a category is short in bytes, whatever its characters are made of, and whole")
+    func longText() throws {
+        let most = OutputTally.maximumLength
+        let character = "e" + String(repeating: "\u{301}", count: 1_000_000)
+        #expect(character.count == 1)
+        for (text, kept) in [
+            (character, "e" + String(repeating: "\u{301}", count: (most - 1) / 2)),
+            (String(repeating: "é", count: 1000), String(repeating: "é", count: most / 2)),
+            ("a" + String(repeating: "😀", count: 1000), "a" + String(repeating: "😀", count: (most - 1) / 4)),
+            (String(repeating: "x", count: most + 1), String(repeating: "x", count: most)),
+            (String(repeating: "x", count: most), String(repeating: "x", count: most)),
+        ] {
+            let output = NamedTensor(name: "label", tensor: try Tensor(shape: [1], strings: [text]))
+            // Compared by bytes: characters that look alike are equal.
+            #expect(OutputTally.categories(of: [output]).keys.map { Array($0.utf8) } == [Array(kept.utf8)])
+        }
+        let labelled = try floats([1, 2], [0, 1], labels: ["a", character])
+        #expect(OutputTally.categories(of: [labelled]).keys.allSatisfy { $0.utf8.count <= most })
+    }
+
     @Test("text that differs in every answer fills no page")
     func bounds() {
         var tally = OutputTally()
