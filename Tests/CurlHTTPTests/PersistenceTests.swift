@@ -4,13 +4,14 @@
 import CurlHTTP
 import Foundation
 import HTTPMessages
-import HTTPServing
 import HTTPTypes
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
 import Synchronization
 import Testing
+
+@testable import HTTPServing
 
 @Suite("How an HTTP/1 connection goes on and ends", .timeLimit(.minutes(2)))
 struct PersistenceTests {
@@ -130,6 +131,25 @@ struct PersistenceTests {
         #expect(statistics.openRequests == 0)
     }
 
+    @Test("a connection is closed once the kernel has taken what was written", arguments: [CloseMode.all, .output])
+    func close(mode: CloseMode) async throws {
+        let size = 16 << 20
+        let listener = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelInitializer { child in
+                child.eventLoop.makeCompletedFuture {
+                    try child.pipeline.syncOperations.addHandler(SocketHandler(limit: .minutes(1)))
+                    try child.pipeline.syncOperations.addHandler(ClosingWriter(size: size, mode: mode))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let reader = LateReader()
+        let client = try await LateReader.connect(to: listener.localAddress?.port ?? 0, reader)
+        client.read()
+        try await client.closeFuture.get()
+        #expect(reader.count == size)
+        try await listener.close()
+    }
+
     @Test("a client that never reads its answer doesn't keep the server from ending")
     func unread() async throws {
         let called = Signal()
@@ -171,6 +191,25 @@ extension RawClient {
     }
 }
 
+/// Writes more than the kernel takes at once, and closes the connection.
+private final class ClosingWriter: ChannelInboundHandler, Sendable {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let size: Int
+    private let mode: CloseMode
+
+    init(size: Int, mode: CloseMode) {
+        self.size = size
+        self.mode = mode
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        context.writeAndFlush(wrapOutboundOut(ByteBuffer(repeating: 0x61, count: size)), promise: nil)
+        context.close(mode: mode, promise: nil)
+    }
+}
+
 /// Reads nothing until it is asked to, and then a little at a time.
 private final class LateReader: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
@@ -184,6 +223,8 @@ private final class LateReader: ChannelInboundHandler, Sendable {
         try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .channelOption(.autoRead, value: false)
             .channelOption(.socketOption(.so_rcvbuf), value: 16 << 10)
+            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: 4 << 10))
+            .channelOption(.maxMessagesPerRead, value: 1)
             .channelInitializer { $0.pipeline.addHandler(reader) }
             .connect(host: "127.0.0.1", port: port).get()
     }

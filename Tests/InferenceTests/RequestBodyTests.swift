@@ -82,6 +82,8 @@ struct RequestBodyTests {
         let backend = GateBackend(isOpen: false)
         try await withDoor(backend, limits: limits) { (door, _, _) async throws -> Void in
             let (chunks, more) = AsyncStream<[UInt8]>.makeStream()
+            let hasRoom = door.budget.lease().hasRoom(for: 151)
+            try #require(!hasRoom)
             try await withThrowingTaskGroup(of: Int.self) { group in
                 group.addTask { try await Self.ask(door, chunks).status }
                 more.yield([UInt8](repeating: 0x20, count: 100))
