@@ -69,7 +69,7 @@ struct ModelFleetServer: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp(
             "The most MiB of request bodies that are read and decoded at one time; one more is answered with 429.",
-            discussion: "While a JSON body is decoded, each of its bytes takes up to 30 of memory."
+            discussion: "While a JSON body is decoded, each of its bytes takes up to 50 of memory."
         )
     )
     var maxPendingMebibytes = 64

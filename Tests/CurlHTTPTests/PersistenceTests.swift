@@ -104,6 +104,23 @@ struct PersistenceTests {
         }
     }
 
+    @Test("a client that goes after its last request is noticed, although nothing is read any more")
+    func gone() async throws {
+        let body = EndlessBody(chunk: Array("x".utf8), isQuiet: true)
+        let exchange = ClosureExchange { _ in
+            HTTPResponseMessage(head: HTTPResponse(status: .ok), body: StreamingBody(body))
+        }
+        try await withServer(exchange) { server in
+            let client = try await RawClient.connect(to: server.port)
+            try await client.writeAndFlush(
+                ByteBuffer(string: "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            )
+            while body.sent.value == 0, !Task.isCancelled { await Task.yield() }
+            try await client.close()
+            await body.ended.wait()
+        }
+    }
+
     @Test("what the client hasn't read yet when the server drains, it gets to the last byte")
     func drain() async throws {
         let size = 8 << 20
