@@ -100,7 +100,8 @@ let package = Package(
         room("TransportSecurity", ["Ambient"]),
         room(
             "HTTPServing",
-            ["HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging] + nio + http2
+            ["Ambient", "HTTPMessages", "TransportSecurity", hummingbird, httpTypes, lifecycle, logging, http1] + nio
+                + http2
         ),
         room(
             "ExtensionServer",

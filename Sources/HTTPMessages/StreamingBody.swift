@@ -85,6 +85,9 @@ public struct BodyTooLarge: Error, Equatable, CustomStringConvertible {
     /// The largest accepted size in bytes.
     public var limit: Int
 
+    /// An error for a limit.
+    public init(limit: Int) { self.limit = limit }
+
     /// Says the limit.
     public var description: String { "the body is larger than the limit of \(limit) bytes" }
 }

@@ -17,9 +17,12 @@ import TransportSecurity
 /// - When the client goes away (also when it only closes its sending side), the task of its exchange, or the one that
 ///   reads the response's body, is cancelled.
 /// - An error that the exchange throws is answered with 500 and a text without details; the details are logged.
+/// - Only HTTP is spoken: what would change the protocol (`Upgrade`, `CONNECT`) is answered as any other request, and is the
+///   last one of its connection.
 /// - A graceful shutdown closes the listening socket and the idle connections, and lets requests in flight finish within
 ///   `limits.drain`. Bodies without a known length (watches) get `limits.streamDrain`; then their reading task is
 ///   cancelled, and a source that ends on cancellation gives the client a proper end. HTTP/2 clients get a GOAWAY first.
+///   A connection whose client hasn't taken its answer one second after that is closed as it is.
 public struct HTTPService: Service {
     private let exchange: any HTTPExchange
     private let host: String
@@ -113,16 +116,21 @@ public struct HTTPService: Service {
         )
         let idle = TimeAmount.nanoseconds(Int64(clamping: limits.idleConnection.components.seconds) * 1_000_000_000)
         let linger = TimeAmount(limits.linger)
-        let http1 = HTTP1Channel(
-            responder: { request, writer, channel in
-                try await answering.answer(request, writer, channel)
-            },
-            configuration: HTTP1Channel.Configuration(
-                additionalChannelHandlers: [ClientConnectionHandler(connections, linger: linger)],
-                idleTimeout: idle
+        let drain = TimeAmount(limits.drain)
+        let http1 = SequentialChannel(
+            base: HTTP1Channel(
+                responder: { request, writer, channel in
+                    try await answering.answer(request, writer, channel)
+                },
+                configuration: HTTP1Channel.Configuration(
+                    additionalChannelHandlers: [ClientConnectionHandler(connections, linger: linger)],
+                    idleTimeout: idle
+                )
             )
         )
-        guard let credentials else { return server(CountingChannel(base: http1, statistics: statistics)) }
+        guard let credentials else {
+            return server(CountingChannel(base: http1, statistics: statistics, drain: drain))
+        }
         let offersHTTP2 = limits.maximumStreams != nil
         guard credentials.isComplete else {
             throw HTTPServiceError("TLS on \(host):\(port) needs a certificate and a private key")
@@ -139,7 +147,7 @@ public struct HTTPService: Service {
             ),
             maximumStreams: max(1, limits.maximumStreams ?? 1),
             idleTimeout: idle,
-            drain: .nanoseconds(Int64(clamping: limits.drain.components.seconds) * 1_000_000_000)
+            drain: drain
         )
         return server(
             CountingChannel(
@@ -151,7 +159,8 @@ public struct HTTPService: Service {
                     http1: http1,
                     http2: http2
                 ),
-                statistics: statistics
+                statistics: statistics,
+                drain: drain
             )
         )
     }

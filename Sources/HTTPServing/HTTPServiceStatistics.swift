@@ -12,6 +12,7 @@ public final class HTTPServiceStatistics: Sendable {
         var connections = 0
         var openConnections = 0
         var requests = 0
+        var openRequests = 0
     }
 
     private let state = Mutex(State())
@@ -37,10 +38,20 @@ public final class HTTPServiceStatistics: Sendable {
 
     func connectionClosed() { state.withLock { $0.openConnections -= 1 } }
 
-    func requestArrived() { state.withLock { $0.requests += 1 } }
+    /// The requests whose head has arrived and whose answer isn't handed to their connection yet.
+    public var openRequests: Int { state.withLock { $0.openRequests } }
+
+    func requestArrived() {
+        state.withLock { state in
+            state.requests += 1
+            state.openRequests += 1
+        }
+    }
+
+    func requestEnded() { state.withLock { $0.openRequests -= 1 } }
 }
 
-/// Counts the connections of `base`.
+/// Counts the connections of `base`, and bounds their ends.
 struct CountingChannel<Base: ServerChildChannel>: ServerChildChannel {
     typealias Value = Base.Value
 
@@ -48,11 +59,15 @@ struct CountingChannel<Base: ServerChildChannel>: ServerChildChannel {
     let base: Base
     /// Where they are counted.
     let statistics: HTTPServiceStatistics
+    /// How long they may take to end.
+    let drain: TimeAmount
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
         statistics.connectionOpened()
         channel.closeFuture.whenComplete { [statistics] _ in statistics.connectionClosed() }
-        return base.setup(channel: channel, logger: logger)
+        return channel.eventLoop.makeCompletedFuture {
+            try channel.pipeline.syncOperations.addHandler(SocketHandler(limit: drain), position: .first)
+        }.flatMap { base.setup(channel: channel, logger: logger) }
     }
 
     func handle(value: Value, logger: Logger) async { await base.handle(value: value, logger: logger) }

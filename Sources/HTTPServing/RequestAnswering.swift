@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import HTTPMessages
 import HTTPTypes
 import HummingbirdCore
@@ -20,6 +21,8 @@ struct RequestAnswering: Sendable {
     var connections: ClientConnections
     /// Knows which certificates clients showed; `nil` where they aren't asked for any.
     var peers: PeerCertificates?
+    /// Dates the answers.
+    var time: any TimeSource = SystemTime()
     /// Counts the requests.
     var statistics: HTTPServiceStatistics
     /// Gets what went wrong.
@@ -31,6 +34,7 @@ struct RequestAnswering: Sendable {
     func answer(_ request: Request, _ writer: consuming ResponseWriter, _ channel: any Channel) async throws {
         let connection = connections.connection(on: channel)
         statistics.requestArrived()
+        defer { statistics.requestEnded() }
         if request.headers[.expect]?.lowercased() == "100-continue" {
             try await writer.writeInformationalHead(HTTPResponse(status: .continue))
         }
@@ -40,6 +44,9 @@ struct RequestAnswering: Sendable {
             request.method == .head || response.head.status == .noContent
             || response.head.status == .notModified
         var head = response.head
+        if head.headerFields[.date] == nil { head.headerFields[.date] = time.now().httpDate }
+        // RFC 9113, section 8.2.2: HTTP/2 has no such field; a stream's end says nothing of its connection.
+        if isMultiplexed { head.headerFields[.connection] = nil }
         if let bytes = response.body.wholeBytes {
             if response.head.status != .noContent { head.headerFields[.contentLength] = String(bytes.count) }
             if !hasNoBody && bytes.count > Self.fairShare {

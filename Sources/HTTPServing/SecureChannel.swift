@@ -20,7 +20,7 @@ struct SecureChannel: ServerChildChannel {
     /// The versions of HTTP.
     enum Spoken: Sendable {
         /// One request after the other.
-        case http1(HTTP1Channel.Value)
+        case http1(SequentialChannel.Value)
         /// Many streams at once.
         case http2(MultiplexedChannel.Value)
     }
@@ -34,7 +34,7 @@ struct SecureChannel: ServerChildChannel {
     /// Learns which certificates clients show; `nil` where they aren't asked for any.
     let peers: PeerCertificates?
     /// What speaks HTTP/1.1 above TLS.
-    let http1: HTTP1Channel
+    let http1: SequentialChannel
     /// What speaks HTTP/2 above TLS.
     let http2: MultiplexedChannel
 

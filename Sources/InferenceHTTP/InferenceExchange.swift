@@ -11,14 +11,22 @@ internal import KubeModel
 public struct InferenceLimits: Sendable, Hashable {
     /// The largest request body in bytes.
     public var bodyBytes: Int
+    /// The most bytes of request bodies that are read and decoded at one time, of all requests together.
+    public var pendingBodyBytes: Int
     /// The deepest nesting of a request's JSON; tensors of more than a few dimensions are rare.
     public var depth: Int
     /// The longest time from a request's arrival to its answer.
     public var requestTimeout: Duration
 
-    /// Limits.
-    public init(bodyBytes: Int = 64 << 20, depth: Int = 64, requestTimeout: Duration = .seconds(30)) {
+    /// Limits; one body of `bodyBytes` always fits `pendingBodyBytes`.
+    public init(
+        bodyBytes: Int = 64 << 20,
+        pendingBodyBytes: Int = 64 << 20,
+        depth: Int = 64,
+        requestTimeout: Duration = .seconds(30)
+    ) {
         self.bodyBytes = bodyBytes
+        self.pendingBodyBytes = max(bodyBytes, pendingBodyBytes)
         self.depth = depth
         self.requestTimeout = requestTimeout
     }
@@ -37,6 +45,8 @@ public struct InferenceExchange: HTTPExchange {
     let time: any TimeSource
     /// What the server calls its version.
     let serverVersion: String
+    /// The room for bodies.
+    let budget: BodyBudget
 
     /// A front door for `model`.
     public init(
@@ -51,6 +61,7 @@ public struct InferenceExchange: HTTPExchange {
         self.limits = limits
         self.time = time
         self.serverVersion = serverVersion
+        budget = BodyBudget(total: limits.pendingBodyBytes)
     }
 
     /// Answers one request; while the model drains every answer asks the client to close the connection.
@@ -121,25 +132,57 @@ public struct InferenceExchange: HTTPExchange {
         let response: HTTPResponseMessage
         do {
             guard model.backend != nil else { throw notReady }
-            let call = try make(self, request, try await request.body.collect(upTo: limits.bodyBytes))
+            let call = try await call(request, since: start, make)
             var inference = call.request
             let timeout = min(call.timeout ?? limits.requestTimeout, limits.requestTimeout)
             inference.deadline = start + timeout
             let outputs = try await model.infer(inference)
+            response = try call.response(outputs)
             metrics.answered(with: outputs)
-            response = call.response(outputs)
-        } catch let error as InferenceError {
-            response = .failure(error)
-        } catch let error as BodyTooLarge {
-            response = .failure(413, "\(error); send fewer rows in one request")
         } catch is CancellationError {
             metrics.requestEnded(code: 499, duration: time.now() - start)
             throw CancellationError()
         } catch {
-            response = .failure(400, "the request's body couldn't be read: \(error)")
+            response = failure(error)
         }
         metrics.requestEnded(code: response.head.status.code, duration: time.now() - start)
         return response
+    }
+
+    /// Reads the body and makes of it what is to be run; the room that it took is free again afterwards.
+    private func call<Call: PredictionCall>(
+        _ request: HTTPRequestMessage,
+        since start: WallTime,
+        _ make: (InferenceExchange, HTTPRequestMessage, [UInt8]) throws(InferenceError) -> Call
+    ) async throws -> Call {
+        let lease = budget.lease()
+        defer { lease.end() }
+        return try make(self, request, try await body(of: request, until: start + limits.requestTimeout, lease: lease))
+    }
+
+    private func failure(_ error: any Error) -> HTTPResponseMessage {
+        switch error {
+        case let error as InferenceError: return .failure(error)
+        case let error as BodyTooLarge: return .failure(413, "\(error); send fewer rows in one request")
+        case let error as BudgetSpent: return .failure(InferenceError(.queueFull, "\(error)"))
+        case let error as BodyEncoded:
+            var response = HTTPResponseMessage.failure(
+                415,
+                "content-encoding \(error.encoding) isn't supported; send the body as it is"
+            )
+            response.head.headerFields[.acceptEncoding] = "identity"
+            return response
+        case is BodyTooSlow:
+            let seconds = limits.requestTimeout / .seconds(1)
+            var response = HTTPResponseMessage.failure(
+                408,
+                "the request's body didn't arrive within \(seconds) s; send it faster or in smaller requests"
+            )
+            // The rest of it is still to come.
+            response.head.headerFields[.connection] = "close"
+            return response
+        default: return .failure(400, "the request's body couldn't be read: \(error)")
+        }
     }
 
     private var notReady: InferenceError {

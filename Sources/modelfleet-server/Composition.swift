@@ -30,17 +30,20 @@ extension ModelFleetServer {
             metrics: metrics,
             limits: InferenceLimits(
                 bodyBytes: maxRequestMebibytes << 20,
+                pendingBodyBytes: maxPendingMebibytes << 20,
                 requestTimeout: .milliseconds(requestTimeoutMilliseconds)
             ),
             time: time,
             serverVersion: Self.configuration.version
         )
+        let statistics = HTTPServiceStatistics()
         let http = HTTPService(
             exchange: door,
             host: address,
             port: port,
             // What is in flight has been waited for already; this is for what came in at the last moment.
             limits: HTTPServiceLimits(drain: .seconds(3), linger: .seconds(1)),
+            statistics: statistics,
             logger: logger,
             onListening: { port in
                 ready.info("listening", metadata: ["address": "\(address)", "port": "\(port)"])
@@ -68,6 +71,7 @@ extension ModelFleetServer {
         let drain = DrainService(
             model: model,
             metrics: metrics,
+            statistics: statistics,
             rule: DrainRule(least: .seconds(drainSeconds), most: .seconds(drainLimitSeconds)),
             time: time,
             logger: logger

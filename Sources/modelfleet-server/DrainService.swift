@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import HTTPServing
 import Inference
 import InferenceHTTP
 import Logging
@@ -16,6 +17,8 @@ struct DrainService: Service {
     let model: ServedModel
     /// Knows what is open.
     let metrics: ServerMetrics
+    /// Knows whose answer isn't sent.
+    let statistics: HTTPServiceStatistics
     /// When it is over.
     let rule: DrainRule
     /// The clock.
@@ -31,12 +34,16 @@ struct DrainService: Service {
         guard wasLoaded else { return }
         logger.info("draining", metadata: ["open": "\(metrics.openRequests)"])
         let start = time.now()
-        var verdict = metrics.drain(rule, since: start, now: start)
+        var verdict = self.verdict(since: start, now: start)
         while verdict == .wait {
             try await time.sleep(for: Self.interval)
-            verdict = metrics.drain(rule, since: start, now: time.now())
+            verdict = self.verdict(since: start, now: time.now())
         }
         let seconds = (time.now() - start) / .seconds(1)
         logger.info("drained", metadata: ["open": "\(metrics.openRequests)", "seconds": "\(seconds)"])
+    }
+
+    private func verdict(since start: WallTime, now: WallTime) -> DrainRule.Verdict {
+        metrics.drain(rule, since: start, now: now, unsent: statistics.openRequests)
     }
 }

@@ -66,6 +66,14 @@ struct ModelFleetServer: AsyncParsableCommand {
     @Option(help: "The largest request body in MiB.")
     var maxRequestMebibytes = 64
 
+    @Option(
+        help: ArgumentHelp(
+            "The most MiB of request bodies that are read and decoded at one time; one more is answered with 429.",
+            discussion: "While a JSON body is decoded, each of its bytes takes up to 50 of memory."
+        )
+    )
+    var maxPendingMebibytes = 64
+
     @Option(help: "The number of batches that run at the same time.")
     var workers = 1
 
@@ -105,6 +113,7 @@ struct ModelFleetServer: AsyncParsableCommand {
             ("--max-queue-length", maxQueueLength, 1, 1 << 20),
             ("--request-timeout-milliseconds", requestTimeoutMilliseconds, 1, 86_400_000),
             ("--max-request-mebibytes", maxRequestMebibytes, 1, 4096),
+            ("--max-pending-mebibytes", maxPendingMebibytes, 1, 1 << 20),
             ("--max-model-mebibytes", maxModelMebibytes, 1, 1 << 24),
             ("--workers", workers, 1, 256), ("--threads", threads, 1, 1024),
             ("--drain-seconds", drainSeconds, 0, 86_400), ("--drain-limit-seconds", drainLimitSeconds, 0, 86_400),

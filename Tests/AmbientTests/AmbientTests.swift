@@ -34,6 +34,19 @@ struct WallTimeTests {
     }
 
     @Test(
+        "writes dates as HTTP has them",
+        arguments: [
+            ("1994-11-06T08:49:37Z", "Sun, 06 Nov 1994 08:49:37 GMT"),
+            ("1970-01-01T00:00:00Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
+            ("1969-12-31T23:59:59Z", "Wed, 31 Dec 1969 23:59:59 GMT"),
+            ("2024-02-29T00:00:00Z", "Thu, 29 Feb 2024 00:00:00 GMT"),
+        ]
+    )
+    func httpDate(text: String, date: String) {
+        #expect(WallTime(rfc3339: text)?.httpDate == date)
+    }
+
+    @Test(
         "refuses what is no time",
         arguments: [
             "", "2026", "2026-01-01", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",

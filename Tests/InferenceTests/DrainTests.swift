@@ -72,6 +72,27 @@ struct DrainTests {
         #expect(metrics.drain(rule, since: start, now: start + .seconds(5)) == .drained)
     }
 
+    @Test("an answer that isn't sent yet is open, whatever the counters of predictions say")
+    func unsent() {
+        let metrics = ServerMetrics(model: ServedModel(name: "m", version: "1"))
+        let start = WallTime(seconds: 1000)
+        #expect(metrics.drain(rule, since: start, now: start + .seconds(3), unsent: 1) == .wait)
+        #expect(metrics.drain(rule, since: start, now: start + .seconds(3), unsent: 0) == .drained)
+    }
+
+    @Test("what was refused without asking the model is no latency of it")
+    func refusals() {
+        let metrics = ServerMetrics(model: ServedModel(name: "m", version: "1"))
+        for code in [200, 400, 404, 408, 413, 415, 429, 499, 500, 503, 504] {
+            metrics.requestBegan(at: WallTime(seconds: 1000))
+            metrics.requestEnded(code: code, duration: .seconds(1))
+        }
+        let page = metrics.page()
+        #expect(page.contains("modelfleet_request_duration_seconds_count{model=\"m\",version=\"1\"} 3\n"))
+        #expect(page.contains("modelfleet_requests_total{model=\"m\",version=\"1\",code=\"429\"} 1\n"))
+        #expect(metrics.openRequests == 0)
+    }
+
     @Test("a quantile is the bound under which the share lies")
     func quantile() {
         var histogram = Histogram(bounds: [1, 2, 4])

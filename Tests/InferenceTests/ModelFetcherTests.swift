@@ -54,6 +54,21 @@ import TransportSecurity
     }
 
     @Test(
+        "a redirect leads where RFC 3986 says",
+        arguments: [
+            ("v2.onnx", "/models/v2.onnx"), ("./v2.onnx", "/models/v2.onnx"), ("../other/m", "/other/m"),
+            ("../../../m", "/m"), ("sub/./x/../m?a=b/../c", "/models/sub/m?a=b/../c"), ("?v=2", "/models/m.onnx?v=2"),
+            ("/m", "/m"), ("//b/m", "//b/m"), ("https://b/m", "//b/m"), ("..", "/"), (".", "/models/"),
+            ("a/b:c", "/models/a/b:c"),
+        ]
+    )
+    func redirect(target: String, leads: String) throws {
+        let start = try ModelLocation("https://a/models/m.onnx?v=1")
+        let expected = try ModelLocation(leads.hasPrefix("//") ? "https:" + leads : "https://a" + leads)
+        #expect(try start.following(target) == expected)
+    }
+
+    @Test(
         "refuses with the reason",
         arguments: [
             ("model.onnx", "it has no scheme"), ("s3://b/k", "the scheme s3:// isn't supported"),

@@ -115,6 +115,17 @@ import Testing
         }
     }
 
+    @Test("a raw truth value other than 0 and 1 is refused: the runtime would read from where it points") func truth()
+        throws
+    {
+        #expect(try Tensor(elementType: .bool, shape: [2], bytes: [0, 1]).bytes == [0, 1])
+        let error = #expect(throws: InferenceError.self) {
+            try BinaryTensor.decode([1, 0, 200], type: .bool, shape: [3], path: "inputs[0]")
+        }
+        #expect(error?.code == .invalidInput)
+        #expect(error?.message == "inputs[0]: element 2 is 200; a BOOL is the byte 0 or 1")
+    }
+
     @Test("a corrupt file is refused with its name and the next step") func corrupt() throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("corrupt-\(UUID()).onnx")
         defer { try? FileManager.default.removeItem(at: file) }

@@ -65,6 +65,28 @@ struct OutputTallyTests {
         #expect(OutputTally.categories(of: [many]) == ["2^0": 10_000])
     }
 
+    @Test("a category is short in bytes, whatever its characters are made of, and whole")
+    func longText() throws {
+        let most = OutputTally.maximumLength
+        let character = "e" + String(repeating: "\u{301}", count: 1_000_000)
+        #expect(character.count == 1)
+        for (text, kept) in [
+            (character, "e" + String(repeating: "\u{301}", count: (most - 1) / 2)),
+            (String(repeating: "é", count: 1000), String(repeating: "é", count: most / 2)),
+            ("a" + String(repeating: "😀", count: 1000), "a" + String(repeating: "😀", count: (most - 1) / 4)),
+            (String(repeating: "x", count: most + 1), String(repeating: "x", count: most)),
+            (String(repeating: "x", count: most), String(repeating: "x", count: most)),
+        ] {
+            let output = NamedTensor(name: "label", tensor: try Tensor(shape: [1], strings: [text]))
+            // Compared by bytes: characters that look alike are equal.
+            let isKept = OutputTally.categories(of: [output]).keys.map { $0.utf8.elementsEqual(kept.utf8) } == [true]
+            #expect(isKept)
+        }
+        let labelled = try floats([1, 2], [0, 1], labels: ["a", character])
+        let longest = OutputTally.categories(of: [labelled]).keys.map(\.utf8.count).max() ?? 0
+        #expect(longest == most - 1)
+    }
+
     @Test("text that differs in every answer fills no page")
     func bounds() {
         var tally = OutputTally()

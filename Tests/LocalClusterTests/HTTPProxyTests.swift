@@ -6,6 +6,7 @@ import FleetAPI
 import KubeModel
 import Logging
 import NIOCore
+import NIOHTTP1
 import Synchronization
 import Testing
 
@@ -150,6 +151,29 @@ struct HTTPProxyTests {
             #expect(try await late == ["stable"])
             try await until("no connection to it is left") { stable.seen.withLock { $0.open } == 0 }
         }
+    }
+
+    @Test("A request whose client goes while it waits for a pod is sent to none", .timeLimit(.minutes(3)))
+    func heldClientGone() async throws {
+        let world = ProxyWorld()
+        try await world.run { proxy, stable, _ in
+            proxy.update(world.table([], [], holds: true))
+            try await SmallClient(to: world.address, port: world.port).talk { line in
+                try await line.ask("/", body: "x")
+                try await until("it is held") { proxy.held.count == 1 }
+            }
+            try await until("it is forgotten") { proxy.held.count == 0 }
+            proxy.update(world.table([stable], [], holds: true))
+            #expect(try await world.ask(["/"]) == ["stable"])
+            #expect(stable.requests == 1)
+        }
+    }
+
+    @Test("A stalled request is the fault of whoever is waited for")
+    func stall() {
+        #expect(ProxyLimits.stall(isComplete: false, podTakesMore: true).status.code == 408)
+        #expect(ProxyLimits.stall(isComplete: false, podTakesMore: false).status.code == 504)
+        #expect(ProxyLimits.stall(isComplete: true, podTakesMore: true).status.code == 504)
     }
 
     @Test("What waits for a pod in vain gets an answer that says so", .timeLimit(.minutes(3)))

@@ -148,8 +148,28 @@ struct ServiceProxyTests {
             }
             let server = try await SmallServer.start(on: address)
             proxy.update(table([server], namespace: "default", holds: true))
-            #expect(try await held.exchange([1, 2, 3]) == [1, 2, 3])
+            // It doesn't end its output before the answer: as long as it is held, that would mean that it has gone.
+            try await held.talk { line in
+                try await line.send([1, 2, 3])
+                let back = try await line.receive()
+                #expect(back == [1, 2, 3])
+            }
             await server.stop()
+        }
+    }
+
+    @Test("A connection whose client goes while it is held is held no longer", .timeLimit(.minutes(5)))
+    func heldClientGone() async throws {
+        try await withProxy { proxy in
+            proxy.update(table([], holds: true))
+            var early: SmallClient?
+            try await until("the proxy listens") {
+                early = try? await SmallClient(to: address, port: port)
+                return early != nil
+            }
+            try await until("it is held") { proxy.held.count > 0 }
+            try await early?.talk { _ in }
+            try await until("it is forgotten") { proxy.held.count == 0 }
         }
     }
 

@@ -165,7 +165,8 @@ typedef struct OrtApi {
         const OrtTensorTypeAndShapeInfo *_Nonnull info, size_t *_Nonnull result);
     OrtStatus *_Nullable (*_Nonnull GetDimensions)(
         const OrtTensorTypeAndShapeInfo *_Nonnull info, int64_t *_Nonnull values, size_t count);
-    const void *_Nullable GetSymbolicDimensions;
+    OrtStatus *_Nullable (*_Nonnull GetSymbolicDimensions)(
+        const OrtTensorTypeAndShapeInfo *_Nonnull info, const char *_Nullable *_Nonnull names, size_t count);
     OrtStatus *_Nullable (*_Nonnull GetTensorShapeElementCount)(
         const OrtTensorTypeAndShapeInfo *_Nonnull info, size_t *_Nonnull result);
     OrtStatus *_Nullable (*_Nonnull GetTensorTypeAndShape)(

@@ -90,7 +90,6 @@ import CCurl
             unsafe ids[transfer.easy.raw] = transfer.id
             plan(transfer)
             guard request.usesHTTP2 else { return add(transfer) }
-            if nextNudge == nil { nextNudge = transfer.started + Self.nudgeInterval }
             gates[request.address, default: StreamGate()]
                 .arrived(transfer.id, request.deadline == nil ? .stream : .request)
             letBegin(request.address)
@@ -109,7 +108,11 @@ import CCurl
 
     private func add(_ transfer: Transfer) {
         transfer.isAdded = unsafe multi.add(transfer.easy.raw)
-        guard !transfer.isAdded else { return }
+        if transfer.isAdded {
+            // From now on, not from when it came: it may have waited at the gate for longer.
+            if transfer.request.usesHTTP2, nextNudge == nil { nextNudge = time.now() + Self.nudgeInterval }
+            return
+        }
         end(
             transfer,
             CurlError(

@@ -112,10 +112,11 @@ public final class InferenceEngine: Sendable {
     ///   `.runFailed`; `CancellationError`.
     public func infer(_ request: InferenceRequest) async throws -> Outputs {
         let signature = backend.signature
-        let rows = try signature.validate(inputs: request.inputs)
+        let sharesRuns = configuration.policy.maximumSize > 1
+        let rows = try signature.validate(inputs: request.inputs, sharesRuns: sharesRuns)
         var request = request
         request.outputs = try signature.resolve(outputs: request.outputs)
-        let key = signature.isBatched ? BatchKey(inputs: request.inputs, outputs: request.outputs) : nil
+        let key = sharesRuns && signature.isBatched ? BatchKey(inputs: request.inputs, outputs: request.outputs) : nil
         let id = monitor.withLock { state in
             state.nextID += 1
             state.arriving[state.nextID] = false
@@ -187,15 +188,19 @@ extension InferenceEngine {
 
     /// Blocks until there is a batch; `nil` when the engine has stopped.
     private func nextBatch() -> [BatchQueue<InferenceRequest>.Item]? {
-        monitor.await { state in
-            if state.isStopped { return .done(nil) }
+        let (batch, leavesMore) = monitor.await {
+            state -> Monitor<State>.Step<([BatchQueue<InferenceRequest>.Item]?, Bool)> in
+            if state.isStopped { return .done((nil, false)) }
             let now = time.now()
             switch state.queue.next(policy: configuration.policy, now: now) {
             case .idle: return .wait(nil)
             case .wait(let deadline): return .wait(deadline - now)
-            case .run(let items): return .done(items)
+            case .run(let items): return .done((items, state.queue.count > 0))
             }
         }
+        // The signal for those that are left may have come to this thread, which is busy from now on.
+        if leavesMore { monitor.signal() }
+        return batch
     }
 
     /// One answer a request, in order. Where a batch fails, its requests run one by one: one bad request must not fail

@@ -38,15 +38,44 @@ public enum ModelLocation: Sendable, Hashable {
     /// The location that a `Location` header field points to from here.
     /// - Throws: `InferenceError.loadFailed` as `init`.
     public func following(_ target: String) throws(InferenceError) -> ModelLocation {
-        if case .web(let scheme, let authority, _) = self {
+        if case .web(let scheme, let authority, let path) = self {
             if target.hasPrefix("//") { return try ModelLocation("\(scheme):\(target)") }
             if target.hasPrefix("/") { return try ModelLocation("\(scheme)://\(authority)\(target)") }
+            if Self.isRelative(target) {
+                return try ModelLocation("\(scheme)://\(authority)\(Self.path(target, from: path))")
+            }
             if case .web("https", _, _) = self, target.lowercased().hasPrefix("http:") {
                 throw Self.failure(target, "a redirect from https to http isn't followed")
             }
         }
         if target.lowercased().hasPrefix("file:") { throw Self.failure(target, "a redirect to a file isn't followed") }
         return try ModelLocation(target)
+    }
+
+    /// Whether a reference has no scheme (RFC 3986, section 4.2).
+    private static func isRelative(_ target: String) -> Bool {
+        target.prefix { !"/?#".contains($0) }.firstIndex(of: ":") == nil
+    }
+
+    /// The path that a relative reference leads to from another one's folder (RFC 3986, section 5.2).
+    private static func path(_ target: String, from base: String) -> String {
+        let plain = base.prefix { $0 != "?" }
+        if target.isEmpty || target.hasPrefix("#") { return base }
+        if target.hasPrefix("?") { return plain + target }
+        let end = target.firstIndex { "?#".contains($0) } ?? target.endIndex
+        var steps = plain.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+        let added = target[..<end].split(separator: "/", omittingEmptySubsequences: false)
+        for (index, step) in added.enumerated() {
+            let isLast = index == added.count - 1
+            switch step {
+            case ".": if isLast { steps.append("") }
+            case "..":
+                if steps.count > 1 { steps.removeLast() }
+                if isLast { steps.append("") }
+            default: steps.append(step)
+            }
+        }
+        return steps.joined(separator: "/") + target[end...]
     }
 
     private static func split(_ uri: String) -> (scheme: String, rest: Substring)? {

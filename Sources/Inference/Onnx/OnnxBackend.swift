@@ -46,7 +46,7 @@ final class OnnxBackend: ModelBackend {
     ) throws(InferenceError) -> TensorSpecification {
         let side = isInput ? "input" : "output"
         switch slot.kind {
-        case .tensor(let code, let shape):
+        case .tensor(let code, let shape, let rowName):
             guard let type = ElementType(onnxCode: code) else {
                 throw InferenceError(
                     .loadFailed,
@@ -57,7 +57,8 @@ final class OnnxBackend: ModelBackend {
             return TensorSpecification(
                 name: slot.name,
                 elementType: type,
-                shape: shape.map { $0 < 0 ? nil : Int(clamping: $0) }
+                shape: shape.map { $0 < 0 ? nil : Int(clamping: $0) },
+                rowName: rowName
             )
         case .mapSequence(_, let value) where !isInput:
             return TensorSpecification(
@@ -66,7 +67,7 @@ final class OnnxBackend: ModelBackend {
                 shape: [nil, nil]
             )
         case .tensorSequence where !isInput:
-            return TensorSpecification(name: slot.name, elementType: .float32, shape: [nil])
+            return TensorSpecification(name: slot.name, elementType: .float32, shape: [nil], isList: true)
         case .mapSequence, .tensorSequence, .other:
             throw InferenceError(
                 .loadFailed,

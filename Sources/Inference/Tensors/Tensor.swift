@@ -15,7 +15,8 @@ public struct Tensor: Sendable, Hashable {
     public var labels: [String]?
 
     /// A tensor of a fixed-width type.
-    /// - Throws: `InferenceError.invalidInput` when `bytes` doesn't have the size that the shape asks for.
+    /// - Throws: `InferenceError.invalidInput` when `bytes` doesn't have the size that the shape asks for, or a truth value is
+    ///   neither 0 nor 1: native code takes it as a number, such as the place to read from.
     public init(elementType: ElementType, shape: [Int], bytes: [UInt8]) throws(InferenceError) {
         guard let count = Self.elementCount(of: shape) else { throw Self.badShape(shape) }
         guard let width = elementType.byteWidth else {
@@ -28,6 +29,9 @@ public struct Tensor: Sendable, Hashable {
                 "shape \(shape) of \(elementType.rawValue) needs \(count) elements of \(width) bytes, got "
                     + "\(bytes.count) bytes"
             )
+        }
+        if elementType == .bool, let place = bytes.firstIndex(where: { $0 > 1 }) {
+            throw InferenceError(.invalidInput, "element \(place) is \(bytes[place]); a BOOL is the byte 0 or 1")
         }
         self.elementType = elementType
         self.shape = shape

@@ -9,16 +9,22 @@ public struct TensorSpecification: Sendable, Hashable {
     public var elementType: ElementType
     /// The sizes; `nil` where any size will do.
     public var shape: [Int?]
+    /// What the model calls its first dimension, where that is free and has a name.
+    public var rowName: String?
+    /// Whether it is a list of tensors that are handed out as one: how many there are says nothing of rows.
+    public var isList: Bool
 
     /// A specification.
-    public init(name: String, elementType: ElementType, shape: [Int?]) {
+    public init(name: String, elementType: ElementType, shape: [Int?], rowName: String? = nil, isList: Bool = false) {
         self.name = name
         self.elementType = elementType
         self.shape = shape
+        self.rowName = rowName
+        self.isList = isList
     }
 
-    /// Whether the first dimension is free, so that rows of several requests can share a run.
-    public var isBatched: Bool { shape.first.map { $0 == nil } ?? false }
+    /// Whether the first dimension is free, so that it may be the number of rows.
+    var mayHaveRows: Bool { !isList && shape.first.map { $0 == nil } ?? false }
 
     /// The shape as the protocols write it: -1 where any size will do.
     public var wireShape: [Int] { shape.map { $0 ?? -1 } }
@@ -38,13 +44,28 @@ public struct ModelSignature: Sendable, Hashable {
     }
 
     /// Whether rows of several requests can share a run.
+    ///
+    /// ONNX doesn't say which dimension is a batch, and a run over rows of two requests that aren't independent would mix
+    /// their data. So it takes all of these:
+    ///
+    /// | the first dimensions | why |
+    /// | --- | --- |
+    /// | are free, of every input and output | otherwise there is nothing to join |
+    /// | have one name, or none | two names are two sizes: nodes and edges of a graph |
+    /// | aren't all the inputs have, unless they are called a batch | one free dimension alone is a series as likely as a batch |
     public var isBatched: Bool {
-        !inputs.isEmpty && inputs.allSatisfy(\.isBatched) && outputs.allSatisfy(\.isBatched)
+        let all = inputs + outputs
+        guard !inputs.isEmpty, all.allSatisfy(\.mayHaveRows) else { return false }
+        let names = Set(all.compactMap(\.rowName))
+        guard names.count <= 1 else { return false }
+        return inputs.contains { $0.shape.count > 1 } || names.contains { $0.lowercased().contains("batch") }
     }
 
     /// Checks inputs against the model and answers the number of rows (1 where the model has no batch dimension).
+    /// - Parameter sharesRuns: whether rows of several requests do share a run: only then must all inputs have as many.
     /// - Throws: `InferenceError.invalidInput` that names the input, what was found and what is expected.
-    public func validate(inputs given: [NamedTensor]) throws(InferenceError) -> Int {
+    public func validate(inputs given: [NamedTensor], sharesRuns: Bool = true) throws(InferenceError) -> Int {
+        let isBatched = isBatched
         var rows: Int?
         var seen: Set<String> = []
         for input in given {
@@ -55,13 +76,14 @@ public struct ModelSignature: Sendable, Hashable {
             guard seen.insert(input.name).inserted else { throw invalid(input.name, "is given twice") }
             try check(input, against: specification)
             guard isBatched else { continue }
-            if let rows, rows != input.tensor.rowCount {
+            if sharesRuns, let rows, rows != input.tensor.rowCount {
                 throw invalid(
                     input.name,
-                    "has \(input.tensor.rowCount) rows, other inputs have \(rows); they must be the same"
+                    "has \(input.tensor.rowCount) rows, other inputs have \(rows); they must be the same where requests "
+                        + "share a run (--max-batch-size 1 turns that off)"
                 )
             }
-            rows = input.tensor.rowCount
+            rows = max(rows ?? 0, input.tensor.rowCount)
         }
         for specification in inputs where !seen.contains(specification.name) {
             throw invalid(

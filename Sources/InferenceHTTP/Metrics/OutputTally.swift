@@ -18,8 +18,8 @@ struct OutputTally {
     static let maximumCategories = 32
     /// The elements of one answer that are looked at; the first rows of a larger one stand for all.
     static let maximumElements = 10_000
-    /// The characters of a category.
-    static let maximumLength = 64
+    /// The bytes of a category: a character may have any number of them.
+    static let maximumLength = 256
 
     /// The answers' rows by category.
     private(set) var counts: [String: Int] = [:]
@@ -52,7 +52,7 @@ struct OutputTally {
                     }
                 )
             }
-            return count(part.strings.map { String($0.prefix(maximumLength)) })
+            return count(part.strings.map(shortened))
         }
         return [:]
     }
@@ -67,7 +67,16 @@ struct OutputTally {
         for (index, value) in row.enumerated() where value > most { (place, most) = (index, value) }
         if row.contains(where: \.isNaN) { return "NaN" }
         guard let labels, place < labels.count else { return "\(place)" }
-        return String(labels[place].prefix(maximumLength))
+        return shortened(labels[place])
+    }
+
+    /// The beginning of a text, whole Unicode scalars of it.
+    private static func shortened(_ text: String) -> String {
+        guard text.utf8.count > maximumLength else { return text }
+        var bytes = Array(text.utf8.prefix(maximumLength + 1))
+        // A byte that goes on with a scalar can't come first in what is left out.
+        while let last = bytes.popLast(), last & 0xc0 == 0x80 {}
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private static func whole(_ value: Double) -> String { abs(value) < 1e15 ? String(Int(value)) : magnitude(value) }

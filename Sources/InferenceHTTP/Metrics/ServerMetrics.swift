@@ -37,11 +37,14 @@ public final class ServerMetrics: InferenceObserver {
     }
 
     /// A request for a prediction was answered with an HTTP status.
+    ///
+    /// What was refused without asking the model is no latency of it: a full queue refuses in no time, and would make the
+    /// server look the faster the fuller it is.
     public func requestEnded(code: Int, duration: Duration) {
         state.withLock { state in
             state.open -= 1
             state.codes[code, default: 0] += 1
-            state.duration.observe(duration / .seconds(1))
+            if code / 100 == 2 || code == 500 || code == 504 { state.duration.observe(duration / .seconds(1)) }
         }
     }
 
@@ -56,10 +59,14 @@ public final class ServerMetrics: InferenceObserver {
     public func modelLoaded(in duration: Duration) { state.withLock { $0.loadDuration = duration } }
 
     /// How a drain stands that began at `start`.
-    public func drain(_ rule: DrainRule, since start: WallTime, now: WallTime) -> DrainRule.Verdict {
+    /// - Parameter unsent: the requests whose answer isn't sent yet, where somebody knows.
+    public func drain(_ rule: DrainRule, since start: WallTime, now: WallTime, unsent: Int = 0) -> DrainRule.Verdict {
         let (open, last, p99) = state.withLock { state in
             // Of fewer than a hundred requests the slowest may well be faster than one in a hundred.
-            (state.open, state.lastArrival, state.duration.total >= 100 ? state.duration.quantile(0.99) : nil)
+            (
+                max(state.open, unsent), state.lastArrival,
+                state.duration.total >= 100 ? state.duration.quantile(0.99) : nil
+            )
         }
         return rule.verdict(elapsed: now - start, open: open, sinceArrival: last.map { now - $0 }, p99: p99)
     }
@@ -86,7 +93,7 @@ public final class ServerMetrics: InferenceObserver {
         begin(
             "modelfleet_request_duration_seconds",
             "histogram",
-            "Time from a prediction request's arrival to its answer."
+            "Time from a prediction request's arrival to its answer, where the model was asked."
         )
         lines += state.duration.lines(name: "modelfleet_request_duration_seconds", labels: labels)
         begin("modelfleet_requests_total", "counter", "Prediction requests answered, by HTTP status.")

@@ -31,8 +31,23 @@ struct PredictCall: PredictionCall {
         }
     }
 
+    /// The most empty arrays that an output without an element is written as.
+    private static let maximumEmptyArrays = 1 << 20
+
     /// Writes the answer in the format of the request. One output stands alone, several become objects by name.
-    func response(_ outputs: [NamedTensor]) -> HTTPResponseMessage {
+    /// - Throws: `InferenceError` for outputs that are no rows where rows were asked for, and for one without an element
+    ///   that would be written as too many empty arrays.
+    func response(_ outputs: [NamedTensor]) throws(InferenceError) -> HTTPResponseMessage {
+        for output in outputs where output.tensor.elementCount == 0 {
+            let arrays = Tensor.elementCount(of: output.tensor.shape.filter { $0 > 0 }) ?? .max
+            guard arrays <= Self.maximumEmptyArrays else {
+                throw InferenceError(
+                    .runFailed,
+                    "output \"\(output.name)\" has shape \(output.tensor.shape), which is too many empty arrays; use /v2/"
+                )
+            }
+        }
+        if isByRow { try checkRows(outputs) }
         var writer = TensorWriter()
         writer.append(isByRow ? "{\"predictions\":" : "{\"outputs\":")
         if isByRow { appendRows(outputs, to: &writer) } else { appendColumns(outputs, to: &writer) }
@@ -40,10 +55,29 @@ struct PredictCall: PredictionCall {
         return HTTPResponseMessage(status: .ok, contentType: "application/json", bytes: writer.bytes)
     }
 
+    /// Rows need a first dimension of one size.
+    private func checkRows(_ outputs: [NamedTensor]) throws(InferenceError) {
+        for output in outputs {
+            guard let rows = output.tensor.shape.first else { throw noRows(output.name, "is a scalar") }
+            if let first = outputs.first, rows != first.tensor.rowCount {
+                let others = "\(first.tensor.rowCount) of output \"\(first.name)\""
+                throw noRows(output.name, "has \(rows) rows beside the \(others)")
+            }
+        }
+    }
+
+    private func noRows(_ output: String, _ reason: String) -> InferenceError {
+        InferenceError(
+            .invalidInput,
+            "output \"\(output)\" \(reason), so the answer can't be written as rows; send \"inputs\" (columns) instead of "
+                + "\"instances\""
+        )
+    }
+
     private func appendRows(_ outputs: [NamedTensor], to writer: inout TensorWriter) {
         let columns = outputs.map { TensorWriter.rowTexts(of: $0.tensor) }
         let names = outputs.map { JSONValue.string($0.name).jsonText }
-        let rows = columns.map(\.count).max() ?? 0
+        let rows = columns.first?.count ?? 0
         writer.append("[")
         for row in 0..<rows {
             if row > 0 { writer.append(",") }
@@ -51,7 +85,7 @@ struct PredictCall: PredictionCall {
             for (index, column) in columns.enumerated() {
                 if index > 0 { writer.append(",") }
                 if outputs.count > 1 { writer.append(names[index] + ":") }
-                writer.append(row < column.count ? String(decoding: column[row], as: UTF8.self) : "null")
+                writer.append(String(decoding: column[row], as: UTF8.self))
             }
             if outputs.count > 1 { writer.append("}") }
         }

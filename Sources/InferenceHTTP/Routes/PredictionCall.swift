@@ -11,5 +11,6 @@ protocol PredictionCall: Sendable {
     /// The time limit that the client asks for.
     var timeout: Duration? { get }
     /// Writes the answer.
-    func response(_ outputs: [NamedTensor]) -> HTTPResponseMessage
+    /// - Throws: `InferenceError` where the outputs can't be written in the protocol's form.
+    func response(_ outputs: [NamedTensor]) throws(InferenceError) -> HTTPResponseMessage
 }

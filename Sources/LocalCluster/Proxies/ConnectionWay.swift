@@ -88,13 +88,23 @@ struct ConnectionWay: Sendable {
         let outcome = held.hold(
             service,
             on: client.eventLoop,
-            resume: { client.eventLoop.execute { relay(client, order: router.order(for: nil)) } },
+            resume: {
+                client.eventLoop.execute {
+                    half(of: client)?.isHeld = false
+                    relay(client, order: router.order(for: nil))
+                }
+            },
             expire: { client.close(promise: nil) }
         )
         guard case .held(let hold) = outcome else { return client.close(promise: nil) }
         client.closeFuture.whenComplete { _ in held.forget(hold) }
+        half(of: client)?.isHeld = true
         // What came in between has told nobody.
         if router.hasTarget(for: nil, except: tried) { held.resume(service) }
+    }
+
+    private func half(of client: any Channel) -> RelayHandler? {
+        try? client.pipeline.syncOperations.handler(type: RelayHandler.self)
     }
 
     /// Joins two channels of one event loop and starts to read from both.

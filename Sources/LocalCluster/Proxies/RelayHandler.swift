@@ -14,6 +14,11 @@ final class RelayHandler: ChannelInboundHandler, ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
+    /// Whether its connection waits for somebody to be joined with. A peer that sends no more meanwhile has most likely gone:
+    /// its connection is closed.
+    var isHeld = false {
+        didSet { if isHeld, inputEnded { context?.close(promise: nil) } }
+    }
     private var partner: RelayHandler?
     private var context: ChannelHandlerContext?
     private var early: [ByteBuffer] = []
@@ -74,6 +79,7 @@ final class RelayHandler: ChannelInboundHandler, ChannelOutboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
         inputEnded = true
+        if isHeld { return context.close(promise: nil) }
         partner?.endOutput(closingAll: false)
         if outputEnded { context.close(promise: nil) }
     }

@@ -41,7 +41,7 @@ final class ServiceProxy: Service {
     /// Held while a table is made and followed.
     private let order = Mutex(())
     private let connections = OpenConnections()
-    private let held: HeldConnections
+    let held: HeldConnections
     private let pool = UpstreamPool()
     private let mirrors = MirrorCount()
     private let complaints = Mutex<Set<String>>([])

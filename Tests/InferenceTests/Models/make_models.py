@@ -59,3 +59,35 @@ save(
     [value("words", TensorProto.STRING, ["batch"])],
     [value("same", TensorProto.STRING, ["batch"])],
 )
+# A free first dimension that is no batch: each number is added to those before it.
+save(
+    "running",
+    [
+        helper.make_node("Constant", [], ["axis"], value=helper.make_tensor("axis", TensorProto.INT64, [], [0])),
+        helper.make_node("CumSum", ["x", "axis"], ["y"]),
+    ],
+    [value("x", TensorProto.FLOAT, ["n"])],
+    [value("y", TensorProto.FLOAT, ["n"])],
+)
+# A graph: as many nodes and edges as there are, with names for both numbers and without. The values at both ends of each edge.
+for name, nodes, edges in [("graph", "nodes", "edges"), ("unnamed", None, None)]:
+    save(
+        name,
+        [helper.make_node("Gather", ["values", "edges"], ["ends"])],
+        [value("values", TensorProto.FLOAT, [nodes, 2]), value("edges", TensorProto.INT64, [edges, 2])],
+        [value("ends", TensorProto.FLOAT, [edges, 2, 2])],
+    )
+# An output that is a list of tensors.
+save(
+    "list",
+    [helper.make_node("SplitToSequence", ["x"], ["parts"], axis=1)],
+    [value("x", TensorProto.FLOAT, ["batch", 2])],
+    [helper.make_tensor_sequence_value_info("parts", TensorProto.FLOAT, ["batch", 1])],
+)
+# A scalar beside rows.
+save(
+    "total",
+    [helper.make_node("Neg", ["x"], ["y"]), helper.make_node("ReduceSum", ["x"], ["total"], keepdims=0)],
+    [value("x", TensorProto.FLOAT, ["batch", 2])],
+    [value("y", TensorProto.FLOAT, ["batch", 2]), value("total", TensorProto.FLOAT, [])],
+)

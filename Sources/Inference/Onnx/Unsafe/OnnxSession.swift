@@ -39,8 +39,8 @@ internal import COnnxRuntime
 
     /// What one input or output holds.
     enum Kind: Hashable {
-        /// A tensor with an element code and sizes (-1 for a free one).
-        case tensor(code: Int32, shape: [Int64])
+        /// A tensor with an element code, sizes (-1 for a free one) and the name of the first one, where it has any.
+        case tensor(code: Int32, shape: [Int64], rowName: String?)
         /// A sequence of maps with the codes of keys and values: a classifier's probabilities.
         case mapSequence(key: Int32, value: Int32)
         /// A sequence of tensors.
@@ -94,8 +94,9 @@ internal import COnnxRuntime
         case Int(ORT_KIND_TENSOR):
             var tensor: OpaquePointer?
             try unsafe runtime.check(api.pointee.CastTypeInfoToTensorInfo(info, &tensor))
-            let (code, shape) = try unsafe runtime.typeAndShape(of: try runtime.require(tensor))
-            return .tensor(code: code, shape: shape)
+            let tensorInfo = try unsafe runtime.require(tensor)
+            let (code, shape) = try unsafe runtime.typeAndShape(of: tensorInfo)
+            return .tensor(code: code, shape: shape, rowName: try unsafe rowName(of: tensorInfo, rank: shape.count))
         case Int(ORT_KIND_SEQUENCE):
             var sequence: OpaquePointer?
             try unsafe runtime.check(api.pointee.CastTypeInfoToSequenceTypeInfo(info, &sequence))
@@ -108,6 +109,16 @@ internal import COnnxRuntime
             return try unsafe sequenceKind(of: elementInfo)
         default: return .other(kind)
         }
+    }
+
+    private func rowName(of info: OpaquePointer, rank: Int) throws(InferenceError) -> String? {
+        guard rank > 0 else { return nil }
+        // The names belong to `info`; a dimension without one has an empty name.
+        var names = unsafe [UnsafePointer<CChar>?](repeating: nil, count: rank)
+        try unsafe runtime.check(runtime.api.pointee.GetSymbolicDimensions(info, &names, rank))
+        guard let first = unsafe names[0] else { return nil }
+        let name = unsafe String(cString: first)
+        return name.isEmpty ? nil : name
     }
 
     private func sequenceKind(of element: OpaquePointer) throws(InferenceError) -> Kind {
@@ -125,7 +136,7 @@ internal import COnnxRuntime
         try unsafe runtime.check(api.pointee.GetMapValueType(map, &valueInfo))
         let value = try unsafe runtime.require(valueInfo)
         defer { unsafe api.pointee.ReleaseTypeInfo(value) }
-        guard case .tensor(let code, _) = try unsafe self.kind(of: value) else { return .other(Int32(ORT_KIND_MAP)) }
+        guard case .tensor(let code, _, _) = try unsafe self.kind(of: value) else { return .other(Int32(ORT_KIND_MAP)) }
         return .mapSequence(key: key, value: code)
     }
 

@@ -69,10 +69,9 @@ final class HTTPClientHandler: ChannelInboundHandler, RemovableChannelHandler {
         guard case .inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
         inputEnded = true
         if let request {
+            if request.hold != nil { return leave(context) }
             // The pod learns of it as if it were asked directly.
-            if request.isComplete, queue.isEmpty, request.upstream?.isWritable ?? false {
-                request.upstream?.closeOutput()
-            }
+            if request.isComplete, queue.isEmpty { request.upstream?.closeOutput() }
         } else if queue.isEmpty || isEnding {
             end(context)
         }
@@ -177,6 +176,7 @@ final class HTTPClientHandler: ChannelInboundHandler, RemovableChannelHandler {
     func pump() -> Bool {
         guard let request, let upstream = request.upstream, !request.isComplete else { return false }
         var hasWritten = false
+        var endsInput = false
         while !request.isComplete, upstream.isWritable, let item = queue.popFirst() {
             switch item {
             case .part(.head): break
@@ -186,6 +186,8 @@ final class HTTPClientHandler: ChannelInboundHandler, RemovableChannelHandler {
             case .part(.end(let trailers)):
                 request.isComplete = true
                 write(.end(trailers), upstream, request.mirror)
+                // The client's end came before this part was passed on.
+                if inputEnded, queue.isEmpty { endsInput = true }
             case .failure(let status, let reason):
                 fail(request, status, reason)
                 return true
@@ -196,6 +198,7 @@ final class HTTPClientHandler: ChannelInboundHandler, RemovableChannelHandler {
             upstream.flush()
             request.mirror?.flush()
         }
+        if endsInput { upstream.closeOutput() }
         return hasWritten
     }
 
@@ -245,6 +248,7 @@ final class HTTPClientHandler: ChannelInboundHandler, RemovableChannelHandler {
         switch outcome {
         case .held(let hold):
             request.hold = hold
+            if inputEnded { return leave(context) }
             // What came in between has told nobody.
             if way.router.hasTarget(for: request.plan.head.headers, except: request.refusing) {
                 way.held.resume(way.service)
@@ -321,6 +325,15 @@ final class HTTPClientHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
+    /// Ends the connection of a client that waited for a pod and sends no more: it has most likely gone, and a pod would
+    /// work for nobody. One that only closed its sending side is taken for gone by our own servers, too.
+    private func leave(_ context: ChannelHandlerContext) {
+        drop()
+        queue = []
+        isEnding = true
+        context.close(promise: nil)
+    }
+
     /// Forgets the request in hand and all that it holds.
     private func drop() {
         guard let request else { return }
@@ -341,7 +354,11 @@ final class HTTPClientHandler: ChannelInboundHandler, RemovableChannelHandler {
             let rest = lastActivity + limit - .now()
             if isEnding || request == nil && rest <= .zero { return context.close(promise: nil) }
             if let request, request.upstream != nil, rest <= .zero {
-                return fail(request, .gatewayTimeout, "the pod was silent for \(limit.nanoseconds / 1_000_000_000) s")
+                let stall = ProxyLimits.stall(
+                    isComplete: request.isComplete,
+                    podTakesMore: request.upstream?.isWritable ?? false
+                )
+                return fail(request, stall.status, stall.reason)
             }
             watch(context, after: max(rest, .seconds(1)))
         }

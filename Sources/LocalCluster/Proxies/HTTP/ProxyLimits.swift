@@ -16,7 +16,7 @@ enum ProxyLimits {
     static let headerCount = 256
     /// How long a client may be silent between requests, and within a request's head; nginx's `keepalive_timeout`.
     static let clientIdle = TimeAmount.seconds(75)
-    /// How long a request that was sent on may go without a byte in either direction; then 504.
+    /// How long a request that was sent on may go without a byte in either direction; then 504, or 408.
     static let requestIdle = TimeAmount.seconds(600)
     /// How long a connection to a pod is kept for the next request: shorter than the servers we know keep theirs
     /// (gunicorn 2 s, uvicorn and Node.js 5 s), so that a request hardly ever meets a connection that is being closed.
@@ -35,6 +35,16 @@ enum ProxyLimits {
     static let mirrorTime = TimeAmount.seconds(60)
     /// What `Retry-After` says, in seconds, where no pod is ready.
     static let retryAfterSeconds = 5
+
+    /// Whom a request waited for that went without a byte for `requestIdle`: the client, where a part of its request is
+    /// missing that the pod would take; otherwise the pod.
+    static func stall(isComplete: Bool, podTakesMore: Bool) -> (status: HTTPResponseStatus, reason: String) {
+        let seconds = requestIdle.nanoseconds / 1_000_000_000
+        if !isComplete, podTakesMore {
+            return (.requestTimeout, "the client sent nothing for \(seconds) s; send the rest of the request sooner")
+        }
+        return (.gatewayTimeout, "the pod was silent for \(seconds) s")
+    }
 
     /// The parsers' limits.
     static var decoder: NIOHTTPDecoderLimitConfiguration {
