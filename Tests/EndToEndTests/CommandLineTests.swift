@@ -79,6 +79,16 @@ extension EndToEnd {
             }
         }
 
+        @Test("load refuses durations that no timer can keep")
+        func loadDurations() async throws {
+            for option in ["--seconds", "--ramp-seconds", "--timeout-seconds", "--connection-seconds"] {
+                for value in ["inf", "1e30", "nan", "86401"] {
+                    let result = try await run(["load", "http://127.0.0.1:9/", option, value])
+                    #expect(result.status == 64 && result.output.contains("Error: \(option) "), "\(option) \(value)")
+                }
+            }
+        }
+
         @Test("validate accepts the examples, and names the field of a mistake")
         func validate() async throws {
             let good = try await run(["validate", "-f", "manifests/examples/iris.yaml"])

@@ -83,6 +83,18 @@ extension EndToEnd {
             }
         }
 
+        @Test("with scaleToZero the fewest replicas in use are still those of the spec")
+        func scaleToZero() async throws {
+            let scaling = """
+                {minReplicas: 2, maxReplicas: 5, scaleToZero: {idleSeconds: 60}, objective: {latency: {milliseconds: 3000}}}
+                """
+
+            let result = try await run(["--compare", "hpa", "--json", "-"], scaling: scaling)
+            #expect(result.status == 0, "\(result.output)")
+            let fleet = try JSONValue(parsing: Array(result.output.utf8))["fleet"]
+            #expect(fleet?["minReplicas"] == 2 && fleet?["scalesToZero"] == true, "\(result.output)")
+        }
+
         @Test("one thing goes to the standard output, and a seed of any size is written")
         func standardOutput() async throws {
             let json = try await run(["--compare", "hpa, slo", "--json", "-", "--seed", "18446744073709551615"])

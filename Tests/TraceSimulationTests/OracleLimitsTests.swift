@@ -91,6 +91,65 @@ struct OracleLimitsTests {
         #expect(unlimited.1 < 0.45 && unlimited.0.oracle.shortfall == .replicas(most: 5))
     }
 
+    @Test("a batch that takes more than twice as long as two requests in turn isn't the least work")
+    func steepSlope() {
+        var settings = FleetSettings()
+        settings.serviceTime = ServiceTime(meanSeconds: 0.1)
+        settings.concurrency = 2
+        settings.occupancySlope = 3
+        settings.maxReplicas = 1
+        let times = (0..<4800).map { Int64($0) * 125_000 }
+        let load = ComparisonCase(name: "alone", settings: settings, plan: .times(times, seconds: 600))
+        let result = load.run(.hpa)
+        #expect(result.attainment == 1)
+        #expect(load.oracle.workHours <= result.replicaHours && load.lowerBoundHours <= result.replicaHours)
+        #expect(abs(load.oracle.workHours - 480.0 / 3600) < 1e-9)
+    }
+
+    @Test("of requests that differ the work is what is drawn, and what is on time may be the short ones")
+    func drawnWork() {
+        // The mean of the distribution is 1 s; forty draws have none of the long ones.
+        var settings = FleetSettings()
+        settings.serviceTime =
+            ServiceTime(samples: Array(repeating: 0.01, count: 9999) + [9900]) ?? settings.serviceTime
+        settings.maxReplicas = 1
+        settings.objectiveSeconds = 0.5
+        let load = ComparisonCase(
+            name: "short",
+            settings: settings,
+            plan: .times(Array(repeating: 0, count: 40), seconds: 10)
+        )
+        let result = load.run(.hpa)
+        #expect(result.attainment == 1 && load.oracle.shortfall == nil, "\(load.oracle.shortfall as Any)")
+        #expect(load.oracle.workHours <= result.replicaHours && load.lowerBoundHours <= result.replicaHours)
+        #expect(load.oracle.replicaHours >= load.lowerBoundHours)
+        #expect(abs(load.oracle.workHours * 3600 - 0.1) < 1e-6)
+        // Nine of ten take no time, and go on until the first long one.
+        settings.serviceTime = ServiceTime(samples: Array(repeating: 0.01, count: 9) + [50]) ?? settings.serviceTime
+        settings.concurrency = 1
+        settings.objectivePercentile = 40
+        let times = (0..<100).flatMap { Array(repeating: Int64($0) * 300_000_000, count: 10) }
+        let mixed = ComparisonCase(name: "mixed", settings: settings, plan: .times(times, seconds: 30_000))
+        let share = mixed.run(.hpa).attainment
+        #expect(share >= 0.4, "\(share)")
+        #expect(
+            mixed.oracle.shortfall == nil || mixed.oracle.shortfall == .schedule,
+            "\(mixed.oracle.shortfall as Any)"
+        )
+    }
+
+    @Test("where requests are turned away, the work of all of them bounds nothing")
+    func turnedAway() {
+        let load = Self.load { settings in
+            settings.maxReplicas = 5
+            settings.queueLimit = 1
+            settings.objectivePercentile = 45
+        }
+        let result = load.run(.hpa)
+        #expect(result.rejected > 0 && result.attainment >= 0.45)
+        #expect(load.lowerBoundHours <= result.replicaHours && load.oracle.workHours > result.replicaHours)
+    }
+
     @Test("an objective below the service time is out of everybody's reach, and nobody is compared with it")
     func serviceTime() throws {
         let load = Self.load { $0.objectiveSeconds = 0.5 }

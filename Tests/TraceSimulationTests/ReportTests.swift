@@ -78,6 +78,28 @@ struct ReportTests {
         #expect(SVGPlot(x: times, lines: []).text.contains(label))
     }
 
+    @Test("a load's name is text in the page, whatever marks are beside its signs")
+    func escaping() throws {
+        var report = try Self.report(seconds: 60)
+        report.load = "\u{0600}<img src=x> & \u{0600}\"e\u{0301}"
+        let page = Array(report.html.utf8)
+        #expect(!page.contains(Array("<img".utf8)))
+        #expect(page.contains(Array("\u{0600}&lt;img src=x&gt; &amp; \u{0600}&quot;e\u{0301}".utf8)))
+    }
+
+    @Test("a value without neighbours is a dot in the plot, others are lines")
+    func dots() {
+        func path(_ values: [Double?]) -> Substring? {
+            let text = SVGPlot(x: [0, 1, 2, 3], lines: [.init("#000", values)]).text
+            return text.split(separator: "\n").first { $0.hasPrefix("<path") }
+        }
+        #expect(path([nil, 1, nil, nil])?.contains("h0\"/>") == true)
+        #expect(path([nil, 1, nil, nil])?.contains("stroke-linecap=\"round\"") == true)
+        let mixed = path([1, nil, 1, 1])
+        #expect(mixed?.split(separator: "h0").count == 2 && mixed?.contains("h0M") == true)
+        #expect(path([1, 1, nil, nil])?.contains("h0") == false)
+    }
+
     @Test("the JSON has all that a run needs to be repeated")
     func json() throws {
         let json = try Self.report(seconds: 1200).json

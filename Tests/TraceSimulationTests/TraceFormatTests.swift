@@ -39,6 +39,33 @@ struct TraceFormatTests {
         #expect(prompts.rows == .times([0, 2]))
     }
 
+    @Test("a line break between quotes belongs to its field, and the lines are counted on")
+    func quotedLineBreaks() throws {
+        let text = "time,prompt\n0,\"one\ntwo, \"\"three\"\"\r\n\"\n2, \"x\"\n"
+        #expect(try Self.read(text).rows == .times([0, 2]))
+        let wrong = #expect(throws: TraceError.self) { try Self.read(text + "y,z\n") }
+        #expect(wrong?.description.contains("line 6, column 1: 'y'") == true, "\(wrong?.description ?? "")")
+        for (text, line) in [
+            ("time,prompt\n0,x\n1,\"one\ntwo\n2,x\n", 3), ("\"time\n0\n", 1), ("time,prompt\n0,\"x", 2),
+        ] {
+            let error = #expect(throws: TraceError.self) { try Self.read(text) }
+            let part = "x.csv, line \(line): a quote is opened and never closed"
+            #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
+        }
+        // A quote inside a field opens nothing.
+        #expect(try Self.read("time,size\n0,5\" wide\n2,6\n").rows == .times([0, 2]))
+    }
+
+    @Test("a time without an offset is one of UTC, with a header and without")
+    func timesWithoutOffset() throws {
+        let rows = "2014-04-10 00:04:00,a\n2014-04-10 00:09:00.5,b\n2014-04-10T01:10:00+01:00,c\n"
+        #expect(try Self.read(rows).rows == .times([0, 300.5, 360]))
+        #expect(try Self.read("timestamp,x\n" + rows).rows == .times([0, 300.5, 360]))
+        let counts = try Self.read("timestamp,count\n2014-04-10 00:04:00,94\n2014-04-10 00:09:00,56\n")
+        #expect(counts.rows == .counts([94, 56]) && counts.binSeconds == 300)
+        #expect(throws: TraceError.self) { try Self.read("time\n2014-04-10\n") }
+    }
+
     @Test("without a header each row is a request, and the names of times are known in many spellings")
     func times() throws {
         #expect(try Self.read("0.5,4\n1.5,9\n").rows == .times([0, 1]))

@@ -81,6 +81,14 @@ struct TraceTests {
         }
     }
 
+    @Test("a load that is multiplied is as long as it was, though its last minute is a short one")
+    func lengthStays() {
+        let trace = ArrivalTrace(name: "x", rows: .counts(Array(repeating: 2, count: 90)), binSeconds: 1)
+        let plan = trace.plan(scaledBy: 25)
+        #expect(plan.seconds == 90 && abs(plan.requests - 4500) < 1e-6)
+        #expect(abs(Double(DemandProfile(plan, seed: 1).requests) / 4500 - 1) < 0.06)
+    }
+
     @Test("the window of a long trace holds its busiest interval")
     func windowsHoldThePeak() {
         var counts = Array(repeating: 1.0, count: 3000)

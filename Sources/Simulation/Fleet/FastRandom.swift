@@ -25,6 +25,8 @@ func normalShare(below value: Double) -> Double { erfc(-value / 2.0.squareRoot()
 ///
 /// `Ambient.SeededRandom` is the same generator behind a lock; this one is for loops that draw millions of numbers.
 public struct FastRandom: Sendable, Hashable {
+    /// The stream that a run draws the work of its requests from, one draw for each arrival.
+    static let serviceStream: UInt64 = 2
     private var state: UInt64
 
     /// Starts the sequence of `seed`; streams of the same seed with different `stream` numbers are independent.

@@ -52,7 +52,7 @@ struct Fleet: Sendable {
         slots = Int32(max(1, settings.concurrency))
         random = FastRandom(seed: settings.seed, stream: 3)
         _ = waitingLists.addList()
-        desired = min(settings.maxReplicas, max(settings.minReplicas, settings.initialReplicas))
+        desired = min(settings.maxReplicas, max(settings.leastReplicas, settings.initialReplicas))
         for _ in 0..<desired {
             let slot = takeSlot(at: 0)
             states[slot] = .ready
@@ -86,7 +86,7 @@ struct Fleet: Sendable {
             if waiting == 0 || settings.balancing != .sharedQueue, free > 0, let slot = leastLoaded() {
                 start(slot, now: now, arrival: now, service: service)
             } else if let limit = settings.queueLimit, waiting / max(1, readySlots.count) >= limit {
-                tally.rejected(at: now)
+                tally.rejected()
             } else {
                 waitingLists.append(Self.gateway, arrival: now, service: service)
                 waiting += 1
@@ -96,7 +96,7 @@ struct Fleet: Sendable {
         if runningIn[slot] < slots {
             start(slot, now: now, arrival: now, service: service)
         } else if let limit = settings.queueLimit, waitingLists.length(slot + 1) >= limit {
-            tally.rejected(at: now)
+            tally.rejected()
         } else {
             waitingLists.append(slot + 1, arrival: now, service: service)
             waiting += 1
@@ -149,7 +149,7 @@ struct Fleet: Sendable {
 
     /// Asks for another count: answers the starts that this makes.
     mutating func scale(to count: Int, now: Int64, leastLoadedFirst: Bool) -> [Start] {
-        let wanted = min(settings.maxReplicas, max(settings.minReplicas, count))
+        let wanted = min(settings.maxReplicas, max(settings.leastReplicas, count))
         if wanted != desired { tally.scaled(up: wanted > desired) }
         desired = wanted
         var starts: [Start] = []

@@ -17,7 +17,7 @@ public struct RunResult: Sendable, Hashable {
     public var p99 = 0.0
     /// The objective's percentile of the same latencies, in seconds.
     public var objectiveLatency = 0.0
-    /// The share that was on time in the worst minute with at least 20 arrivals.
+    /// The share that was on time of those that arrived in the worst minute with at least 20 arrivals.
     public var worstMinute: Double?
     /// The requests that were turned away.
     public var rejected = 0
@@ -67,12 +67,13 @@ public struct FleetRun: Sendable {
         self.progress = progress
         duration = Int64(plan.seconds * 1e6)
         arrivals = ArrivalCursor(plan, seed: settings.seed)
-        services = FastRandom(seed: settings.seed, stream: 2)
+        services = FastRandom(seed: settings.seed, stream: FastRandom.serviceStream)
         scrapeStep = max(50_000, Int64(policy.timing.scrapeSeconds * 1e6))
-        decisionStep = max(50_000, Int64(policy.timing.decisionSeconds * 1e6))
+        decisionStep =
+            policy.timing.decidesOnScrape ? scrapeStep : max(50_000, Int64(policy.timing.decisionSeconds * 1e6))
         var phases = FastRandom(seed: settings.seed, stream: 4)
         nextScrape = Int64(phases.unit() * Double(scrapeStep))
-        nextDecision = scrapeStep == decisionStep ? nextScrape : Int64(phases.unit() * Double(decisionStep))
+        nextDecision = policy.timing.decidesOnScrape ? nextScrape : Int64(phases.unit() * Double(decisionStep))
         fleet = Fleet(
             settings,
             tally: FleetTally(

@@ -29,8 +29,10 @@ public struct FleetSettings: Sendable, Hashable {
     public var coldStartVariation = 0.0
     /// How requests find a replica.
     public var balancing = Balancing.sharedQueue
-    /// The fewest replicas; 0 lets a policy scale to zero.
+    /// The fewest replicas while the model is in use.
     public var minReplicas = 1
+    /// Whether a policy may let all replicas go while nobody asks anything.
+    public var scalesToZero = false
     /// The most replicas.
     public var maxReplicas = 10_000
     /// The replicas that are ready at the start.
@@ -45,9 +47,29 @@ public struct FleetSettings: Sendable, Hashable {
     /// The service model that the figures in docs/scaling.md are made with.
     public init() {}
 
+    /// The fewest replicas at any time.
+    public var leastReplicas: Int { scalesToZero ? 0 : minReplicas }
+
     /// The requests a second that a replica with all slots taken gets done.
     public var replicaRate: Double {
         let stretch = 1 + occupancySlope * Double(max(0, concurrency - 1))
         return Double(max(1, concurrency)) / (serviceTime.meanSeconds * stretch)
+    }
+
+    /// The requests a second that no replica exceeds, however many of its slots are taken.
+    ///
+    /// A steep slope makes a replica quickest with a single request. Where requests differ, a long one may begin alone and
+    /// have short ones beside it: then all that is certain is that a slot does a second of work in a second.
+    var largestRate: Double {
+        serviceTime.shape == .deterministic
+            ? max(replicaRate, 1 / serviceTime.meanSeconds)
+            : Double(max(1, concurrency)) / serviceTime.meanSeconds
+    }
+
+    /// The same fleet for requests whose mean work is `work`'s.
+    func knowing(_ work: KnownWork) -> FleetSettings {
+        var known = self
+        known.serviceTime.meanSeconds = work.meanSeconds
+        return known
     }
 }

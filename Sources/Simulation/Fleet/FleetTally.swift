@@ -17,7 +17,7 @@ struct FleetTally: Sendable {
     /// The latencies since it was last cleared, kept only on request.
     private var recent: LatencyBins?
     private var arrivedInMinute: [Int32]
-    private var lateInMinute: [Int32]
+    private var onTimeInMinute: [Int32]
     private(set) var series: FleetSeries
     private var bucketLatencies = LatencyBins()
     private var bucketIndex = 0
@@ -38,7 +38,7 @@ struct FleetTally: Sendable {
         bucket = max(1_000_000, (horizon + Int64(Self.seriesLimit) - 1) / Int64(Self.seriesLimit))
         let minutes = Int((horizon + Self.minute - 1) / Self.minute) + 1
         arrivedInMinute = Array(repeating: 0, count: minutes)
-        lateInMinute = Array(repeating: 0, count: minutes)
+        onTimeInMinute = Array(repeating: 0, count: minutes)
         series = FleetSeries(bucketSeconds: Double(bucket) / 1e6, count: Int((horizon + bucket - 1) / bucket))
         recent = keepsRecent ? LatencyBins() : nil
     }
@@ -56,11 +56,21 @@ struct FleetTally: Sendable {
         let until = outstanding > 0 ? time : min(time, horizon)
         billedSeconds += Double(max(0, until - from)) * 1e-6 * Double(billed)
         if until > from { peakReplicas = max(peakReplicas, billed) }
-        guard from < horizon else { return }
-        let index = min(series.count - 1, Int(from / bucket))
-        series.billed[index] += seconds * Double(billed)
-        series.ready[index] += seconds * Double(ready)
-        series.seconds[index] += seconds
+        draw(from: from, ready: ready, billed: billed)
+    }
+
+    /// Adds the time from `from` until now to the buckets of the series that it crosses.
+    private mutating func draw(from: Int64, ready: Int, billed: Int) {
+        var from = from
+        while from < min(time, horizon) {
+            let index = Int(from / bucket)
+            let end = min(time, horizon, Int64(index + 1) * bucket)
+            let seconds = Double(end - from) * 1e-6
+            series.billed[index] += seconds * Double(billed)
+            series.ready[index] += seconds * Double(ready)
+            series.seconds[index] += seconds
+            from = end
+        }
     }
 
     /// A request arrived.
@@ -71,9 +81,9 @@ struct FleetTally: Sendable {
     }
 
     /// A request was turned away; it counts as late.
-    mutating func rejected(at now: Int64) {
+    mutating func rejected() {
         view.rejected += 1
-        lateInMinute[min(lateInMinute.count - 1, Int(now / Self.minute))] += 1
+        recent?.record(0)
     }
 
     /// A request was answered.
@@ -86,7 +96,8 @@ struct FleetTally: Sendable {
         recent?.record(latency)
         if latency > objective {
             view.late += 1
-            lateInMinute[min(lateInMinute.count - 1, Int(max(0, now - latency) / Self.minute))] += 1
+        } else {
+            onTimeInMinute[min(onTimeInMinute.count - 1, Int(max(0, now - latency) / Self.minute))] += 1
         }
         let index = min(series.count - 1, Int(now / bucket))
         if index != bucketIndex {
@@ -130,8 +141,8 @@ struct FleetTally: Sendable {
     /// The share of on-time requests in the worst minute with at least 20 arrivals; `nil` without such a minute.
     var worstMinute: Double? {
         var worst: Double?
-        for (arrived, late) in zip(arrivedInMinute, lateInMinute) where arrived >= 20 {
-            worst = min(worst ?? 1, 1 - Double(late) / Double(arrived))
+        for (arrived, onTime) in zip(arrivedInMinute, onTimeInMinute) where arrived >= 20 {
+            worst = min(worst ?? 1, Double(onTime) / Double(arrived))
         }
         return worst
     }

@@ -1,30 +1,58 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-/// What no schedule can undercut, in the flow model in which `OracleSchedule` is achievable.
+/// What no schedule can undercut where all requests take the same work: neither in a run, request by request, nor in the flow
+/// model in which `OracleSchedule` is achievable.
 ///
-/// Take all windows of w seconds, one for each second. The requests of a window that are on time are served in it and in the
-/// allowed wait W after it, so the mean count x(o) of replicas over those w + W seconds has to fit them, but for excused ones. A
+/// Take all windows of w seconds, one for each second. The requests of a window that are on time are worked on in it and in the
+/// objective W after it, so the mean count x(o) of replicas over those w + W seconds has to fit them, but for excused ones. A
 /// second lies in at most w + W such windows, so the sum of the x(o) is no more than the replica-seconds; a moving mean
 /// rises no more than what it is a mean of, so their rises are no more than the starts; and an excused request is in at most w windows.
 /// With a price for each excused request instead of the limit on their number (a Lagrange multiplier: any price gives a valid bound,
 /// the best one is searched) the problem splits into layers of replicas, each on or off in every second, which are solved exactly.
 /// A layer costs no more the higher it is, so each counts for the slice just below its height.
+///
+/// Of a long load the seconds are taken together in steps, and W in whole ones: a bound all the same, if a lower one.
 public enum CostLowerBound {
+    /// The most steps that a load is divided into: a day has steps of a second.
+    private static let stepLimit = 86_400
+
     /// The replica-hours that every schedule needs which has the share `attainment` on time. Never less than the work that has to be
     /// done in time.
     public static func hours(_ profile: DemandProfile, settings: FleetSettings, attainment: Double) -> Double {
-        let rate = settings.replicaRate
-        let wait = Int(max(0, settings.objectiveSeconds - settings.serviceTime.meanSeconds).rounded(.up))
+        hours(profile, settings: settings, attainment: attainment, stepLimit: stepLimit)
+    }
+
+    /// The same with at most `stepLimit` steps.
+    static func hours(
+        _ profile: DemandProfile,
+        settings: FleetSettings,
+        attainment: Double,
+        stepLimit: Int
+    ) -> Double {
+        let step = max(1, (profile.counts.count + stepLimit - 1) / stepLimit)
+        let counts = steps(profile.counts, of: step)
+        let rate = settings.largestRate
+        // A replica that isn't full yet starts requests which are done sooner than those beside them later on.
+        let spare = settings.occupancySlope > 0 ? Double(settings.concurrency) / rate : 0
+        let wait = Int(((settings.objectiveSeconds + spare) / Double(step)).rounded(.up))
         let requests = Double(profile.requests)
         var best = max(0, min(1, attainment)) * requests / rate
-        for width in [1, 4, 16, 64, 256] where width <= profile.counts.count {
-            let capacity = rate * Double(width + wait)
-            let demand = windowSums(profile.counts, width: width).map { Double($0) / capacity }
+        for width in [1, 4, 16, 64, 256] where width <= counts.count {
+            let capacity = rate * Double((width + wait) * step)
+            let demand = windowSums(counts, width: width).map { Double($0) / capacity }
             let excused = Double(width) * (1 - max(0, min(1, attainment))) * requests / capacity
-            best = max(best, seconds(demand, excused: excused, coldStart: settings.coldStartSeconds))
+            let coldStart = settings.coldStartSeconds / Double(step)
+            best = max(best, seconds(demand, excused: excused, coldStart: coldStart) * Double(step))
         }
         return best / 3600
+    }
+
+    private static func steps(_ counts: [Int], of width: Int) -> [Int] {
+        guard width > 1 else { return counts }
+        return stride(from: 0, to: counts.count, by: width).map { start in
+            counts[start..<min(start + width, counts.count)].reduce(0, +)
+        }
     }
 
     /// The least of the sum of x, plus a cold start for each rise, where x is at least `demand` but for `excused` in sum: from below.

@@ -5,9 +5,20 @@
 public struct DemandProfile: Sendable {
     /// The requests of each second.
     public let counts: [Int]
+    /// The work in the requests; `nil` where it isn't known, only its distribution.
+    private(set) var work: KnownWork?
 
     /// These arrivals.
-    init(counts: [Int]) { self.counts = counts }
+    init(counts: [Int], work: KnownWork? = nil) {
+        self.counts = counts
+        self.work = work
+    }
+
+    /// Plays `plan` as a run of `settings` does, the work included.
+    public init(_ plan: ArrivalPlan, settings: FleetSettings) {
+        self.init(plan, seed: settings.seed)
+        work = KnownWork(drawn: requests, settings: settings)
+    }
 
     /// Plays `plan` as a run with the same seed does.
     public init(_ plan: ArrivalPlan, seed: UInt64) {
@@ -27,20 +38,22 @@ public struct DemandProfile: Sendable {
     /// The replicas that are needed in each second so that nobody waits longer than `slack` seconds.
     ///
     /// For every window of 1, 2, 4, ... 1024 s, what arrives in it has to be served within the window and the slack; that
-    /// asks for a capacity in all of its seconds. The largest demand wins.
-    func demand(replicaRate: Double, slack: Double) -> [Double] {
+    /// asks for a capacity in all of its seconds, and `isLasting` in those of the slack after it as well: a short burst may be
+    /// served mostly then. The largest demand wins.
+    func demand(replicaRate: Double, slack: Double, isLasting: Bool = false) -> [Double] {
         var sums = [0]
         sums.reserveCapacity(counts.count + 1)
         for count in counts { sums.append(sums[sums.count - 1] + count) }
         var demand = Array(repeating: 0.0, count: counts.count)
+        let rest = isLasting ? slack.rounded(.down) : 0
         var width = 1
         while width <= min(1024, counts.count) {
-            let capacity = replicaRate * (Double(width) + slack)
+            let capacity = replicaRate * (Double(width) + (isLasting ? rest : slack))
             var rates = SlidingMaximum(width: width)
             for second in counts.indices {
                 let start = min(second, counts.count - width)
                 if start == second { rates.add(Double(sums[start + width] - sums[start]), at: start) }
-                demand[second] = max(demand[second], rates.maximum(from: second - width + 1) / capacity)
+                demand[second] = max(demand[second], rates.maximum(from: second - width + 1 - Int(rest)) / capacity)
             }
             width *= 2
         }

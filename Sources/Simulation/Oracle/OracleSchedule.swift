@@ -23,17 +23,18 @@ public struct OracleSchedule: Sendable, Hashable {
     public var replicaHours: Double
     /// The share of on-time requests in its own model.
     public var attainment: Double
-    /// The replica-hours of work alone: no schedule that answers everything is cheaper.
+    /// The replica-hours of work alone, done as quickly as replicas can: no schedule that answers everything is cheaper.
     public var workHours: Double
     /// Why the wanted share isn't on time; `nil` when it is.
     public var shortfall: Shortfall?
 
     /// The schedule for `profile` that has at least the share `attainment` on time, or as much as it can.
     public init(_ profile: DemandProfile, settings: FleetSettings, attainment goal: Double) {
-        let search = OracleSearch(profile, settings: settings, goal: goal)
-        let work = Double(profile.requests) / settings.replicaRate / 3600
+        let work = profile.work ?? KnownWork(expected: settings)
+        let known = settings.knowing(work)
+        let search = OracleSearch(profile, settings: known, goal: goal)
         var best = search.best()
-        if best.attainment < goal || best.hours < work {
+        if best.attainment < goal || best.hours < Double(profile.requests) / known.replicaRate / 3600 {
             // Too short a load, or too few replicas: what is left at the end is served after it.
             let longer = search.withTail().best()
             if longer.attainment >= min(goal, best.attainment) { best = longer }
@@ -41,10 +42,9 @@ public struct OracleSchedule: Sendable, Hashable {
         replicas = best.replicas
         attainment = best.attainment
         replicaHours = best.hours
-        workHours = work
-        let fitting = settings.serviceTime.share(within: settings.objectiveSeconds)
-        if fitting < goal {
-            shortfall = .service(share: fitting)
+        workHours = Double(profile.requests) / known.largestRate / 3600
+        if work.fittingShare < goal {
+            shortfall = .service(share: work.fittingShare)
         } else if best.attainment < goal {
             shortfall = search.withTail().mayReachGoal ? .schedule : .replicas(most: settings.maxReplicas)
         }

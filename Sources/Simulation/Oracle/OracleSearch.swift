@@ -39,7 +39,8 @@ struct OracleSearch {
         let work = Double(profile.requests) / settings.replicaRate / Double(max(1, settings.maxReplicas))
         let tail = Int(min(86_400, (slack + work).rounded(.up) + 1))
         let counts = profile.counts + Array(repeating: 0, count: tail)
-        return OracleSearch(DemandProfile(counts: counts), settings: settings, goal: goal, length: length)
+        let longer = DemandProfile(counts: counts, work: profile.work)
+        return OracleSearch(longer, settings: settings, goal: goal, length: length)
     }
 
     /// Whether all of the most replicas, all of the time, might have the wanted share on time; `false` is certain.
@@ -47,9 +48,11 @@ struct OracleSearch {
     /// So the fluid must do no worse than requests one by one. What is on time has begun within the objective, however short it
     /// is, and then each slot has one request in hand at most; the second of its arrival and that of its turn count in full. A
     /// replica with a single request may do more than a full one. And where requests needn't begin in their order, or are
-    /// turned away, none that is late keeps another from being on time.
+    /// turned away, none that is late keeps another from being on time. Where requests differ, those in time may be the short ones:
+    /// that isn't looked into.
     var mayReachGoal: Bool {
-        let rate = max(settings.replicaRate, 1 / settings.serviceTime.meanSeconds)
+        guard settings.serviceTime.shape == .deterministic else { return true }
+        let rate = settings.largestRate
         return profile.attainment(
             replicas: Array(repeating: settings.maxReplicas, count: profile.counts.count),
             replicaRate: rate,
@@ -58,9 +61,17 @@ struct OracleSearch {
         ) >= goal
     }
 
-    /// The cheapest that reaches the goal; the whole demand when none does.
+    /// The cheapest that reaches the goal; the one with most on time when none does.
     func best() -> Candidate {
-        let demand = profile.demand(replicaRate: settings.replicaRate, slack: slack)
+        let short = cheapest(isLasting: false)
+        guard short.attainment < goal else { return short }
+        let lasting = cheapest(isLasting: true)
+        return lasting.attainment > short.attainment ? lasting : short
+    }
+
+    /// The cheapest that reaches the goal below one demand; the whole demand when none does.
+    private func cheapest(isLasting: Bool) -> Candidate {
+        let demand = profile.demand(replicaRate: settings.replicaRate, slack: slack, isLasting: isLasting)
         let peak = (demand.max() ?? 0).rounded(.up)
         let byCeiling = smallest(in: 0...max(1, peak), tolerance: 0.5) { ceiling in
             candidate(demand) { min($0, ceiling) }
@@ -71,13 +82,9 @@ struct OracleSearch {
     }
 
     private func candidate(_ demand: [Double], _ level: (Double) -> Double) -> Candidate {
-        let most = max(0, settings.maxReplicas)
-        let least = min(most, max(0, settings.minReplicas))
-        var levels = demand.indices.map { second in
-            let wanted = Int(min(level(demand[second]).rounded(.up), Double(most)))
-            return max(second < length ? least : 0, wanted)
-        }
-        if levels.count > length { drain(&levels, most: most) }
+        let most = Double(max(0, settings.maxReplicas))
+        var levels = demand.map { Int(min(level($0).rounded(.up), most)) }
+        fit(&levels, most: most)
         let layers = OracleSchedule.layered(levels, coldStart: settings.coldStartSeconds)
         return Candidate(
             replicas: layers,
@@ -86,17 +93,29 @@ struct OracleSearch {
         )
     }
 
-    /// Raises the levels where even the whole fleet couldn't serve a queue in time, and after the load, until it is gone.
-    private func drain(_ levels: inout [Int], most: Int) {
+    /// Fits the levels to the queue, first in, first out.
+    ///
+    /// Nothing is lost where replicas that would find no work go, so that gaps between requests cost nothing; a second later,
+    /// since what comes at the end of a second is begun in the next one. All replicas serve a queue that even they couldn't
+    /// serve in time, and what is left after the load.
+    private func fit(_ levels: inout [Int], most: Double) {
         let rate = settings.replicaRate
+        let least = min(Int(most), max(0, settings.minReplicas))
+        let hasTail = levels.count > length
         var queue = 0.0
+        var before = 0.0
         for second in levels.indices {
             queue += Double(profile.counts[second])
+            let busy = Int(min((max(queue, before) / rate).rounded(.up), most))
             if second >= length {
-                levels[second] = Int(min((queue / rate).rounded(.up), Double(most)))
-            } else if queue > Double(most) * rate * (1 + slack) {
-                levels[second] = most
+                levels[second] = Int(min((queue / rate).rounded(.up), most))
+            } else {
+                let isHopeless = hasTail && queue > most * rate * (1 + slack)
+                levels[second] = isHopeless ? Int(most) : min(levels[second], busy)
+                let isInUse = levels[second] > 0 || !settings.scalesToZero
+                if isInUse { levels[second] = max(levels[second], least) }
             }
+            before = queue
             queue = max(0, queue - Double(levels[second]) * rate)
             if queue < 1e-6 { queue = 0 }
         }

@@ -23,6 +23,8 @@ public struct FleetView: Sendable {
     public var late = 0
     /// The requests that have been rejected so far.
     public var rejected = 0
+    /// The requests that servers' counters have had so far: a rejection is an answer too.
+    public var counted: Int { completed + rejected }
     /// The seconds that all requests took that have been answered, their waits included.
     public var latencySeconds = 0.0
     /// The sum of the squares of these seconds.
@@ -37,7 +39,8 @@ public struct FleetView: Sendable {
     public var starts = 0
     /// The seconds from decision to readiness, summed over all starts.
     public var startSeconds = 0.0
-    /// The latencies of the requests that were answered since the last decision, where the policy asks for them.
+    /// The latencies of the requests that were answered since the last decision, where the policy asks for them; those of
+    /// rejected ones are 0, as servers' histograms have them.
     public var latencies: LatencyBins?
 
     /// The view of an empty fleet.
@@ -53,11 +56,22 @@ public struct PolicyTiming: Sendable, Hashable {
     public var scrapeSeconds: Double
     /// The seconds between two decisions; at least 0.05.
     public var decisionSeconds: Double
+    /// Whether each decision follows a look of its own. Otherwise both have phases of their own, and what is decided on is
+    /// up to `scrapeSeconds` old.
+    public var decidesOnScrape: Bool
 
     /// A timing.
     public init(scrapeSeconds: Double, decisionSeconds: Double) {
         self.scrapeSeconds = scrapeSeconds
         self.decisionSeconds = decisionSeconds
+        decidesOnScrape = false
+    }
+
+    /// A decision after each look, every `seconds`.
+    public init(everySeconds seconds: Double) {
+        scrapeSeconds = seconds
+        decisionSeconds = seconds
+        decidesOnScrape = true
     }
 }
 

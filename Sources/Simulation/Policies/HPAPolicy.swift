@@ -5,7 +5,7 @@ public import Scaling
 
 /// The cluster's HorizontalPodAutoscaler over requests in work and waiting, per replica (`AverageValue`).
 ///
-/// It syncs every 15 s. The metric is as old as the last scrape: 15 s of Prometheus's usual interval, at a random phase.
+/// It syncs every 15 s. The metric is as old as the last scrape, which has a phase of its own: Prometheus's are often 15 s apart.
 public struct HPAPolicy: FleetPolicy {
     /// The name in reports.
     public let name: String
@@ -56,7 +56,8 @@ public struct HPAPolicy: FleetPolicy {
     }
 }
 
-/// KEDA: an HPA for one replica and more, and a poll of its own every 30 s between none and one.
+/// KEDA: an HPA for one replica and more, whose every sync reads the metric anew, and a poll of its own every 30 s between none
+/// and the fewest.
 public struct KEDAPolicy: FleetPolicy {
     /// The name in reports.
     public let name = "keda"
@@ -69,15 +70,18 @@ public struct KEDAPolicy: FleetPolicy {
     /// The seconds between two polls.
     public let pollingSeconds: Double
     private let minReplicas: Int
+    private let idlesAtZero: Bool
     private var hpa: HPAPolicy
     private var outstanding = 0.0
     private var lastActive: Double?
     private var nextPoll = 0.0
 
     /// A ScaledObject with KEDA's defaults.
+    /// - Parameter idlesAtZero: whether it has `idleReplicaCount: 0`, below its `minReplicas`.
     public init(
         target: Double,
         minReplicas: Int = 0,
+        idlesAtZero: Bool = false,
         maxReplicas: Int = 10_000,
         behavior: HPABehavior = HPABehavior(),
         activationThreshold: Double = 0,
@@ -85,8 +89,9 @@ public struct KEDAPolicy: FleetPolicy {
         pollingSeconds: Double = 30
     ) {
         hpa = HPAPolicy(target: target, minReplicas: minReplicas, maxReplicas: maxReplicas, behavior: behavior)
-        timing = hpa.timing
+        timing = PolicyTiming(everySeconds: hpa.timing.decisionSeconds)
         self.minReplicas = minReplicas
+        self.idlesAtZero = idlesAtZero || minReplicas == 0
         self.activationThreshold = activationThreshold
         self.cooldownSeconds = cooldownSeconds
         self.pollingSeconds = pollingSeconds
@@ -105,9 +110,9 @@ public struct KEDAPolicy: FleetPolicy {
             if outstanding > activationThreshold {
                 lastActive = view.seconds
                 if view.desired == 0 { return max(1, minReplicas) }
-            } else if minReplicas == 0, view.desired > 0, (lastActive ?? 0) + cooldownSeconds < view.seconds {
+            } else if idlesAtZero, view.desired > 0, (lastActive ?? 0) + cooldownSeconds < view.seconds {
                 return 0
-            } else if view.desired < minReplicas {
+            } else if !idlesAtZero, view.desired < minReplicas {
                 return minReplicas
             }
         }

@@ -25,6 +25,8 @@ public struct KPAPolicy: FleetPolicy {
         public var scaleToZeroGraceSeconds = 30.0
         /// The fewest replicas.
         public var minReplicas = 0
+        /// The fewest while anything is asked (`activation-scale`).
+        public var activationScale = 1
 
         /// The defaults.
         public init() {}
@@ -86,7 +88,7 @@ public struct KPAPolicy: FleetPolicy {
     /// A request at zero replicas wakes the autoscaler at once.
     public mutating func wake(_ view: FleetView) -> Int? {
         idleSince = nil
-        return 1
+        return max(1, settings.activationScale)
     }
 
     /// The heart: from the windows' means to a count.
@@ -103,8 +105,8 @@ public struct KPAPolicy: FleetPolicy {
         let down = (pods / settings.maxScaleDownRate).rounded(.down)
         let byStable = (stable / target).rounded(.up)
         let byPanic = (panic / target).rounded(.up)
-        let stableCount = Int(min(max(byStable, down), up))
-        let panicCount = Int(min(max(byPanic, down), up))
+        let stableCount = activated(Int(min(max(byStable, down), up)), asked: byStable)
+        let panicCount = activated(Int(min(max(byPanic, down), up)), asked: byPanic)
         let isOver = byPanic / pods >= settings.panicThreshold
         if isOver {
             panicSince = seconds
@@ -121,6 +123,10 @@ public struct KPAPolicy: FleetPolicy {
         delayed.removeAll { $0.seconds <= seconds - settings.scaleDownDelaySeconds }
         delayed.append((seconds, count))
         return delayed.map(\.count).max() ?? count
+    }
+
+    private func activated(_ count: Int, asked: Double) -> Int {
+        asked > 0 ? max(count, settings.activationScale) : count
     }
 
     private mutating func toZero(_ count: Int, _ view: FleetView) -> Int? {

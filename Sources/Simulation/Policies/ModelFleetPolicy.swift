@@ -19,7 +19,7 @@ public struct ModelFleetPolicy: FleetPolicy {
     private var autoscaler: Autoscaler
     private var meter = TrafficMeter()
     private var newest: FleetView?
-    private var lastCompleted = 0
+    private var lastCounted = 0
     private var lastSeconds = 0.0
     private var rate = 0.0
 
@@ -27,13 +27,13 @@ public struct ModelFleetPolicy: FleetPolicy {
     public init(name: String, policy: ScalingPolicy, intervalSeconds: Double) {
         self.name = name
         autoscaler = Autoscaler(policy: policy)
-        timing = PolicyTiming(scrapeSeconds: intervalSeconds, decisionSeconds: intervalSeconds)
+        timing = PolicyTiming(everySeconds: intervalSeconds)
     }
 
     /// Keeps the newest metrics.
     public mutating func observe(_ view: FleetView) {
-        rate = Double(view.completed - lastCompleted) / max(1e-9, view.seconds - lastSeconds)
-        lastCompleted = view.completed
+        rate = Double(view.counted - lastCounted) / max(1e-9, view.seconds - lastSeconds)
+        lastCounted = view.counted
         lastSeconds = view.seconds
         newest = view
     }

@@ -21,6 +21,8 @@ public struct RayServePolicy: FleetPolicy {
         public var downscalingFactor = 1.0
         /// The fewest replicas.
         public var minReplicas = 1
+        /// Whether there may be none while nothing is asked. (The real one has this with `min_replicas` 0 only.)
+        public var scalesToZero = false
         /// The most replicas.
         public var maxReplicas = 10_000
 
@@ -64,17 +66,26 @@ public struct RayServePolicy: FleetPolicy {
         return decide(ongoing: published, running: view.ready, target: view.desired)
     }
 
+    /// At zero replicas the handle pushes its metrics with the first request, and the controller doesn't wait for the delay.
+    public mutating func wake(_ view: FleetView) -> Int? { fromZero(target: view.desired) }
+
+    private func fromZero(target: Int) -> Int {
+        let least = settings.scalesToZero ? settings.minReplicas : 0
+        return max(1, Int(settings.upscalingFactor.rounded(.up)), least, target)
+    }
+
     /// A decision from the mean of ongoing requests, the running replicas and the count that is asked for.
     mutating func decide(ongoing: Double, running: Int, target: Int) -> Int {
         if running == 0 {
-            return ongoing > 0 ? max(Int(settings.upscalingFactor.rounded(.up)), target) : target
+            return ongoing > 0 ? fromZero(target: target) : target
         }
         let current = Double(running)
         let desired = ongoing / settings.targetOngoingRequests
         let factor = desired > current ? settings.upscalingFactor : settings.downscalingFactor
         var scaled = Int((current + factor * (desired - current)).rounded(.up))
         if desired.rounded(.up) < current, scaled == running { scaled -= 1 }
-        return delayed(max(settings.minReplicas, min(settings.maxReplicas, scaled)), target: target)
+        let least = settings.scalesToZero && ongoing <= 0 ? 0 : settings.minReplicas
+        return delayed(max(least, min(settings.maxReplicas, scaled)), target: target)
     }
 
     private mutating func delayed(_ wanted: Int, target: Int) -> Int {

@@ -10,7 +10,7 @@ public struct RulePolicy: FleetPolicy {
     /// The name in reports.
     public let name = "rule"
     /// One look and one decision in 15 s.
-    public let timing = PolicyTiming(scrapeSeconds: 15, decisionSeconds: 15)
+    public let timing = PolicyTiming(everySeconds: 15)
     /// It looks at a percentile of the interval's latencies.
     public let needsLatencies = true
     /// The waiting requests per ready replica that are too many.
@@ -20,6 +20,7 @@ public struct RulePolicy: FleetPolicy {
     /// The percentile of the latencies that is compared with it.
     public let latencyPercentile: Double
     private let concurrency: Double
+    private let minReplicas: Int
     private var last: FleetView?
     private var queue = 0.0
     private var latency = 0.0
@@ -30,8 +31,11 @@ public struct RulePolicy: FleetPolicy {
         queueTarget: Double,
         latencyTargetSeconds: Double,
         latencyPercentile: Double = 95,
-        concurrency: Int
+        concurrency: Int,
+        minReplicas: Int = 1
     ) {
+        // It knows no way from none: the last replica stays.
+        self.minReplicas = max(1, minReplicas)
         self.latencyPercentile = latencyPercentile
         self.queueTarget = queueTarget
         self.latencyTargetSeconds = latencyTargetSeconds
@@ -52,7 +56,6 @@ public struct RulePolicy: FleetPolicy {
     /// Applies the rule.
     public mutating func decide(_ view: FleetView) -> Int? {
         guard last != nil else { return nil }
-        // It knows no way from none: the last replica stays.
         let count = Self.decide(
             replicas: view.desired,
             queue: queue / queueTarget,
@@ -60,7 +63,7 @@ public struct RulePolicy: FleetPolicy {
             cpu: busy,
             queueUnderTarget: queue < 0.3 * queueTarget
         )
-        return max(1, count)
+        return max(minReplicas, count)
     }
 
     /// The rule: queue and latency as ratios to their targets, `cpu` from 0 to 1.

@@ -22,7 +22,7 @@ public struct SLOFleetPolicy: FleetPolicy {
     public init(name: String = "slo", policy: SLOPolicy, intervalSeconds: Double = 2) {
         self.name = name
         autoscaler = SLOAutoscaler(policy: policy)
-        timing = PolicyTiming(scrapeSeconds: intervalSeconds, decisionSeconds: intervalSeconds)
+        timing = PolicyTiming(everySeconds: intervalSeconds)
     }
 
     /// Keeps the newest metrics.

@@ -16,7 +16,7 @@ public struct TargetTrackingFleetPolicy: FleetPolicy {
     public let removesLeastLoaded = true
     private var autoscaler: Autoscaler
     private var newest: FleetView?
-    private var lastCompleted = 0
+    private var lastCounted = 0
     private var lastSeconds = 0.0
     private var rate = 0.0
     /// The last decision's reason.
@@ -25,14 +25,14 @@ public struct TargetTrackingFleetPolicy: FleetPolicy {
     /// The policy at an interval.
     public init(policy: ScalingPolicy, intervalSeconds: Double = 2) {
         autoscaler = Autoscaler(policy: policy)
-        timing = PolicyTiming(scrapeSeconds: intervalSeconds, decisionSeconds: intervalSeconds)
+        timing = PolicyTiming(everySeconds: intervalSeconds)
     }
 
     /// Keeps the newest metrics.
     public mutating func observe(_ view: FleetView) {
         let seconds = max(1e-9, view.seconds - lastSeconds)
-        rate = Double(view.completed - lastCompleted) / seconds
-        lastCompleted = view.completed
+        rate = Double(view.counted - lastCounted) / seconds
+        lastCounted = view.counted
         lastSeconds = view.seconds
         newest = view
     }

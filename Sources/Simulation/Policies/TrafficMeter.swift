@@ -8,10 +8,12 @@ struct TrafficMeter: Sendable {
     private var last: FleetView?
 
     /// The traffic since the view before, as servers tell it, and the mean seconds of the starts that ended meanwhile.
+    ///
+    /// Servers count a request that they turn away as one that was answered at once.
     mutating func read(_ newest: FleetView) -> (traffic: SLOTraffic?, coldStartSeconds: Double?) {
         defer { last = newest }
         guard let last, newest.seconds > last.seconds else { return (nil, nil) }
-        let completed = Double(newest.completed - last.completed)
+        let completed = Double(newest.counted - last.counted)
         let mean = completed > 0 ? (newest.latencySeconds - last.latencySeconds) / completed : nil
         let traffic = SLOTraffic(
             intervalSeconds: newest.seconds - last.seconds,

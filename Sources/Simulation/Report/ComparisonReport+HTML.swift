@@ -81,7 +81,7 @@ extension ComparisonReport {
         result.policy == PolicyChoice.oracle.rawValue ? 0 : result.policy == PolicyChoice.slo.rawValue ? 2 : 1
     }
 
-    /// KEDA is often the HPA, number for number: dashes let both be seen.
+    /// KEDA is often close to the HPA: dashes let both be seen.
     private static func style(_ result: RunResult) -> SVGPlot.Style {
         switch PolicyChoice(rawValue: result.policy) {
         case .slo: .strong
@@ -105,16 +105,17 @@ extension ComparisonReport {
     private static func colour(_ index: Int) -> String { colours[index % colours.count] }
 
     private static func escaped(_ text: String) -> String {
-        var result = ""
-        for character in text {
-            switch character {
-            case "&": result += "&amp;"
-            case "<": result += "&lt;"
-            case ">": result += "&gt;"
-            case "\"": result += "&quot;"
-            default: result.append(character)
+        var result = String.UnicodeScalarView()
+        // Not by characters: a mark may make one of itself and the sign beside it, which a browser reads alone.
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result.append(contentsOf: "&amp;".unicodeScalars)
+            case "<": result.append(contentsOf: "&lt;".unicodeScalars)
+            case ">": result.append(contentsOf: "&gt;".unicodeScalars)
+            case "\"": result.append(contentsOf: "&quot;".unicodeScalars)
+            default: result.append(scalar)
             }
         }
-        return result
+        return String(result)
     }
 }

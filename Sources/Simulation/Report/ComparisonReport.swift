@@ -21,7 +21,7 @@ public struct ComparisonReport: Sendable {
     public var scale: Double
     /// The length of the load's intervals in seconds; 0 for request times.
     public var intervalSeconds: Double
-    /// The replica-hours that no schedule undercuts.
+    /// The replica-hours that no schedule undercuts; 0 where that isn't known.
     public var lowerBoundHours: Double
 
     /// The report of a case's results.
@@ -109,7 +109,7 @@ public struct ComparisonReport: Sendable {
     /// What to do where no setting of a policy meets the objective; why nothing helps, where that is certain.
     public var remedy: String {
         switch oracle.shortfall {
-        case nil, .schedule: "a looser objective, more minReplicas or a shorter cold start may"
+        case nil, .schedule: "a looser objective, more replicas (minReplicas, maxReplicas) or a shorter cold start may"
         case .service, .replicas: oracleText
         }
     }
@@ -124,6 +124,7 @@ public struct ComparisonReport: Sendable {
         let schedule = "the oracle's schedule, \(origin), takes \(figures)"
         switch oracle.shortfall {
         case nil:
+            guard lowerBoundHours > 0 else { return "\(schedule); \(work)" }
             return
                 "\(schedule); no schedule for the objective needs fewer than \(Decimal.text(lowerBoundHours, 2)), and \(work)"
         case .service(let share):
@@ -165,6 +166,7 @@ public struct ComparisonReport: Sendable {
                 "serviceVariation": .double(settings.serviceTime.squaredVariation.squareRoot()),
                 "occupancySlope": .double(settings.occupancySlope),
                 "balancing": .string(settings.balancing.rawValue), "minReplicas": JSONValue(settings.minReplicas),
+                "scalesToZero": .bool(settings.scalesToZero),
                 "maxReplicas": JSONValue(settings.maxReplicas),
                 "queueLimit": settings.queueLimit.map { JSONValue($0) } ?? .null,
             ]),

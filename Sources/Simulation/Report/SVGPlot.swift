@@ -79,7 +79,9 @@ struct SVGPlot {
         }
         for line in lines {
             let path = path(line.values, top, end)
-            parts.append("<path fill=\"none\" stroke=\"\(line.colour)\" \(line.style.rawValue) d=\"\(path)\"/>")
+            parts.append(
+                "<path fill=\"none\" stroke-linecap=\"round\" stroke=\"\(line.colour)\" \(line.style.rawValue) d=\"\(path)\"/>"
+            )
         }
         if let mark, mark <= top {
             let line = y(mark, top)
@@ -90,18 +92,20 @@ struct SVGPlot {
         return (parts + ["</svg>"]).joined(separator: "\n")
     }
 
+    /// A line through the values; one without neighbours is a dot: a line of no length with a round end.
     private func path(_ values: [Double?], _ top: Double, _ end: Double) -> String {
         var text = ""
-        var isPenUp = true
+        var drawn = 0
         for (time, value) in zip(x, values) {
             guard let value else {
-                isPenUp = true
+                if drawn == 1 { text += "h0" }
+                drawn = 0
                 continue
             }
-            text += "\(isPenUp ? "M" : "L")\(position(time, end)) \(y(value, top))"
-            isPenUp = false
+            text += "\(drawn == 0 ? "M" : "L")\(position(time, end)) \(y(value, top))"
+            drawn += 1
         }
-        return text
+        return drawn == 1 ? text + "h0" : text
     }
 
     private func y(_ value: Double, _ top: Double) -> String {

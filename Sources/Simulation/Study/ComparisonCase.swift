@@ -25,7 +25,7 @@ public struct ComparisonCase: Sendable {
     /// replica at least, since an HPA leaves an object without any alone.
     public init(name: String, settings: FleetSettings, plan: ArrivalPlan, model: ModelScaling? = nil) {
         var settings = settings
-        let profile = DemandProfile(plan, seed: settings.seed)
+        let profile = DemandProfile(plan, settings: settings)
         let first = profile.counts.prefix(60)
         let rate = Double(first.reduce(0, +)) / Double(max(1, first.count))
         settings.initialReplicas = max(1, settings.minReplicas, Int((rate / settings.replicaRate / 0.7).rounded(.up)))
@@ -47,11 +47,14 @@ public struct ComparisonCase: Sendable {
         self.init(name: trace.name, settings: settings, plan: trace.plan(scaledBy: factor, seed: seed))
     }
 
-    /// The replica-hours that every schedule needs that answers everything and the objective's percentile on time, perfect
-    /// knowledge or not; at least the work. Computed anew each time, which takes seconds for a day.
+    /// The replica-hours that every schedule needs that has the objective's percentile on time, perfect knowledge or not; at least
+    /// the work, where none is turned away. Of requests that differ no more than that is known, and nothing where some are
+    /// turned away. Computed anew each time, which takes seconds for a day.
     public var lowerBoundHours: Double {
+        let work = settings.queueLimit == nil ? oracle.workHours : 0
+        guard settings.serviceTime.shape == .deterministic else { return work }
         let share = settings.objectivePercentile / 100
-        return max(oracle.workHours, CostLowerBound.hours(profile, settings: settings, attainment: share))
+        return max(work, CostLowerBound.hours(profile, settings: settings, attainment: share))
     }
 
     /// Runs one policy.

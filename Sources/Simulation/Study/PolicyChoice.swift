@@ -72,6 +72,7 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
             return KEDAPolicy(
                 target: target,
                 minReplicas: settings.minReplicas,
+                idlesAtZero: settings.scalesToZero,
                 maxReplicas: settings.maxReplicas,
                 behavior: Self.behavior(knobs)
             )
@@ -83,12 +84,13 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
                 queueTarget: 2 * knobs.utilization / 0.7,
                 latencyTargetSeconds: settings.objectiveSeconds * min(1, knobs.utilization / 0.7),
                 latencyPercentile: settings.objectivePercentile,
-                concurrency: settings.concurrency
+                concurrency: settings.concurrency,
+                minReplicas: settings.minReplicas
             )
         case .targetTracking:
             return TargetTrackingFleetPolicy(
                 policy: ScalingPolicy(
-                    minReplicas: settings.minReplicas,
+                    minReplicas: settings.leastReplicas,
                     maxReplicas: settings.maxReplicas,
                     targets: [ScalingTarget(signal: .inFlight, value: target)],
                     down: Self.down(knobs)
@@ -101,7 +103,7 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
                         percentile: settings.objectivePercentile,
                         milliseconds: settings.objectiveSeconds * 1000
                     ),
-                    minReplicas: settings.minReplicas,
+                    minReplicas: settings.leastReplicas,
                     maxReplicas: settings.maxReplicas,
                     latePrice: knobs.latePrice
                 )
@@ -142,7 +144,8 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
         kpa.concurrency = Double(settings.concurrency)
         kpa.targetUtilization = knobs.utilization
         kpa.scaleDownDelaySeconds = knobs.stabilizationSeconds ?? 0
-        kpa.minReplicas = settings.minReplicas
+        kpa.minReplicas = settings.leastReplicas
+        kpa.activationScale = settings.scalesToZero ? settings.minReplicas : 1
         return KPAPolicy(kpa)
     }
 
@@ -151,6 +154,7 @@ public enum PolicyChoice: String, Sendable, Hashable, CaseIterable {
         ray.targetOngoingRequests = Double(settings.concurrency) * knobs.utilization
         ray.downscaleDelaySeconds = knobs.stabilizationSeconds ?? 600
         ray.minReplicas = settings.minReplicas
+        ray.scalesToZero = settings.scalesToZero
         ray.maxReplicas = settings.maxReplicas
         return RayServePolicy(ray)
     }

@@ -3,7 +3,7 @@
 
 /// The figures of docs/scaling.md: every policy with its defaults and, on request, tuned by a grid, on one load.
 public struct ScalingBenchmark: Sendable {
-    /// The peers that are compared with. KEDA is left out: with at least one replica it is the HPA, number for number.
+    /// The peers that are compared with. KEDA is left out: with at least one replica it is an HPA whose metric is never old.
     public static let peers: [PolicyChoice] = [.hpa, .kpa, .rayServe, .rule]
 
     /// What came of one load.

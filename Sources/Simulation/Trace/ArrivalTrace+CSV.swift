@@ -19,7 +19,7 @@ extension ArrivalTrace {
     /// | `rate_rps` and a time | the rate from this time on; all steps equal |
     /// | `time` (or `t_s`, `timestamp`, `arrival_time`, ...), or no header and no `interval` | one request |
     ///
-    /// Times are seconds or RFC 3339. The interval of counts without times is `interval`, or what the name says:
+    /// Times are seconds or RFC 3339, in UTC where they don't say their offset. The interval of counts without times is `interval`, or what the name says:
     /// `load.count60s.csv` has intervals of 60 s; else 1 s. For request times, `interval` is the recording's resolution:
     /// requests are spread at random inside it.
     /// - Throws: what isn't understood, with its line; a trace without a request or of more than 400 days.
@@ -32,7 +32,8 @@ extension ArrivalTrace {
             throw TraceError(description: "\(name): an interval of \(interval) s isn't between 0.000001 and 86400")
         }
         var table = CSVTable(bytes)
-        let first = table.next()
+        let first: CSVTable.Row?
+        do { first = try table.next() } catch { throw TraceError(description: "\(name), \(error)") }
         let hasHeader = first.map { TraceRows.time($0.fields.first ?? "") == nil } ?? false
         var columns: TraceColumns = interval == nil ? .times(0) : .counts(0, times: nil)
         if hasHeader, let first {

@@ -69,7 +69,7 @@ public struct ArrivalTrace: Sendable, Hashable {
     /// What to replay, with the whole load multiplied by `factor`.
     ///
     /// Less load means that each request is kept with that chance. More load multiplies what happened in each second, which
-    /// keeps the shape of bursts and overstates their size; from a factor of 20 on, and for intervals of more than a second,
+    /// keeps the shape of bursts and overstates their size; above a factor of 20, and for intervals of more than a second,
     /// it is a Poisson process at the rate of the interval (of the minute, for one-second counts).
     public func plan(scaledBy factor: Double = 1, seed: UInt64 = 1) -> ArrivalPlan {
         var random = FastRandom(seed: seed, stream: 5)
@@ -100,11 +100,14 @@ public struct ArrivalTrace: Sendable, Hashable {
         if factor <= 20 {
             return .counts(counts.map { UInt32(clamping: random.rounded($0 * factor)) })
         }
-        var minutes: [Double] = []
+        // A second has the rate of its minute; the last minute may be a short one.
+        var rates: [Double] = []
+        rates.reserveCapacity(counts.count)
         for start in stride(from: 0, to: counts.count, by: 60) {
             let minute = counts[start..<min(start + 60, counts.count)]
-            minutes.append(minute.reduce(0, +) / Double(minute.count) * factor)
+            let rate = minute.reduce(0, +) / Double(minute.count) * factor
+            rates.append(contentsOf: repeatElement(rate, count: minute.count))
         }
-        return .rates(minutes, binSeconds: 60, variation: 1)
+        return .rates(rates, binSeconds: 1, variation: 1)
     }
 }

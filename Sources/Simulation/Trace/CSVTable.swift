@@ -1,8 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
-/// The rows of a CSV file, one after the other. Quotes around a field are dropped, and a comma between quotes separates
-/// nothing; empty lines are skipped; a byte order mark at the beginning means nothing.
+/// The rows of a CSV file, one after the other. Quotes around a field are dropped, and between them a comma or a line break
+/// separates nothing (RFC 4180); empty lines are skipped; a byte order mark at the beginning means nothing.
 struct CSVTable {
     /// A row.
     struct Row {
@@ -14,8 +14,9 @@ struct CSVTable {
 
     private let bytes: [UInt8]
     private var position = 0
-    /// The line of the row that was read last, from 1.
+    /// The line on which the row that was read last begins, from 1.
     private(set) var line = 0
+    private var nextLine = 1
 
     /// A table at its beginning.
     init(_ bytes: [UInt8]) {
@@ -24,29 +25,47 @@ struct CSVTable {
     }
 
     /// The next row, its first `wanted` fields as text; `nil` at the end.
-    mutating func next(wanted: Int = 256) -> Row? {
+    /// - Throws: when a quote isn't closed, with its line.
+    mutating func next(wanted: Int = 256) throws(TraceError) -> Row? {
         while position < bytes.count {
-            line += 1
+            line = nextLine
             var row = Row(fields: [], count: 0)
             var index = 0
-            var start = position
-            var isQuoted = false
-            while true {
-                let byte = position < bytes.count ? bytes[position] : 10
-                if byte == 34 { isQuoted.toggle() }
-                if byte == 10 || byte == 44 && !isQuoted {
-                    let field = Self.trimmed(bytes[start..<position])
-                    index += 1
-                    if index <= wanted { row.fields.append(String(decoding: field, as: UTF8.self)) }
-                    if !field.isEmpty { row.count = index }
-                    start = position + 1
-                }
+            var isLast = false
+            while !isLast {
+                let start = position
+                isLast = try skipField()
+                let field = Self.trimmed(bytes[start..<position])
                 position += 1
-                if byte == 10 { break }
+                index += 1
+                if index <= wanted { row.fields.append(String(decoding: field, as: UTF8.self)) }
+                if !field.isEmpty { row.count = index }
             }
+            nextLine += 1
             if index > 1 || row.count > 0 { return row }
         }
         return nil
+    }
+
+    /// Goes on to the comma or the line break that ends a field, and answers whether the row ends there too. A quote counts
+    /// where a field begins with one.
+    private mutating func skipField() throws(TraceError) -> Bool {
+        var opened: Int?
+        var isQuoted = false
+        var isBlank = true
+        while position < bytes.count {
+            let byte = bytes[position]
+            if byte == 34, isBlank || opened != nil {
+                isQuoted.toggle()
+                opened = opened ?? nextLine
+            }
+            if !isQuoted, byte == 10 || byte == 44 { return byte == 10 }
+            if byte == 10 { nextLine += 1 }
+            if byte != 32 { isBlank = false }
+            position += 1
+        }
+        guard let opened, isQuoted else { return true }
+        throw TraceError(description: "line \(opened): a quote is opened and never closed; close it or take it out")
     }
 
     private static func trimmed(_ field: ArraySlice<UInt8>) -> ArraySlice<UInt8> {

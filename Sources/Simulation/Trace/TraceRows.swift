@@ -36,13 +36,18 @@ struct TraceRows {
     /// The next row; `nil` at the end.
     /// - Throws: when it has more columns than the header, or than a count without a header: `3,000` isn't 3.
     mutating func next() throws(TraceError) -> [String]? {
-        guard let row = pending ?? table.next(wanted: wanted) else { return nil }
-        pending = nil
+        var next = pending.take()
+        if next == nil { next = try nextOfTable() }
+        guard let row = next else { return nil }
         if let width, row.count > width {
             let allowed = isHeader ? "the header has \(width)" : "counts without a header have \(width)"
             throw failure("\(row.count) columns where \(allowed); is there a comma in a number?")
         }
         return row.fields
+    }
+
+    private mutating func nextOfTable() throws(TraceError) -> CSVTable.Row? {
+        do { return try table.next(wanted: wanted) } catch { throw TraceError(description: "\(name), \(error)") }
     }
 
     /// A number of 0 or more.
@@ -73,10 +78,11 @@ struct TraceRows {
         return TraceError(description: "\(name), line \(table.line)\(place): \(reason)")
     }
 
-    /// The seconds in `text`: a number, or an RFC 3339 time as seconds since 1970.
+    /// The seconds in `text`: a number, or an RFC 3339 time as seconds since 1970, in UTC where it doesn't say its offset.
     static func time(_ text: String) -> Double? {
         if let number = Double(text) { return number.isFinite ? number : nil }
-        return WallTime(rfc3339: text.split(separator: " ").joined(separator: "T"))?.seconds
+        let time = text.split(separator: " ").joined(separator: "T")
+        return (WallTime(rfc3339: time) ?? WallTime(rfc3339: time + "Z"))?.seconds
     }
 
     private static func shown(_ row: [String], _ column: Int) -> String {

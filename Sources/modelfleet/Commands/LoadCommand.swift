@@ -55,8 +55,15 @@ struct LoadCommand: AsyncParsableCommand {
         guard seconds > 0, seconds <= 86_400 else {
             throw ValidationError("--seconds must be above 0 and at most a day")
         }
-        guard rampSeconds >= 0, rampSeconds <= 86_400 else { throw ValidationError("--ramp-seconds can't be negative") }
-        guard timeoutSeconds > 0 else { throw ValidationError("--timeout-seconds must be above 0") }
+        guard rampSeconds >= 0, rampSeconds <= 86_400 else {
+            throw ValidationError("--ramp-seconds can't be negative or more than a day")
+        }
+        guard timeoutSeconds > 0, timeoutSeconds <= 86_400 else {
+            throw ValidationError("--timeout-seconds must be above 0 and at most a day")
+        }
+        guard connectionSeconds >= 0, connectionSeconds <= 86_400 else {
+            throw ValidationError("--connection-seconds can't be negative or more than a day; 0 is for ever")
+        }
         guard URL(string: url)?.host != nil else { throw ValidationError("\"\(url)\" is no http address with a host") }
     }
 

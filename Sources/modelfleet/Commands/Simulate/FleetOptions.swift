@@ -78,7 +78,8 @@ struct FleetOptions: ParsableArguments {
         settings.queueLimit = queueLimit
         settings.balancing = Balancing(rawValue: balancing) ?? .sharedQueue
         let scaling = picked.model.scaling
-        settings.minReplicas = scaling.idleSeconds == nil ? scaling.minReplicas : 0
+        settings.minReplicas = scaling.minReplicas
+        settings.scalesToZero = scaling.idleSeconds != nil
         settings.maxReplicas = scaling.maxReplicas
         settings.seed = seed
         let latency = try picked.latency()

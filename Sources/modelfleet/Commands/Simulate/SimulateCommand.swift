@@ -11,9 +11,9 @@ struct SimulateCommand: AsyncParsableCommand {
         commandName: "simulate",
         abstract: "Replays a load against scaling policies, ours and others', without a cluster.",
         discussion: """
-            The load is a CSV file, gzipped or not: one row a request with its time in seconds (or RFC 3339) in a column
-            "time", or a column "count" with the requests of each interval. The objective, the bounds and the settings of our
-            policies come from the ModelDeployment; what a replica can do is told by flags.
+            The load is a CSV file, gzipped or not: one row a request with its time in a column "time", in seconds or RFC 3339
+            (UTC without an offset), or a column "count" with the requests of each interval. The objective, the bounds and the
+            settings of our policies come from the ModelDeployment; what a replica can do is told by flags.
 
             Example:
               modelfleet simulate -f model.yaml --trace load.csv.gz --service-ms 120 --concurrency 8 --cold-start-seconds 40 \\
@@ -34,7 +34,10 @@ struct SimulateCommand: AsyncParsableCommand {
     @Option(help: "The policies to compare, separated by commas.")
     var compare = "hpa,kpa,keda,ray-serve,rule,slo,oracle"
 
-    @Option(help: "The length of an interval in seconds, where rows are counts; those without a header then are.")
+    @Option(
+        help:
+            "The length of an interval in seconds, where rows are counts; those without a header then are. Where rows are requests, the steps in which their times were recorded: requests are spread inside them."
+    )
     var interval: Double?
 
     @Option(help: "Multiply the load by this.")
