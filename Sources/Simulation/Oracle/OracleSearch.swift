@@ -74,17 +74,17 @@ struct OracleSearch {
         let demand = profile.demand(replicaRate: settings.replicaRate, slack: slack, isLasting: isLasting)
         let peak = (demand.max() ?? 0).rounded(.up)
         let byCeiling = smallest(in: 0...max(1, peak), tolerance: 0.5) { ceiling in
-            candidate(demand) { min($0, ceiling) }
+            candidate(demand, isLasting) { min($0, ceiling) }
         }
-        let byFactor = smallest(in: 0...1, tolerance: 0.004) { factor in candidate(demand) { $0 * factor } }
+        let byFactor = smallest(in: 0...1, tolerance: 0.004) { factor in candidate(demand, isLasting) { $0 * factor } }
         // Both searches begin with the whole demand: where that misses, both answer it.
         return byCeiling.hours <= byFactor.hours ? byCeiling : byFactor
     }
 
-    private func candidate(_ demand: [Double], _ level: (Double) -> Double) -> Candidate {
+    private func candidate(_ demand: [Double], _ isLasting: Bool, _ level: (Double) -> Double) -> Candidate {
         let most = Double(max(0, settings.maxReplicas))
         var levels = demand.map { Int(min(level($0).rounded(.up), most)) }
-        fit(&levels, most: most)
+        fit(&levels, most: most, takesIdle: isLasting || settings.scalesToZero)
         let layers = OracleSchedule.layered(levels, coldStart: settings.coldStartSeconds)
         return Candidate(
             replicas: layers,
@@ -95,10 +95,11 @@ struct OracleSearch {
 
     /// Fits the levels to the queue, first in, first out.
     ///
-    /// Nothing is lost where replicas that would find no work go, so that gaps between requests cost nothing; a second later,
-    /// since what comes at the end of a second is begun in the next one. All replicas serve a queue that even they couldn't
+    /// With `takesIdle` replicas that would find no work go, so that gaps between requests cost nothing; a second later,
+    /// since what comes at the end of a second is begun in the next one. In the flow of a fluid nothing is lost with them; request by
+    /// request their slots are missed, so it is left where a model always has replicas. All replicas serve a queue that even they couldn't
     /// serve in time, and what is left after the load.
-    private func fit(_ levels: inout [Int], most: Double) {
+    private func fit(_ levels: inout [Int], most: Double, takesIdle: Bool) {
         let rate = settings.replicaRate
         let least = min(Int(most), max(0, settings.minReplicas))
         let hasTail = levels.count > length
@@ -106,7 +107,7 @@ struct OracleSearch {
         var before = 0.0
         for second in levels.indices {
             queue += Double(profile.counts[second])
-            let busy = Int(min((max(queue, before) / rate).rounded(.up), most))
+            let busy = takesIdle ? Int(min((max(queue, before) / rate).rounded(.up), most)) : Int.max
             if second >= length {
                 levels[second] = Int(min((queue / rate).rounded(.up), most))
             } else {
