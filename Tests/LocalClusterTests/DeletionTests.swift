@@ -50,9 +50,9 @@ struct DeletionTests {
             let set = try #require(try await client.list(.replicaSets, namespace: "default").items.first)
             var labels = JSONValue.emptyObject
             for (label, value) in set.labels { labels[label] = .string(value) }
-            var pod = TestCluster.pod("orphan", ["main": "exit"])
-            pod["spec", "nodeName"] = "nowhere"
+            let pod = TestCluster.pod("orphan", ["main": "trap 'exit 0' TERM; while true; do sleep 0.05; done"])
             try await client.create(.pods, pod)
+            try await client.untilReady(pod)
             try await client.patch(.pods, pod.key, .merge(["metadata": ["labels": labels]]))
             try await until("the pod has an owner, or had one and goes") {
                 let found = try await client.find(.pods, pod.key)
