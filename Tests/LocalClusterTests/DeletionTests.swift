@@ -41,6 +41,35 @@ struct DeletionTests {
         }
     }
 
+    @Test("What comes to match a selector, and has no owner, is taken in", .timeLimit(.minutes(5)))
+    func adoption() async throws {
+        try await TestCluster().run { client in
+            let deployment = Self.deployment()
+            try await client.create(.deployments, deployment)
+            try await available(client, deployment)
+            let set = try #require(try await client.list(.replicaSets, namespace: "default").items.first)
+            var labels = JSONValue.emptyObject
+            for (label, value) in set.labels { labels[label] = .string(value) }
+            let pod = TestCluster.pod("orphan", ["main": "trap 'exit 0' TERM; while true; do sleep 0.05; done"])
+            try await client.create(.pods, pod)
+            try await client.untilReady(pod)
+            try await client.patch(.pods, pod.key, .merge(["metadata": ["labels": labels]]))
+            try await until("the pod has an owner, or had one and goes") {
+                let found = try await client.find(.pods, pod.key)
+                return found.map { $0.controller != nil || $0.isBeingDeleted } ?? true
+            }
+            var orphan = KubeObject(.replicaSets, namespace: "default", name: "orphan")
+            orphan["spec"] = set["spec"]
+            orphan["spec", "replicas"] = 0
+            orphan["spec", "template", "metadata", "labels", "other"] = "one"
+            try await client.create(.replicaSets, orphan)
+            try await client.patch(.replicaSets, orphan.key, .merge(["metadata": ["labels": labels]]))
+            try await until("the replica set has an owner") {
+                try await client.find(.replicaSets, orphan.key)?.controller?.name == "web"
+            }
+        }
+    }
+
     @Test("In the foreground an owner goes after its dependents", .timeLimit(.minutes(5)))
     func foreground() async throws {
         try await TestCluster().run { client in

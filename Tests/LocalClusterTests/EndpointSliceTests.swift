@@ -40,4 +40,26 @@ struct EndpointSliceTests {
         #expect(try await reconciler.reconcile(seen.key) == .awaitChange)
         #expect(try await client.list(.endpointSlices, namespace: "default").items.isEmpty)
     }
+
+    @Test("An unready pod that is published all the same isn't said to serve")
+    func published() {
+        var service = Self.service
+        service["spec", "publishNotReadyAddresses"] = true
+        let pods = [WorkloadPlanTests.pod("a", ready: false), WorkloadPlanTests.pod("b", ready: true)]
+        let endpoints = EndpointSlicePlan(service: service, pods: pods).slices.first?.json["endpoints"]
+        #expect(endpoints?[0]?["conditions"] == ["ready": true, "serving": false, "terminating": false])
+        #expect(endpoints?[1]?["conditions"] == ["ready": true, "serving": true, "terminating": false])
+    }
+
+    @Test("A port's name may be a sidecar's, and isn't looked for in other init containers")
+    func sidecarPort() {
+        var pod = WorkloadPlanTests.pod("a", ready: true)
+        func container(_ name: String, _ port: Int) -> JSONValue {
+            ["name": .string(name), "ports": [["name": "proxy", "containerPort": JSONValue(port)]]]
+        }
+        var sidecar = container("side", 9000)
+        sidecar["restartPolicy"] = "Always"
+        pod["spec", "initContainers"] = [container("first", 8000), sidecar]
+        #expect(EndpointSlicePlan.targetPort(["port": 80, "targetPort": "proxy"], pod: pod) == 9000)
+    }
 }

@@ -86,4 +86,14 @@ struct PodLogTests {
             #expect(try await client.log("recovering", "?previous=true") == "first\n")
         }
     }
+
+    @Test("A log of short lines takes no more memory than one of long ones", arguments: [1, 10, 1000])
+    func memory(length: Int) {
+        let log = ContainerLog(limit: 64 << 10, time: ManualTime())
+        for _ in 0..<10_000 { log.append([UInt8](repeating: 0x78, count: length) + [0x0a]) }
+        let lines = log.lines(from: 0).lines
+        #expect(lines.allSatisfy { $0.bytes.count == length })
+        let bytes = lines.reduce(0) { $0 + $1.bytes.capacity + 64 }
+        #expect(bytes <= 64 << 10 && bytes > 40 << 10)
+    }
 }

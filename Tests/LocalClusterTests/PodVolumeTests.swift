@@ -71,6 +71,20 @@ struct PodVolumeTests {
         #expect(try contents(["configMap": ["name": "none", "optional": true]]) == [:])
     }
 
+    @Test(
+        "A resource is told in whole units, rounded up exactly",
+        arguments: [
+            ("16Gi", "1n", "9223372036854775807"), ("4001m", "1m", "4001"), ("4001m", "1", "5"), ("1Gi", "1Mi", "1024"),
+            ("1Gi", "0", "1073741824"), ("9007199254740993", "1", "9007199254740993"), ("0", "1", "0"),
+        ]
+    )
+    func resources(limit: String, divisor: String, text: String) throws {
+        let container: JSONValue = ["name": "main", "resources": ["limits": ["memory": .string(limit)]]]
+        let reference: JSONValue = ["resource": "limits.memory", "divisor": .string(divisor)]
+        let pod = KubeObject(.pods, namespace: "default", name: "p")
+        #expect(try DownwardFields.resource(reference, pod: pod, container: container) == text)
+    }
+
     @Test("What is missing or unsupported is said in the kubelet's words")
     func refusals() {
         func message(_ volume: JSONValue, _ sources: ContainerCommand.Sources = .init()) -> String {

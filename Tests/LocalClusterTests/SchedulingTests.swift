@@ -189,4 +189,116 @@ struct SchedulingTests {
         assumed.forget(pods[0])
         #expect(assumed.place(pods[2], seen: pods, nodes: two) == .bind(node: "a"))
     }
+
+    private static func spread(_ more: JSONValue = .emptyObject) -> JSONValue {
+        var constraint: JSONValue = [
+            "maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": ["matchLabels": ["app": "web"]],
+        ]
+        for (member, value) in more.object ?? JSONObject() { constraint[member] = value }
+        return ["topologySpreadConstraints": [constraint]]
+    }
+
+    private static func web(_ name: String, on node: String? = nil, spec: JSONValue = .emptyObject) -> KubeObject {
+        var pod = pod(name, on: node, spec: spec)
+        pod.labels = ["app": "web"]
+        return pod
+    }
+
+    @Test("Pods are spread over the nodes that they may go to, unless they say otherwise")
+    func spreadingNodes() {
+        let nodes = [Self.node("a", labels: ["disk": "fast"]), Self.node("b")]
+        let placed = [Self.web("q", on: "a")]
+        func place(_ more: JSONValue) -> SchedulingPlan {
+            var spec = Self.spread(more)
+            spec["nodeSelector"] = ["disk": "fast"]
+            return SchedulingPlan(pod: Self.web("p", spec: spec), nodes: nodes, placed: placed)
+        }
+        #expect(place(.emptyObject) == .bind(node: "a"), "the other node isn't for it")
+        guard case .refuse = place(["nodeAffinityPolicy": "Ignore"]) else {
+            Issue.record("a node that it may not go to counts, where it says so")
+            return
+        }
+        let tainted = [
+            Self.node("a"), Self.node("b", taints: [["key": "k", "effect": "NoSchedule"]]),
+        ]
+        func placeBesideTaint(_ more: JSONValue) -> SchedulingPlan {
+            SchedulingPlan(pod: Self.web("p", spec: Self.spread(more)), nodes: tainted, placed: placed)
+        }
+        #expect(placeBesideTaint(["nodeTaintsPolicy": "Honor"]) == .bind(node: "a"))
+        guard case .refuse = placeBesideTaint(.emptyObject) else {
+            Issue.record("a tainted node counts by default")
+            return
+        }
+    }
+
+    @Test("With fewer domains than asked for, each takes only as many pods as the skew allows")
+    func minimumDomains() {
+        let placed = [Self.web("q", on: "a"), Self.web("r", on: "b")]
+        func place(_ more: JSONValue) -> SchedulingPlan {
+            SchedulingPlan(pod: Self.web("p", spec: Self.spread(more)), nodes: two, placed: placed)
+        }
+        #expect(place(["minDomains": 2]) == .bind(node: "a"))
+        #expect(
+            place(["minDomains": 3])
+                == .refuse(
+                    message: "0/2 nodes are available: 2 node(s) didn't match pod topology spread constraints."
+                )
+        )
+    }
+
+    private static func term(_ app: String, _ more: JSONValue = .emptyObject) -> JSONValue {
+        var term: JSONValue = [
+            "labelSelector": ["matchLabels": ["app": .string(app)]], "topologyKey": "kubernetes.io/hostname",
+        ]
+        for (member, value) in more.object ?? JSONObject() { term[member] = value }
+        return term
+    }
+
+    private static func affinity(_ kind: String, _ terms: [JSONValue]) -> JSONValue {
+        var affinity = JSONValue.emptyObject
+        affinity[kind] = ["requiredDuringSchedulingIgnoredDuringExecution": .array(terms)]
+        return ["affinity": affinity]
+    }
+
+    @Test("A term looks into the namespaces that it selects by their labels")
+    func namespaceSelector() {
+        var other = Self.web("q", on: "a")
+        other.json.set("stock", at: "metadata", "namespace")
+        let namespaces = ["shop": [:], "stock": ["team": "b"], "till": ["team": "c"]]
+        func place(_ selector: JSONValue) -> SchedulingPlan {
+            let term = Self.term("web", ["namespaceSelector": selector])
+            let pod = Self.pod("p", spec: Self.affinity("podAntiAffinity", [term]))
+            return SchedulingPlan(pod: pod, nodes: two, placed: [other], namespaces: namespaces)
+        }
+        #expect(place(["matchLabels": ["team": "b"]]) == .bind(node: "b"))
+        #expect(place(.emptyObject) == .bind(node: "b"), "an empty selector means all")
+        // The emptier node is taken where the term says nothing about it: the pod stands beside the other one.
+        let heavy = Self.pod("x", cpu: "1", on: "b")
+        func placeBeside(_ selector: JSONValue) -> SchedulingPlan {
+            let term = Self.term("web", ["namespaceSelector": selector])
+            let pod = Self.pod("p", spec: Self.affinity("podAntiAffinity", [term]))
+            return SchedulingPlan(pod: pod, nodes: two, placed: [other, heavy], namespaces: namespaces)
+        }
+        #expect(placeBeside(["matchLabels": ["team": "c"]]) == .bind(node: "a"))
+        #expect(placeBeside(["matchLabels": ["team": "b"]]) == .bind(node: "b"))
+    }
+
+    @Test("Affinity asks for one pod that meets all terms, not for one each")
+    func allTerms() {
+        var both = Self.web("q", on: "b")
+        both.labels["tier"] = "front"
+        var tier = Self.pod("r", on: "a")
+        tier.labels = ["tier": "front"]
+        let tierTerm: JSONValue = [
+            "labelSelector": ["matchLabels": ["tier": "front"]], "topologyKey": "kubernetes.io/hostname",
+        ]
+        let pod = Self.pod("p", spec: Self.affinity("podAffinity", [Self.term("web"), tierTerm]))
+        let halves = [Self.web("s", on: "a"), tier]
+        guard case .refuse = SchedulingPlan(pod: pod, nodes: two, placed: halves) else {
+            Issue.record("two pods that meet a term each are no partner")
+            return
+        }
+        #expect(SchedulingPlan(pod: pod, nodes: two, placed: halves + [both]) == .bind(node: "b"))
+    }
 }

@@ -63,7 +63,7 @@ struct ServingTests {
         let request = ProcessRequest(executable: "", arguments: [], environment: environment, directory: "/")
         let server = try await pods.spawn(request) { _ in }
         pods.switches.withLock { $0.isReady = false }
-        func ask(_ handler: JSONValue) async -> String? {
+        func answer(_ handler: JSONValue) async -> Prober.Answer {
             await prober.perform(
                 handler,
                 container: ["ports": [["name": "http", "containerPort": 8080]]],
@@ -72,6 +72,15 @@ struct ServingTests {
                 command: request
             )
         }
+        func ask(_ handler: JSONValue) async -> String? { await answer(handler).wrong }
+        func isUnknown(_ handler: JSONValue) async -> Bool {
+            if case .unknown = await answer(handler) { true } else { false }
+        }
+        #expect(await isUnknown(["exec": ["command": ["/no/such/program"]]]))
+        #expect(await isUnknown(["tcpSocket": ["port": "none"]]))
+        #expect(await isUnknown(["grpc": ["port": 8080]]))
+        #expect(await !isUnknown(["exec": ["command": ["/bin/sh", "-c", "exit 1"]]]))
+        #expect(await !isUnknown(["tcpSocket": ["port": 1]]))
         #expect(await ask(["httpGet": ["port": "http", "path": "/healthy"]]) == nil)
         #expect(await ask(["httpGet": ["port": 8080, "path": "/ready"]]) == "HTTP probe failed with statuscode: 503")
         #expect(await ask(["httpGet": ["port": 1]]) != nil)

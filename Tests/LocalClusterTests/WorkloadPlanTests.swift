@@ -27,6 +27,57 @@ struct WorkloadPlanTests {
         #expect(limits.surge == wantedSurge && limits.unavailable == wantedUnavailable)
     }
 
+    @Test("The largest revision number has no successor, and an absurd one crashes nothing")
+    func largestRevision() throws {
+        var old = Self.set(replicas: 0)
+        old.annotations[DeploymentWords.revision] = String(Int64.max)
+        let plan = DeploymentPlan(deployment: Self.deployment(replicas: 1, image: "a"), replicaSets: [old])
+        guard case .create(let set)? = plan.actions.first else {
+            Issue.record("no replica set is created")
+            return
+        }
+        #expect(set.annotations[DeploymentWords.revision] == String(Int64.max))
+    }
+
+    @Test("minReadySeconds that is taken away from a Deployment is taken away from its replica set")
+    func removedMinimum() throws {
+        var deployment = Self.deployment(replicas: 1, image: "a")
+        deployment["spec", "minReadySeconds"] = 30
+        guard case .create(let set)? = DeploymentPlan(deployment: deployment, replicaSets: []).actions.first else {
+            Issue.record("no replica set is created")
+            return
+        }
+        #expect(set["spec", "minReadySeconds"] == 30)
+        deployment["spec", "minReadySeconds"] = nil
+        let plan = DeploymentPlan(deployment: deployment, replicaSets: [set])
+        guard case .update(let updated, from: nil)? = plan.actions.first else {
+            Issue.record("the replica set isn't updated")
+            return
+        }
+        #expect(updated["spec", "minReadySeconds"] == nil)
+        #expect(DeploymentPlan(deployment: deployment, replicaSets: [updated]).actions.isEmpty)
+    }
+
+    @Test("Of two pods the one goes that has more pods of the sets of the same owner on its node")
+    func crowdedNode() {
+        var pods = [Self.pod("a", ready: true), Self.pod("b", ready: true)]
+        pods[1]["spec", "nodeName"] = "other"
+        var sibling = Self.pod("c", ready: true)
+        sibling["spec", "nodeName"] = "other"
+        let set = Self.set(replicas: 1)
+        #expect(ReplicaSetPlan(set: set, pods: pods, now: now).deletions.map(\.name) == ["a"])
+        let plan = ReplicaSetPlan(set: set, pods: pods, related: pods + [sibling], now: now)
+        #expect(plan.deletions.map(\.name) == ["b"])
+    }
+
+    @Test("A time before all clocks is long ago, not a crash")
+    func ancientPod() {
+        var pods = [Self.pod("a", ready: true), Self.pod("b", ready: true)]
+        for index in pods.indices { pods[index]["metadata", "creationTimestamp"] = "1700-01-01T00:00:00Z" }
+        pods[0]["metadata", "creationTimestamp"] = "2025-12-31T23:59:59Z"
+        #expect(ReplicaSetPlan(set: Self.set(replicas: 1), pods: pods, now: now).deletions.map(\.name) == ["a"])
+    }
+
     @Test("A new Deployment gets a replica set with its whole count and revision 1")
     func firstReplicaSet() throws {
         let plan = DeploymentPlan(deployment: Self.deployment(replicas: 3, image: "a"), replicaSets: [])

@@ -64,6 +64,9 @@ public struct Quantity: Sendable, Hashable, CustomStringConvertible {
     /// The amount as a floating-point number.
     public var double: Double { Double(nanos) / 1e9 }
 
+    /// How often `divisor`, which isn't 0, goes into the amount: rounded up, and cut to what an `Int64` holds.
+    public func count(of divisor: Quantity) -> Int64 { Int64(clamping: Self.roundedUp(nanos, divisor.nanos)) }
+
     /// Divides away from zero, as Kubernetes rounds.
     static func roundedUp(_ number: Int128, _ divisor: Int128) -> Int128 {
         let (quotient, remainder) = number.quotientAndRemainder(dividingBy: divisor)

@@ -45,6 +45,7 @@ enum PodValidation {
                 let extra = volume.object?.keys.first { $0 != "name" } ?? ""
                 causes.forbidden("\(path)[\(index)].\(extra)", "may not specify more than 1 volume type")
             }
+            DivisorRules.check(volume: volume, "\(path)[\(index)]", &causes)
         }
     }
 
@@ -80,6 +81,7 @@ enum PodValidation {
                     "may not be specified when `value` is not empty"
                 )
             }
+            DivisorRules.check(variable["valueFrom"], "\(path).env[\(index)].valueFrom", &causes)
         }
         for (index, mount) in (container["volumeMounts"]?.array ?? []).enumerated() {
             let place = "\(path).volumeMounts[\(index)]"

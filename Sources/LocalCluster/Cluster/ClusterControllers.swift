@@ -106,11 +106,12 @@ struct ClusterControllers: Sendable {
                 client: client,
                 pods: stores.pods,
                 nodes: stores.nodes,
+                namespaces: stores.namespaces,
                 assumed: AssumedPods(),
                 events: maker.recorder("default-scheduler"),
                 time: time
             ),
-            awaiting: [stores.pods, stores.nodes]
+            awaiting: [stores.pods, stores.nodes, stores.namespaces]
         )
         let nodeLifecycle = maker.controller(
             "node-lifecycle",
@@ -163,6 +164,7 @@ struct ClusterControllers: Sendable {
                 if change.new == nil, let uid = change.old?.uid { pending.forget(owner: uid) }
                 replicaSets.enqueue(change.key)
                 setChanged(change)
+                for owner in Adoption.owners(for: change, in: stores.deployments) { deployments.enqueue(owner) }
             },
             maker.watcher(.pods, stores.pods) { podChanged($0, stores, nodes) },
             maker.watcher(.services, stores.services) { change in
@@ -219,6 +221,7 @@ struct ClusterControllers: Sendable {
         pending.observed(ObjectChangeFacts(old: change.old, new: change.new))
         for node in nodes { node.observe(change) }
         replicaSets.enqueuesOwner(.replicaSets)(change)
+        for owner in Adoption.owners(for: change, in: stores.replicaSets) { replicaSets.enqueue(owner) }
         waiting.observe(change)
         if let pod = change.new {
             if SchedulingReconciler.isWaiting(pod) { scheduler.enqueue(change.key) }

@@ -104,8 +104,8 @@ final class GarbageCollector: Service, Reconciler {
             for dependent in dependents { try await release(dependent, owner: uid) }
             if let owner, dependents.isEmpty { try await removeFinalizer(CollectionPlan.orphan, from: owner) }
         case .deleteDependentsFirst:
-            for dependent in dependents where !dependent.object.isBeingDeleted {
-                try await delete(dependent, propagation: .foreground)
+            for dependent in dependents where !dependent.object.isBeingDeleted && !isMisplaced(dependent) {
+                try await leave(dependent, without: uid, propagation: .foreground)
             }
             let blocking = dependents.filter { dependent in
                 dependent.object.ownerReferences.contains { $0.uid == uid && $0.blocksOwnerDeletion }
@@ -118,27 +118,48 @@ final class GarbageCollector: Service, Reconciler {
     /// Deletes a dependent that has no other owner left, else takes the missing owner off its list; `false` where the owner is there
     /// after all, and only the graph doesn't show it yet.
     private func collect(_ dependent: OwnershipGraph.Node, owner uid: String) async throws -> Bool {
-        guard !dependent.object.isBeingDeleted,
+        guard !dependent.object.isBeingDeleted, !isMisplaced(dependent),
             let missing = dependent.object.ownerReferences.first(where: { $0.uid == uid })
         else { return true }
         if try await isPresent(missing, namespace: dependent.object.namespace) { return false }
-        var others = false
-        for reference in dependent.object.ownerReferences where reference.uid != uid {
-            if try await isPresent(reference, namespace: dependent.object.namespace) { others = true }
-        }
-        if others {
-            try await release(dependent, owner: uid)
-        } else {
-            try await delete(dependent, propagation: .background)
-        }
+        try await leave(dependent, without: uid, propagation: .background)
         return true
     }
 
-    /// Whether an owner exists, asked of the server itself: a cache may be late, and a deletion can't be taken back.
-    private func isPresent(_ reference: OwnerReference, namespace: String?) async throws -> Bool {
+    /// Takes an owner off a dependent's list where another one lives, else deletes the dependent.
+    private func leave(
+        _ dependent: OwnershipGraph.Node,
+        without uid: String,
+        propagation: PropagationPolicy
+    ) async throws {
+        for reference in dependent.object.ownerReferences where reference.uid != uid {
+            if try await isPresent(reference, namespace: dependent.object.namespace, living: true) {
+                return try await release(dependent, owner: uid)
+            }
+        }
+        try await delete(dependent, propagation: propagation)
+    }
+
+    /// Whether an owner exists, asked of the server itself: a cache may be late, and a deletion can't be taken back. A `living` one
+    /// doesn't wait for its dependents to go first, either.
+    private func isPresent(
+        _ reference: OwnerReference,
+        namespace: String?,
+        living: Bool = false
+    ) async throws -> Bool {
         guard let type = graph.type(apiVersion: reference.apiVersion, kind: reference.kind) else { return true }
         let key = ObjectKey(namespace: type.isNamespaced ? namespace : nil, name: reference.name)
-        return try await client.find(type, key)?.uid == reference.uid
+        guard let owner = try await client.find(type, key), owner.uid == reference.uid else { return false }
+        return !living || CollectionPlan(owner: owner) != .deleteDependentsFirst
+    }
+
+    /// Whether an object of the whole cluster names an owner of a namespace: no namespace tells which one is meant, so it is never
+    /// deleted for it.
+    private func isMisplaced(_ dependent: OwnershipGraph.Node) -> Bool {
+        dependent.object.namespace == nil
+            && dependent.object.ownerReferences.contains { reference in
+                graph.type(apiVersion: reference.apiVersion, kind: reference.kind)?.isNamespaced ?? false
+            }
     }
 
     private func delete(_ node: OwnershipGraph.Node, propagation: PropagationPolicy) async throws {

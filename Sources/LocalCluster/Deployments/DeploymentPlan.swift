@@ -84,7 +84,10 @@ struct DeploymentPlan {
 
     // MARK: Revisions
 
-    private var nextRevision: Int64 { (old.map(\.revisionNumber).max() ?? 0) + 1 }
+    private var nextRevision: Int64 {
+        let (next, overflow) = (old.map(\.revisionNumber).max() ?? 0).addingReportingOverflow(1)
+        return overflow ? .max : next
+    }
 
     /// Gives the replica set of the current template, if there is one, the newest number and the Deployment's annotations;
     /// answers whether that is so already.
@@ -92,7 +95,10 @@ struct DeploymentPlan {
         guard let existing = current else { return true }
         var marked = existing
         marked.annotations = RevisionAnnotations.updated(existing, of: deployment, revision: nextRevision)
-        if let seconds = deployment["spec", "minReadySeconds"] { marked["spec", "minReadySeconds"] = seconds }
+        let seconds = deployment["spec", "minReadySeconds"]
+        if seconds?.int ?? 0 != marked["spec", "minReadySeconds"]?.int ?? 0 {
+            marked["spec", "minReadySeconds"] = seconds
+        }
         if marked != existing {
             actions.append(.update(marked, from: nil))
             return false

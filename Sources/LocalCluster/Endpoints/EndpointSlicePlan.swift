@@ -54,7 +54,7 @@ struct EndpointSlicePlan: Equatable {
     }
 
     private static func endpoint(_ pod: KubeObject, publishesAll: Bool) -> JSONValue {
-        let serving = publishesAll || pod.isPodReady
+        let serving = pod.isPodReady
         var endpoint: JSONValue = [
             "addresses": [pod["status", "podIP"] ?? ""],
             "conditions": [
@@ -90,7 +90,9 @@ struct EndpointSlicePlan: Equatable {
         case .some(.string(let name)):
             if let number = Int(name) { return number }
             let wanted = port["protocol"]?.string ?? "TCP"
-            for container in pod["spec", "containers"]?.array ?? [] {
+            let sidecars = (pod["spec", "initContainers"]?.array ?? [])
+                .filter { $0["restartPolicy"]?.string == "Always" }
+            for container in (pod["spec", "containers"]?.array ?? []) + sidecars {
                 for entry in container["ports"]?.array ?? []
                 where entry["name"]?.string == name && entry["protocol"]?.string ?? "TCP" == wanted {
                     return entry["containerPort"]?.int

@@ -14,7 +14,7 @@ import KubeModel
 /// | 2 | pending, then in an unknown phase |
 /// | 3 | not ready |
 /// | 4 | cheaper by `controller.kubernetes.io/pod-deletion-cost`; 0 without it or where it can't be read |
-/// | 5 | with more pods of the set on its node |
+/// | 5 | with more pods of its set, and of the other sets of the same owner, on its node |
 /// | 6 | ready for a shorter time, in powers of two |
 /// | 7 | with a container that was restarted more |
 /// | 8 | younger, in powers of two |
@@ -29,7 +29,7 @@ struct DeletionRank: Comparable {
     private let steps: [Int64]
     private let uid: String
 
-    /// The rank of a pod beside which `neighbours` active pods of its set are on its node, itself included.
+    /// The rank of a pod beside which `neighbours` related active pods are on its node, itself included.
     init(_ pod: KubeObject, neighbours: Int, now: WallTime) {
         let phases: [String: Int64] = ["Pending": 0, "Unknown": 1]
         let restarts = (pod["status", "containerStatuses"]?.array ?? []).compactMap { $0["restartCount"]?.integer }
@@ -56,7 +56,7 @@ struct DeletionRank: Comparable {
     /// The power of two of the nanoseconds since `time`; −1 for now and later, −2 when it isn't known.
     private static func bucket(since time: WallTime?, now: WallTime) -> Int64 {
         guard let time else { return -2 }
-        let nanoseconds = now.nanoseconds - time.nanoseconds
+        let nanoseconds = (now - time).wholeNanoseconds
         return nanoseconds > 0 ? Int64(log2(Double(nanoseconds))) : -1
     }
 }

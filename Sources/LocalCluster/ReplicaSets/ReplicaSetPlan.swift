@@ -21,7 +21,16 @@ struct ReplicaSetPlan: Equatable {
     /// Decides for `set` with its own pods.
     ///
     /// `unseen` pods were created but aren't among `pods` yet; `doomed` uids were deleted although `pods` doesn't show it.
-    init(set: KubeObject, pods: [KubeObject], unseen: Int = 0, doomed: Set<String> = [], now: WallTime) {
+    /// `related` are the pods of all sets of the same owner, by default those of this one; they are asked for only where pods have
+    /// to go.
+    init(
+        set: KubeObject,
+        pods: [KubeObject],
+        related: @autoclosure () -> [KubeObject]? = nil,
+        unseen: Int = 0,
+        doomed: Set<String> = [],
+        now: WallTime
+    ) {
         let active = pods.filter { $0.isPodActive && !doomed.contains($0.uid ?? "") }
         let wanted = max(0, set["spec", "replicas"]?.int ?? 1)
         let minimum = Duration.seconds(max(0, set["spec", "minReadySeconds"]?.int ?? 0))
@@ -30,7 +39,8 @@ struct ReplicaSetPlan: Equatable {
             if difference > 0 {
                 creations = min(difference, Self.burst)
             } else if difference < 0 {
-                let crowd = Dictionary(grouping: active) { $0.nodeName ?? "" }.mapValues(\.count)
+                let crowd = Dictionary(grouping: (related() ?? active).filter(\.isPodActive)) { $0.nodeName ?? "" }
+                    .mapValues(\.count)
                 let ranked = active.map { pod in
                     (pod: pod, rank: DeletionRank(pod, neighbours: crowd[pod.nodeName ?? ""] ?? 0, now: now))
                 }

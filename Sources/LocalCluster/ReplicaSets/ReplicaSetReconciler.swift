@@ -30,7 +30,14 @@ struct ReplicaSetReconciler: Reconciler {
         let now = time.now()
         let own = pods.owned(byUID: uid).filter { $0.controller?.uid == uid }
         let (unseen, doomed) = pending.pending(owner: uid, seen: Set(own.compactMap(\.uid)), now: now)
-        let plan = ReplicaSetPlan(set: set, pods: own, unseen: unseen, doomed: doomed, now: now)
+        let plan = ReplicaSetPlan(
+            set: set,
+            pods: own,
+            related: related(to: set),
+            unseen: unseen,
+            doomed: doomed,
+            now: now
+        )
         let failure = await apply(plan, to: set, uid: uid)
         var status = plan.status
         status["conditions"] = Self.conditions(failure, removing: !plan.deletions.isEmpty, set: set, now: now)
@@ -46,6 +53,14 @@ struct ReplicaSetReconciler: Reconciler {
         // What the watch never shows (a pod that came and went while it was broken) is waited for only so long.
         let patience = unseen > 0 || !doomed.isEmpty ? PendingWrites.patience + .seconds(1) : nil
         return [plan.requeue, patience].compactMap(\.self).min().map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// The pods that the sets of the same owner select, whoever owns them (`getIndirectlyRelatedPods`); none without an owner.
+    private func related(to set: KubeObject) -> [KubeObject] {
+        guard let owner = set.controller else { return [] }
+        let selectors = sets.owned(byUID: owner.uid).filter { $0.controller?.uid == owner.uid }
+            .compactMap { try? LabelSelector($0["spec", "selector"] ?? .null) }
+        return pods.all(namespace: set.namespace).filter { pod in selectors.contains { $0.matches(pod.labels) } }
     }
 
     /// Whether the server itself still has the set. With an old view pods would be made for a set that is gone, collected,

@@ -3,6 +3,7 @@
 
 import KubeAPI
 import KubeModel
+import KubeRuntime
 
 /// Who belongs to an owner by its selector: objects without a controller that match are taken in, own ones that no longer
 /// match are let go (as controllers do it for replica sets and pods).
@@ -27,6 +28,16 @@ struct Adoption: Sendable {
             default: break
             }
         }
+    }
+
+    /// Who may take in an object without a controller that is new, or whose labels or controller changed.
+    static func owners(for change: ObjectChange, in store: ObjectStore) -> [ObjectKey] {
+        guard let object = change.new, object.controller == nil, !object.isBeingDeleted else { return [] }
+        if let old = change.old, old.labels == object.labels, old.controller == nil { return [] }
+        return store.all(namespace: change.key.namespace).filter { owner in
+            guard let selector = try? LabelSelector(owner["spec", "selector"] ?? .null) else { return false }
+            return !selector.isEmpty && selector.matches(object.labels)
+        }.map(\.key)
     }
 
     /// Writes it; false when there is nothing to write.

@@ -127,8 +127,13 @@ struct LocalCommand: AsyncParsableCommand {
             processors: nodeProcessors,
             podRange: range.pods,
             serviceRange: range.services,
+            // As the kubelet: a probe takes any certificate.
             probes: CurlExchange(
-                configuration: CurlConfiguration(userAgent: "kube-probe/\(Version.current)", http2: false)
+                configuration: CurlConfiguration(
+                    tls: TLSSettings(verifiesPeer: false),
+                    userAgent: "kube-probe/\(Version.current)",
+                    http2: false
+                )
             ),
             aggregation: CurlAggregation(proxy: proxy),
             frontProxyAuthority: proxy.authority,

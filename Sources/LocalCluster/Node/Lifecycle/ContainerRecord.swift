@@ -66,6 +66,12 @@ struct ProbeRecord: Sendable, Hashable {
         if passed { return passes >= successThreshold ? true : nil }
         return fails >= failureThreshold ? false : nil
     }
+
+    /// Takes in that it couldn't be asked: that counts neither way.
+    mutating func skip(now: WallTime) {
+        isAsked = false
+        next = now + period
+    }
 }
 
 /// One container of a pod: what it is and how it fares.
@@ -84,10 +90,14 @@ struct ContainerRecord: Sendable, Hashable {
 
     /// A stop that is under way.
     struct Stop: Sendable, Hashable {
-        /// When it is killed.
+        /// When the time for the hook, for its turn and for ending by itself is up.
         var killAt: WallTime
         /// Whether the hook before the stop is still running.
         var runsHook: Bool
+        /// Whether it waits for the containers that it serves to end first.
+        var isOrdered: Bool
+        /// Whether it was asked to end.
+        var isAsked = false
         /// Whether it was killed.
         var isKilled = false
     }
@@ -106,8 +116,10 @@ struct ContainerRecord: Sendable, Hashable {
     var owesRestart = false
     /// How its last instance ended.
     var lastEnd: ContainerEnd?
-    /// Failures in a row, for the wait before the next start.
+    /// Instances in a row that ended, for the wait before the next start.
     var failures = 0
+    /// Failures in a row to find its image.
+    var imageFailures = 0
     /// Whether its process runs and the hook after the start, too; until that ends it counts as starting.
     var awaitsHook = false
     /// Failures in a row to set its volumes up.
@@ -149,6 +161,10 @@ struct ContainerRecord: Sendable, Hashable {
     var image: String { spec["image"]?.string ?? "" }
     /// Whether it is an init container that keeps running beside the others.
     var isSidecar: Bool { isInit && spec["restartPolicy"]?.string == "Always" }
+    /// Whether the next init container, or the others, may start.
+    var isDone: Bool { isSidecar ? hasStarted : end?.code == 0 }
+    /// Whether a start of it was ever tried on this node.
+    var hasBegun: Bool { isLive || instance > 0 }
     /// Whether it has a process or is about to.
     var isLive: Bool {
         switch state {

@@ -20,35 +20,7 @@ extension PodLifecycle {
         return main.allSatisfy { $0.end?.code == 0 } ? "Succeeded" : "Failed"
     }
 
-    /// The conditions that are the node's to write.
-    static let conditionTypes = [
-        "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled",
-    ]
-
-    /// Whether two statuses say the same in phase and in the node's conditions.
-    static func agree(_ left: JSONValue?, _ right: JSONValue?) -> Bool {
-        func said(_ status: JSONValue?) -> [JSONValue?] {
-            [status?["phase"]]
-                + conditionTypes.map { type in
-                    status?["conditions"]?.array?.first { $0["type"]?.string == type }?["status"]
-                }
-        }
-        return said(left) == said(right)
-    }
-
-    /// `status` with the conditions that others have written in `present`.
-    static func merged(_ status: JSONValue, withConditionsOf present: JSONValue?) -> JSONValue {
-        func conditions(_ status: JSONValue?, own: Bool) -> [JSONValue] {
-            (status?["conditions"]?.array ?? []).filter { condition in
-                conditionTypes.contains { $0 == condition["type"]?.string } == own
-            }
-        }
-        var result = status
-        result["conditions"] = .array(conditions(status, own: true) + conditions(present, own: false))
-        return result
-    }
-
-    /// The pod's status as the node writes it, on top of what is there.
+    /// The pod's status as the node writes it, on top of what is there, with the node's own conditions.
     mutating func status(of pod: KubeObject, address: String?, now: WallTime) -> JSONValue {
         var status = pod["status"] ?? .emptyObject
         let phase = phase
@@ -67,39 +39,40 @@ extension PodLifecycle {
         }
         let main = containers.filter { !$0.isInit }
         let inits = containers.filter(\.isInit)
-        let isFinished = phase == "Succeeded" || phase == "Failed"
-        let isReady = !isFinished && isInitialized && main.allSatisfy(\.isReady)
-        let unready = main.filter { !$0.isReady }.map(\.name).joined(separator: " ")
-        let why: (String, String) =
-            phase == "Succeeded"
-            ? ("PodCompleted", "") : ("ContainersNotReady", "containers with unready status: [\(unready)]")
-        let list: [(String, Bool, String, String)] = [
-            ("PodReadyToStartContainers", containers.contains { $0.isLive }, "", ""),
-            ("Initialized", isInitialized, "ContainersNotInitialized", "containers with incomplete status"),
-            ("Ready", isReady, why.0, why.1), ("ContainersReady", isReady, why.0, why.1),
-            ("PodScheduled", true, "", ""),
-        ]
-        let old = status["conditions"]?.array ?? []
-        var written: [JSONValue] = list.map { type, isTrue, reason, message in
-            let present = old.first { $0["type"]?.string == type }
-            var condition: JSONValue = [
-                "type": .string(type), "status": isTrue ? "True" : "False", "lastProbeTime": .null,
-            ]
-            if present?["status"] == condition["status"], let time = present?["lastTransitionTime"] {
-                condition["lastTransitionTime"] = time
-            } else {
-                condition["lastTransitionTime"] = .string(now.rfc3339)
-            }
-            if !isTrue && !reason.isEmpty { condition["reason"] = .string(reason) }
-            if !isTrue && !message.isEmpty { condition["message"] = .string(message) }
-            return condition
-        }
-        written += old.filter { condition in !list.contains { $0.0 == condition["type"]?.string } }
-        status["conditions"] = .array(written)
+        status["conditions"] = .array(conditions(of: pod, phase: phase, now: now))
         status["containerStatuses"] = .array(main.map { Self.json($0, pod: pod) })
         if !inits.isEmpty { status["initContainerStatuses"] = .array(inits.map { Self.json($0, pod: pod) }) }
         status["qosClass"] = status["qosClass"] ?? "BestEffort"
         return status
+    }
+
+    private func conditions(of pod: KubeObject, phase: String, now: WallTime) -> [JSONValue] {
+        let initialized = PodCondition(
+            "Initialized",
+            failing: isInitialized || phase == "Succeeded" ? nil : "ContainersNotInitialized",
+            "containers with incomplete status: [\(Self.names(containers.filter { $0.isInit && !$0.isDone }))]"
+        )
+        let containersReady = containersReady(phase: phase)
+        let list = [
+            PodCondition("PodReadyToStartContainers", isTrue: containers.contains { $0.isLive }), initialized,
+            containersReady.gated(by: pod), containersReady, PodCondition("PodScheduled", isTrue: true),
+        ]
+        return list.map { $0.json(after: pod.condition($0.type), now: now) }
+    }
+
+    /// Whether the containers and sidecars may get requests.
+    private func containersReady(phase: String) -> PodCondition {
+        let type = "ContainersReady"
+        if phase == "Succeeded" { return PodCondition(type, failing: "PodCompleted") }
+        if phase == "Failed" { return PodCondition(type, failing: "PodFailed") }
+        let unready = containers.filter { (!$0.isInit || $0.isSidecar) && !$0.isReady }
+        guard !unready.isEmpty else { return PodCondition(type, isTrue: true) }
+        let message = "containers with unready status: [\(Self.names(unready))]"
+        return PodCondition(type, failing: "ContainersNotReady", message)
+    }
+
+    private static func names(_ records: [ContainerRecord]) -> String {
+        records.map(\.name).joined(separator: " ")
     }
 
     private static func json(_ record: ContainerRecord, pod: KubeObject) -> JSONValue {

@@ -16,65 +16,62 @@ extension PodLifecycle {
         }
         if deadline != nil {
             stopContainers(now: now, &actions)
-        } else if isExpired {
+        } else if isExpired || isOver {
             stopRunning(within: grace, now: now, &actions)
         } else {
             startContainers(now: now, &actions)
-            if isOver { stopRunning(within: grace, now: now, &actions) }
         }
+        if deadline != nil || isExpired || isOver { settle() }
         for index in containers.indices where containers[index].runningSince != nil {
-            var record = containers[index]
-            if var stop = record.stop {
-                if stop.killAt <= now && !stop.isKilled {
-                    stop.isKilled = true
-                    record.stop = stop
-                    actions.append(.signal(container: record.name, instance: record.instance, .kill))
-                }
+            if containers[index].stop == nil {
+                askProbes(of: index, now: now, &actions)
             } else {
-                for probe in record.probes.indices
-                where isDue(record.probes[probe], record) && record.probes[probe].next <= now {
-                    record.probes[probe].isAsked = true
-                    let kind = record.probes[probe].kind
-                    actions.append(.probe(container: record.name, instance: record.instance, kind))
-                }
+                proceedWithStop(of: index, now: now, &actions)
             }
-            containers[index] = record
         }
-    }
-
-    private mutating func startContainers(now: WallTime, _ actions: inout [PodAction]) {
-        for index in containers.indices {
-            let record = containers[index]
-            if !record.isInit && !isInitialized { return }
-            if case .waiting(_, _, let until) = record.state, until ?? now <= now, !(record.isSidecar && isOver) {
-                containers[index].state = .starting
-                actions.append(.start(container: record.name, instance: record.instance))
-            }
-            guard record.isInit else { continue }
-            let isDone = record.isSidecar ? containers[index].hasStarted : record.end?.code == 0
-            if !isDone { return }
-        }
-    }
-
-    private mutating func stopContainers(now: WallTime, _ actions: inout [PodAction]) {
-        guard let deadline else { return }
-        let left = max(0, Int((deadline - now).inSeconds.rounded(.up)))
-        stopRunning(within: left, now: now, &actions)
-        if !isFinished && !containers.contains(where: \.isLive) {
+        if deadline != nil && !isFinished && !containers.contains(where: \.isLive) {
             isFinished = true
             actions.append(.finished)
         }
     }
 
-    /// Stops what runs and isn't being stopped; a hook after the start isn't waited for.
-    private mutating func stopRunning(within grace: Int, now: WallTime, _ actions: inout [PodAction]) {
-        for index in containers.indices where containers[index].awaitsHook {
-            Self.noteRunning(&containers[index], now: now)
+    /// The containers that may be started once the time that they wait for has come.
+    ///
+    /// Init containers start one after the other, and sidecars among them restart by themselves. The others start after the last
+    /// of them, or while one of them runs (the kubelet's `computeInitContainerActions`).
+    var startable: [Int] {
+        guard startTime != nil, deadline == nil, !isExpired, !isOver else { return [] }
+        let inits = containers.prefix { $0.isInit }
+        let next = inits.lastIndex(where: \.hasBegun).map { inits[$0].isDone ? $0 + 1 : $0 } ?? 0
+        let isPast = next == inits.count || containers.contains { !$0.isInit && $0.isLive }
+        return containers.indices.filter { index in
+            let record = containers[index]
+            guard case .waiting = record.state else { return false }
+            guard record.isInit else { return isPast }
+            return index == next || record.isSidecar && (isPast || index < next)
         }
-        for index in containers.indices where containers[index].runningSince != nil && containers[index].stop == nil {
-            let name = containers[index].name
-            actions.append(.event(isWarning: false, reason: "Killing", message: "Stopping container \(name)"))
-            stop(&containers[index], grace: grace, now: now, &actions)
+    }
+
+    private mutating func startContainers(now: WallTime, _ actions: inout [PodAction]) {
+        for index in startable {
+            guard case .waiting(_, _, let until) = containers[index].state, until ?? now <= now else { continue }
+            containers[index].state = .starting
+            actions.append(.start(container: containers[index].name, instance: containers[index].instance))
+        }
+    }
+
+    private mutating func stopContainers(now: WallTime, _ actions: inout [PodAction]) {
+        guard let deadline else { return }
+        stopRunning(within: max(0, Int((deadline - now).inSeconds.rounded(.up))), now: now, &actions)
+    }
+
+    private mutating func askProbes(of index: Int, now: WallTime, _ actions: inout [PodAction]) {
+        let record = containers[index]
+        for probe in record.probes.indices
+        where isDue(record.probes[probe], record) && record.probes[probe].next <= now {
+            containers[index].probes[probe].isAsked = true
+            let kind = record.probes[probe].kind
+            actions.append(.probe(container: record.name, instance: record.instance, kind))
         }
     }
 }

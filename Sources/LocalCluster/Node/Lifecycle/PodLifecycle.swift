@@ -79,13 +79,11 @@ struct PodLifecycle: Sendable {
         case .exited(let name, let instance, let exit, let message):
             change(name, instance) { rules.noteExit(&$0, exit, message, now: now, &actions) }
         case .hookEnded(let name, let instance):
-            change(name, instance) { record in
-                guard record.stop?.runsHook ?? false else { return }
-                record.stop?.runsHook = false
-                actions.append(.signal(container: record.name, instance: record.instance, .terminate))
-            }
+            change(name, instance) { $0.stop?.runsHook = false }
         case .probed(let name, let instance, let kind, let passed, let message):
             change(name, instance) { rules.noteProbe(&$0, kind, passed, message, now: now, &actions) }
+        case .unanswered(let name, let instance, let kind, let message):
+            change(name, instance) { Self.noteSilence(&$0, kind, message, now: now, &actions) }
         }
         advance(now: now, &actions)
         return actions
@@ -95,9 +93,10 @@ struct PodLifecycle: Sendable {
     var nextDeadline: WallTime? {
         var times: [WallTime] = []
         if let expiry, deadline == nil, !isOver { times.append(expiry) }
-        for record in containers {
-            if case .waiting(_, _, .some(let until)) = record.state, deadline == nil { times.append(until) }
-            guard record.runningSince != nil else { continue }
+        for index in startable {
+            if case .waiting(_, _, .some(let until)) = containers[index].state { times.append(until) }
+        }
+        for record in containers where record.runningSince != nil {
             if let stop = record.stop {
                 if !stop.isKilled { times.append(stop.killAt) }
             } else {
@@ -107,13 +106,15 @@ struct PodLifecycle: Sendable {
         return times.min()
     }
 
-    /// Whether the init containers have done their part.
+    /// Whether the init containers have done their part; once that is so it stays so, also while sidecars restart.
     var isInitialized: Bool {
-        containers.filter(\.isInit).allSatisfy { $0.isSidecar ? $0.hasStarted || $0.end != nil : $0.end?.code == 0 }
+        containers.contains { !$0.isInit && $0.hasBegun } || containers.allSatisfy { !$0.isInit || $0.isDone }
     }
 
-    /// Whether an init container failed for good.
-    var hasFailedInit: Bool { containers.contains { $0.isInit && ($0.end.map { $0.code != 0 } ?? false) } }
+    /// Whether an init container failed for good; how a sidecar ends doesn't count.
+    var hasFailedInit: Bool {
+        containers.contains { $0.isInit && !$0.isSidecar && ($0.end.map { $0.code != 0 } ?? false) }
+    }
 
     /// Whether every container of the pod, but for sidecars, has ended for good.
     var isOver: Bool { hasFailedInit || containers.allSatisfy { $0.isInit || $0.end != nil } }
@@ -147,15 +148,19 @@ struct PodLifecycle: Sendable {
 
     private mutating func delete(grace: Int, now: WallTime) {
         let wanted = now + .seconds(max(0, grace))
-        deadline = deadline.map { min($0, wanted) } ?? wanted
+        if let deadline, deadline <= wanted { return }
+        deadline = wanted
         for index in containers.indices {
-            if let stop = containers[index].stop { containers[index].stop?.killAt = min(stop.killAt, wanted) }
+            guard let stop = containers[index].stop else { continue }
+            let least = stop.isAsked ? now + Self.leastGrace : now
+            containers[index].stop?.killAt = min(stop.killAt, max(wanted, least))
         }
     }
 
     private static func noteStart(_ record: inout ContainerRecord, now: WallTime, _ actions: inout [PodAction]) {
         record.countStart()
         record.mountFailures = 0
+        record.imageFailures = 0
         for (reason, message) in [
             ("Pulled", "Container image \"\(record.image)\" already present on machine"),
             ("Created", "Created container \(record.name)"), ("Started", "Started container \(record.name)"),
@@ -193,7 +198,7 @@ struct PodLifecycle: Sendable {
             .event(isWarning: true, reason: "FailedPostStartHook", message: "PostStartHook failed: \(wrong)")
         )
         actions.append(.event(isWarning: false, reason: "Killing", message: "FailedPostStartHook"))
-        stop(&record, grace: grace, now: now, &actions)
+        stop(&record, grace: grace, isOrdered: false, now: now, &actions)
     }
 
     private func noteFailure(
@@ -219,9 +224,10 @@ struct PodLifecycle: Sendable {
             actions.append(.event(isWarning: true, reason: "FailedMount", message: failure.message))
         case .image, .configuration:
             let isImage = failure.kind == .image
-            record.failures += 1
-            let until = now + (isImage ? backoff.delay(attempt: record.failures, random: random) : backoff.initial)
-            let isFirst = record.failures == 1 || !isImage
+            if isImage { record.imageFailures += 1 }
+            let wait = isImage ? backoff.delay(attempt: record.imageFailures, random: random) : backoff.initial
+            let until = now + wait
+            let isFirst = record.imageFailures == 1 || !isImage
             let reason = isImage ? (isFirst ? "ErrImagePull" : "ImagePullBackOff") : "CreateContainerConfigError"
             let message =
                 isFirst ? failure.message : "Back-off pulling image \"\(record.image)\": \(failure.message)"
@@ -291,54 +297,5 @@ struct PodLifecycle: Sendable {
     static func text(_ duration: Duration) -> String {
         let seconds = duration.components.seconds
         return seconds < 60 ? "\(seconds)s" : "\(seconds / 60)m\(seconds % 60)s"
-    }
-
-    private func noteProbe(
-        _ record: inout ContainerRecord,
-        _ kind: ProbeKind,
-        _ passed: Bool,
-        _ message: String,
-        now: WallTime,
-        _ actions: inout [PodAction]
-    ) {
-        guard let index = record.probes.firstIndex(where: { $0.kind == kind }), record.runningSince != nil else {
-            return
-        }
-        let verdict = record.probes[index].answer(passed, now: now)
-        if !passed {
-            let text = "\(kind.title) probe failed: \(message)"
-            actions.append(.event(isWarning: true, reason: "Unhealthy", message: text))
-        }
-        switch (kind, verdict) {
-        case (.startup, true):
-            record.hasStarted = true
-            record.isReady = !record.probes.contains { $0.kind == .readiness }
-            for other in record.probes.indices where record.probes[other].kind != .startup {
-                record.probes[other].next = max(now, record.probes[other].next)
-            }
-        case (.readiness, .some(let isReady)): record.isReady = isReady
-        case (.startup, false), (.liveness, false):
-            guard record.stop == nil else { return }
-            let text = "Container \(record.name) failed \(kind.rawValue) probe, will be restarted"
-            actions.append(.event(isWarning: false, reason: "Killing", message: text))
-            stop(&record, grace: record.probes[index].grace ?? grace, now: now, &actions)
-        default: break
-        }
-    }
-
-    /// Begins to stop a container: its hook before the stop, or the polite signal.
-    func stop(_ record: inout ContainerRecord, grace: Int, now: WallTime, _ actions: inout [PodAction]) {
-        let hasHook = record.spec.at("lifecycle", "preStop")?.object != nil && grace > 0
-        record.stop = ContainerRecord.Stop(killAt: now + .seconds(max(0, grace)), runsHook: hasHook)
-        actions.append(
-            hasHook
-                ? .runPreStop(container: record.name, instance: record.instance)
-                : .signal(container: record.name, instance: record.instance, .terminate)
-        )
-    }
-
-    /// Whether a probe is to be asked now or later.
-    func isDue(_ probe: ProbeRecord, _ record: ContainerRecord) -> Bool {
-        !probe.isAsked && (probe.kind == .startup ? !record.hasStarted : record.hasStarted)
     }
 }

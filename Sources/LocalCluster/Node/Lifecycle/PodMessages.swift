@@ -50,6 +50,8 @@ enum PodInput: Sendable, Hashable {
     case exited(container: String, instance: Int, ProcessExit, message: String)
     /// A probe was answered; `message` says what was wrong when it wasn't passed.
     case probed(container: String, instance: Int, ProbeKind, passed: Bool, message: String)
+    /// A probe couldn't be asked; `message` says why.
+    case unanswered(container: String, instance: Int, ProbeKind, message: String)
     /// The hook after the start has run; `wrong` says what was wrong when it failed.
     case postStarted(container: String, instance: Int, wrong: String?)
     /// The hook before the stop has run.

@@ -49,7 +49,7 @@ enum DownwardFields {
         }
         let amount = Quantity(container.at("resources", parts[0], parts[1])) ?? Quantity(0)
         let divisor = Quantity(reference["divisor"]).flatMap { $0 == Quantity(0) ? nil : $0 } ?? Quantity(1)
-        return String(Int64((amount.double / divisor.double).rounded(.up)))
+        return String(amount.count(of: divisor))
     }
 
     /// One line an entry, sorted: `key="value"`, with quotes, backslashes and control characters escaped.

@@ -28,26 +28,54 @@ struct PodSurroundings: Sendable {
 
 /// Runs one pod: feeds `PodLifecycle` with what happens and does what it says.
 final class PodWorker: Sendable {
-    private struct State {
+    /// An instance of a container that runs, and what it was started with.
+    struct Instance {
+        /// Counts the container's starts.
+        var number: Int
+        /// The process.
+        var process: any PodProcess
+        /// What it was started with.
+        var request: ProcessRequest
+    }
+
+    /// What it knows.
+    struct State {
+        /// The pod as it was seen last.
         var pod: KubeObject
-        var processes: [String: (instance: Int, process: any PodProcess)] = [:]
+        /// The containers that run, by name.
+        var processes: [String: Instance] = [:]
+        /// The times at which it will be woken. A new one is earlier than all of them, so there are few.
+        var alarms: Set<WallTime> = []
         /// What was written last, and the version that it made.
         var lastStatus: JSONValue?
         var lastVersion: Int64 = 0
         /// Whether somebody else changed a condition that is the node's to write.
         var isOverwritten = false
+        /// Whether the API has it no more.
         var isGone = false
+        /// Whether the node has lost its power.
         var isAbandoned = false
+        /// Whether the node stops.
+        var isStopping = false
+        /// Whether the pod is to end, for whatever reason.
+        var isEnding: Bool { isGone || isStopping || pod.isBeingDeleted }
     }
 
     /// The pod's uid.
     let uid: String
-    private let surroundings: PodSurroundings
-    private let state: Mutex<State>
+    /// What it shares with the node's other pods.
+    let surroundings: PodSurroundings
+    /// What it knows.
+    let state: Mutex<State>
+    /// What happens to the pod.
     // Bounded by nature: a container has at most one start, exit, hook and answer of each probe under way.
-    private let inputs = AsyncStream<PodInput>.makeStream()
-    private let folder: PodFolder
-    private var time: any TimeSource { surroundings.configuration.time }
+    let inputs = AsyncStream<PodInput>.makeStream()
+    /// Its files.
+    let folder: PodFolder
+    /// Lets one task at a time read config maps and secrets and write its volumes: an old state never follows a newer one.
+    let volumes = Turnstile()
+    /// Where time comes from.
+    var time: any TimeSource { surroundings.configuration.time }
 
     /// A worker for `pod`, which hasn't begun.
     init(pod: KubeObject, surroundings: PodSurroundings) {
@@ -61,11 +89,13 @@ final class PodWorker: Sendable {
     func update(_ pod: KubeObject) {
         let (isOverwritten, isRelabelled) = state.withLock { state in
             let isRelabelled = state.pod.labels != pod.labels || state.pod.annotations != pod.annotations
+            let isGated = pod["spec", "readinessGates"]?.array?.isEmpty == false
+            let isReopened = isGated && state.pod["status", "conditions"] != pod["status", "conditions"]
             state.pod = pod
             if let last = state.lastStatus, (pod.resourceVersion.flatMap { Int64($0) } ?? 0) >= state.lastVersion {
                 state.isOverwritten = !PodLifecycle.agree(last, pod["status"])
             }
-            return (state.isOverwritten, isRelabelled)
+            return (state.isOverwritten || isReopened, isRelabelled)
         }
         if pod.isBeingDeleted {
             inputs.continuation.yield(.delete(grace: pod["metadata", "deletionGracePeriodSeconds"]?.int ?? 30))
@@ -91,7 +121,7 @@ final class PodWorker: Sendable {
         kill()
     }
 
-    /// The pod is gone from the API: its processes end at once.
+    /// The pod is gone from the API: its processes get as little time as may be.
     func vanish() {
         state.withLock { $0.isGone = true }
         inputs.continuation.yield(.delete(grace: 0))
@@ -99,7 +129,10 @@ final class PodWorker: Sendable {
 
     /// Stops the pod within `limit` because the node stops.
     func stop(within limit: Duration) {
-        let grace = state.withLock { $0.pod["spec", "terminationGracePeriodSeconds"]?.int ?? 30 }
+        let grace = state.withLock { state in
+            state.isStopping = true
+            return state.pod["spec", "terminationGracePeriodSeconds"]?.int ?? 30
+        }
         inputs.continuation.yield(.delete(grace: min(grace, max(1, Int(limit.components.seconds) - 1))))
     }
 
@@ -119,21 +152,43 @@ final class PodWorker: Sendable {
 
     /// Runs the pod until it is deleted and everything has ended.
     func run() async {
+        let pod = state.withLock { $0.pod }
+        // Where its end was told already, only what is left of it has to go.
+        if !(pod.isBeingDeleted && pod.isPodFinished), let address = await takeAddress() {
+            await live(pod, address)
+            surroundings.addresses.release(address)
+        }
+        // What a node without power holds is still there when it comes back.
+        guard !state.withLock({ $0.isAbandoned }) else { return }
+        folder.remove()
+        surroundings.logs.remove(pod: uid)
+        await deleteObject()
+    }
+
+    /// Waits for a free address; `nil` when the pod is to end before there is one.
+    private func takeAddress() async -> String? {
+        var isTold = false
+        while true {
+            if let address = surroundings.addresses.take() { return address }
+            if !isTold { await record(true, "FailedCreatePodSandBox", "every address of the pod range is taken") }
+            isTold = true
+            guard !state.withLock({ $0.isEnding }) else { return nil }
+            do { try await time.sleep(for: .seconds(1)) } catch { return nil }
+        }
+    }
+
+    private func live(_ pod: KubeObject, _ address: String) async {
         var lifecycle = PodLifecycle(
-            pod: state.withLock { $0.pod },
+            pod: pod,
             backoff: surroundings.configuration.restartBackoff,
             random: surroundings.configuration.random
         )
-        lifecycle.restore(state.withLock { $0.pod["status"] }, now: time.now())
-        guard let address = surroundings.addresses.take() else {
-            await record(true, "FailedCreatePodSandBox", "every address of the pod range is taken")
-            return
-        }
+        lifecycle.restore(pod["status"], now: time.now())
+        // Nothing of a pod that is being deleted is started.
+        if pod.isBeingDeleted { update(pod) }
         inputs.continuation.yield(.begin)
         await withDiscardingTaskGroup { group in
-            var timer: WallTime?
             for await input in inputs.stream {
-                if input == .timePassed { timer = nil }
                 if input == .sourcesChanged { group.addTask { [self] in await refreshVolumes(address) } }
                 var isFinished = false
                 for action in lifecycle.handle(input, now: time.now()) {
@@ -142,23 +197,24 @@ final class PodWorker: Sendable {
                 let written = await writeStatus(&lifecycle, address: address)
                 if isFinished { break }
                 let retry = written ? nil : time.now() + .seconds(1)
-                if let next = [lifecycle.nextDeadline, retry].compactMap({ $0 }).min(), timer.map({ next < $0 }) ?? true
-                {
-                    timer = next
-                    group.addTask { [self] in
-                        try? await time.sleep(for: max(.zero, next - time.now()))
-                        inputs.continuation.yield(.timePassed)
-                    }
-                }
+                if let next = [lifecycle.nextDeadline, retry].compactMap(\.self).min() { wake(at: next, &group) }
             }
             group.cancelAll()
         }
-        surroundings.addresses.release(address)
-        // What a node without power holds is still there when it comes back.
-        guard !state.withLock({ $0.isAbandoned }) else { return }
-        folder.remove()
-        surroundings.logs.remove(pod: uid)
-        await deleteObject()
+    }
+
+    /// Lets time pass at `next`, unless that happens before anyway.
+    private func wake(at next: WallTime, _ group: inout DiscardingTaskGroup) {
+        let isNew = state.withLock { state in
+            guard state.alarms.allSatisfy({ next < $0 }) else { return false }
+            return state.alarms.insert(next).inserted
+        }
+        guard isNew else { return }
+        group.addTask { [self] in
+            try? await time.sleep(for: max(.zero, next - time.now()))
+            _ = state.withLock { $0.alarms.remove(next) }
+            inputs.continuation.yield(.timePassed)
+        }
     }
 
     private func deleteObject() async {
@@ -191,7 +247,7 @@ final class PodWorker: Sendable {
             let written = try await surroundings.client.patch(
                 .pods,
                 pod.key,
-                .merge(["metadata": ["uid": .string(uid)], "status": status]),
+                .strategicMerge(["metadata": ["uid": .string(uid)], "status": PodLifecycle.patch(status)]),
                 subresource: "status"
             )
             state.withLock { state in
@@ -209,7 +265,7 @@ final class PodWorker: Sendable {
         }
     }
 
-    private func record(_ isWarning: Bool, _ reason: String, _ message: String) async {
+    func record(_ isWarning: Bool, _ reason: String, _ message: String) async {
         let (pod, isAbandoned) = state.withLock { ($0.pod, $0.isAbandoned) }
         guard !isAbandoned else { return }
         await surroundings.events.record(pod, isWarning ? .warning : .normal, reason: reason, message: message)
@@ -221,146 +277,26 @@ final class PodWorker: Sendable {
         case .event(let isWarning, let reason, let message): await record(isWarning, reason, message)
         case .signal(let container, let instance, let signal):
             let entry = state.withLock { $0.processes[container] }
-            if let entry, entry.instance == instance { entry.process.send(signal) }
+            if let entry, entry.number == instance { entry.process.send(signal) }
         case .start(let container, let instance):
             group.addTask { [self] in await start(container, instance, address) }
         case .probe(let container, let instance, let kind):
             group.addTask { [self] in
-                let wrong = await ask(kind.member, of: container, address)
-                inputs.continuation.yield(
-                    .probed(container: container, instance: instance, kind, passed: wrong == nil, message: wrong ?? "")
-                )
+                let answer = await ask(kind.member, of: container, address)
+                inputs.continuation.yield(answer.input(container, instance, kind))
             }
         case .runPostStart(let container, let instance):
             group.addTask { [self] in
-                let wrong = await ask("postStart", of: container, address)
+                let wrong = await ask("postStart", of: container, address).wrong
                 inputs.continuation.yield(.postStarted(container: container, instance: instance, wrong: wrong))
             }
         case .runPreStop(let container, let instance):
             group.addTask { [self] in
-                if let wrong = await ask("preStop", of: container, address) {
+                if let wrong = await ask("preStop", of: container, address).wrong {
                     await record(true, "FailedPreStopHook", "PreStopHook failed: \(wrong)")
                 }
                 inputs.continuation.yield(.hookEnded(container: container, instance: instance))
             }
         }
-    }
-
-    private func description(of container: String) -> JSONValue {
-        let pod = state.withLock { $0.pod }
-        let all = (pod["spec", "initContainers"]?.array ?? []) + (pod["spec", "containers"]?.array ?? [])
-        return all.first { $0["name"]?.string == container } ?? .emptyObject
-    }
-
-    private func ask(_ member: String, of container: String, _ address: String) async -> String? {
-        let spec = description(of: container)
-        let isHook = member == "preStop" || member == "postStart"
-        let handler = (isHook ? spec.at("lifecycle", member) : spec[member]) ?? .emptyObject
-        let grace = state.withLock { $0.pod["spec", "terminationGracePeriodSeconds"]?.int ?? 30 }
-        let timeout: Duration = .seconds(isHook ? max(1, grace) : max(1, handler["timeoutSeconds"]?.int ?? 1))
-        do {
-            let request = handler["exec"] == nil ? Self.nothing : try await request(for: spec, address, isStart: false)
-            return await surroundings.prober.perform(
-                handler,
-                container: spec,
-                address: address,
-                timeout: timeout,
-                command: request
-            )
-        } catch {
-            return error.message
-        }
-    }
-
-    private static let nothing = ProcessRequest(executable: "", arguments: [], environment: [:], directory: "/")
-
-    private func start(_ container: String, _ instance: Int, _ address: String) async {
-        let spec = description(of: container)
-        do {
-            let request = try await request(for: spec, address, isStart: true)
-            let log = surroundings.logs.open(
-                pod: uid,
-                container: container,
-                limit: surroundings.configuration.logLimit,
-                time: time
-            )
-            let process: any PodProcess
-            do {
-                process = try await surroundings.configuration.processes.spawn(request) { log.append($0) }
-            } catch {
-                log.append(Array("\(error)\n".utf8))
-                log.close()
-                throw StartFailure(kind: .process, message: "\(error)")
-            }
-            state.withLock { $0.processes[container] = (instance, process) }
-            if Task.isCancelled { process.send(.kill) }
-            inputs.continuation.yield(.started(container: container, instance: instance))
-            let exit = await process.waitForExit()
-            log.close()
-            state.withLock { state in
-                if state.processes[container]?.instance == instance { state.processes[container] = nil }
-            }
-            let message = folder.terminationMessage(of: spec) ?? Self.lastWords(log, exit, spec)
-            inputs.continuation.yield(.exited(container: container, instance: instance, exit, message: message))
-        } catch let failure as StartFailure {
-            inputs.continuation.yield(.failed(container: container, instance: instance, failure))
-        } catch {
-            let failure = StartFailure(kind: .configuration, message: "\(error)")
-            inputs.continuation.yield(.failed(container: container, instance: instance, failure))
-        }
-    }
-
-    /// The end of the log of a failed container that asks for it (2048 bytes or 80 lines, as the kubelet).
-    private static func lastWords(_ log: ContainerLog, _ exit: ProcessExit, _ spec: JSONValue) -> String {
-        guard exit.exitCode != 0, spec["terminationMessagePolicy"]?.string == "FallbackToLogsOnError" else { return "" }
-        let lines = log.lines(from: 0).lines.suffix(80).map { String(decoding: $0.bytes, as: UTF8.self) }
-        return String(decoding: lines.joined(separator: "\n").utf8.suffix(2048), as: UTF8.self)
-    }
-
-    /// Brings the volumes that are made of config maps, secrets and the pod's own fields up to date.
-    private func refreshVolumes(_ address: String) async {
-        let pod = state.withLock { $0.pod }
-        guard !pod.isPodFinished, let sources = try? await PodSources(client: surroundings.client).load(for: pod) else {
-            return
-        }
-        // What went missing leaves the files as they were.
-        try? folder.prepareVolumes(pod: pod, address: address, sources: sources)
-    }
-
-    private func request(
-        for spec: JSONValue,
-        _ address: String,
-        isStart: Bool
-    ) async throws(StartFailure) -> ProcessRequest {
-        let name = spec["image"]?.string ?? ""
-        guard let image = surroundings.configuration.images.entry(for: name) else {
-            throw StartFailure(
-                kind: .image,
-                message: "Failed to pull image \"\(name)\": the local cluster runs only the images in its table: "
-                    + surroundings.configuration.images.summary
-            )
-        }
-        let pod = state.withLock { $0.pod }
-        let sources = try await PodSources(client: surroundings.client).load(for: pod)
-        if isStart { try folder.prepareVolumes(pod: pod, address: address, sources: sources) }
-        let command = try ContainerCommand(
-            pod: pod,
-            container: spec,
-            image: image,
-            address: address,
-            searchPath: surroundings.configuration.searchPath,
-            root: folder.root(of: spec),
-            sources: sources
-        )
-        var executable = command.executable
-        if !executable.contains("/") {
-            executable = ExecutableSearch.path(of: executable, in: command.environment["PATH"] ?? "") ?? executable
-        }
-        return ProcessRequest(
-            executable: executable,
-            arguments: command.arguments,
-            environment: command.environment,
-            directory: isStart ? try folder.prepareRoot(of: spec) : folder.workingDirectory(of: spec)
-        )
     }
 }

@@ -45,7 +45,10 @@ struct VolumeWriter {
         let manager = FileManager.default
         let wanted = Set(contents.files.keys.compactMap { $0.split(separator: "/").first.map(String.init) })
         for name in try manager.contentsOfDirectory(atPath: folder) where !name.hasPrefix("..") {
-            if !wanted.contains(name) { try? manager.removeItem(atPath: folder + "/" + name) }
+            // Another volume may be mounted inside this one, by a link of its own.
+            let target = try? manager.destinationOfSymbolicLink(atPath: folder + "/" + name)
+            guard target?.hasPrefix("..data/") ?? true, !wanted.contains(name) else { continue }
+            try? manager.removeItem(atPath: folder + "/" + name)
         }
         for name in wanted where (try? manager.destinationOfSymbolicLink(atPath: folder + "/" + name)) == nil {
             try manager.createSymbolicLink(atPath: folder + "/" + name, withDestinationPath: "..data/" + name)

@@ -12,6 +12,9 @@ final class ContainerLog: Sendable {
         var time: WallTime
         /// Its text.
         var bytes: [UInt8]
+
+        /// What it takes of memory, about: its text, and for the entry and the list of bytes 64 more.
+        var cost: Int { bytes.capacity + 64 }
     }
 
     /// The longest line in bytes; a longer one is cut into several (as the kubelet does at 16 KiB).
@@ -31,7 +34,7 @@ final class ContainerLog: Sendable {
     private let time: any TimeSource
     private let state = Mutex(State())
 
-    /// A log that keeps the last `limit` bytes.
+    /// A log that keeps the last lines, as many as `limit` bytes of memory hold.
     init(limit: Int, time: any TimeSource) {
         self.limit = max(1024, limit)
         self.time = time
@@ -90,13 +93,18 @@ final class ContainerLog: Sendable {
     }
 
     private func finishLine(_ state: inout State, _ now: WallTime) {
-        state.bytes += state.partial.count + 1
-        state.lines.append(Line(time: now, bytes: state.partial))
-        state.partial = []
+        // A copy without the room to grow that the partial line has.
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(state.partial.count)
+        bytes.append(contentsOf: state.partial)
+        state.partial.removeAll(keepingCapacity: true)
+        let line = Line(time: now, bytes: bytes)
+        state.bytes += line.cost
+        state.lines.append(line)
         guard state.bytes > limit else { return }
         var count = 0
         while state.bytes > limit * 3 / 4, count < state.lines.count - 1 {
-            state.bytes -= state.lines[count].bytes.count + 1
+            state.bytes -= state.lines[count].cost
             count += 1
         }
         state.lines.removeFirst(count)

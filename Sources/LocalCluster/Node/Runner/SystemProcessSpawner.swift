@@ -34,6 +34,8 @@ public final class SystemProcessSpawner: PodProcessSpawner {
             process.begin(output: channel)
             return process
         } catch {
+            // Whoever fails to take the descriptor over leaves it to us.
+            ProcessCalls.closeDescriptor(started.output)
             ProcessCalls.signal(group: started.pid, .kill)
             process.begin(output: nil)
             throw LocalClusterError("can't read the output of \"\(request.executable)\": \(error)")

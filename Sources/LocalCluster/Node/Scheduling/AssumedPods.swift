@@ -10,13 +10,19 @@ final class AssumedPods: Sendable {
     // Bounded by the number of pods: an entry goes once the pod is seen with a node, or not at all any more.
     private let pods = Mutex<[String: KubeObject]>([:])
 
-    /// Decides for `pod` among the pods that are seen, and notes where it goes.
-    func place(_ pod: KubeObject, seen: [KubeObject], nodes: [KubeObject]) -> SchedulingPlan {
+    /// Decides for `pod` among the pods that are seen, and notes where it goes; `namespaces` are the labels of each.
+    func place(
+        _ pod: KubeObject,
+        seen: [KubeObject],
+        nodes: [KubeObject],
+        namespaces: [String: [String: String]] = [:]
+    ) -> SchedulingPlan {
         pods.withLock { assumed in
             let waiting = Set(seen.filter { $0.nodeName == nil }.compactMap(\.uid))
             assumed = assumed.filter { waiting.contains($0.key) }
             let placed = seen.filter { $0.nodeName != nil } + assumed.values.sorted { $0.key < $1.key }
-            let plan = SchedulingPlan(pod: pod, nodes: nodes, placed: placed.filter { $0.uid != pod.uid })
+            let others = placed.filter { $0.uid != pod.uid }
+            let plan = SchedulingPlan(pod: pod, nodes: nodes, placed: others, namespaces: namespaces)
             if case .bind(let node) = plan, let uid = pod.uid {
                 var copy = pod
                 copy["spec", "nodeName"] = .string(node)

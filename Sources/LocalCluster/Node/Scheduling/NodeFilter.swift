@@ -11,22 +11,18 @@ struct NodeFilter {
     let nodes: [KubeObject]
     /// The pods that nodes hold already, and that haven't ended.
     let placed: [KubeObject]
+    /// The labels of each namespace.
+    let namespaces: [String: [String: String]]
 
     /// The reasons of one node; empty when it takes the pod.
     func reasons(against node: KubeObject) -> [String] {
         if let name = pod["spec", "nodeName"]?.string, !name.isEmpty, name != node.name {
             return ["node(s) didn't match the requested node name"]
         }
-        let tolerations = Toleration.all(of: pod)
         let cordon = Taint(key: Taint.unschedulable, effect: .noSchedule)
-        if node["spec", "unschedulable"]?.bool ?? false, !tolerations.contains(where: { $0.covers(cordon) }) {
-            return ["node(s) were unschedulable"]
-        }
-        let blocking = Taint.all(of: node).filter { taint in
-            taint.effect != .preferNoSchedule && !tolerations.contains { $0.covers(taint) }
-        }
-        if !blocking.isEmpty { return ["node(s) had untolerated taint(s)"] }
-        if !matchesSelectors(node) { return ["node(s) didn't match Pod's node affinity/selector"] }
+        if node["spec", "unschedulable"]?.bool ?? false, !tolerates([cordon]) { return ["node(s) were unschedulable"] }
+        if !tolerates(Taint.all(of: node)) { return ["node(s) had untolerated taint(s)"] }
+        if !allows(node) { return ["node(s) didn't match Pod's node affinity/selector"] }
         let neighbours = placed.filter { $0.nodeName == node.name && $0.uid != pod.uid }
         let taken = neighbours.reduce(into: Set<String>()) { $0.formUnion(Self.hostPorts(of: $1)) }
         if !taken.isDisjoint(with: Self.hostPorts(of: pod)) {
@@ -37,9 +33,18 @@ struct NodeFilter {
         return PodAffinity(filter: self).reason(against: node).map { [$0] } ?? []
     }
 
+    /// Whether the pod tolerates those of the taints that keep pods away.
+    func tolerates(_ taints: [Taint]) -> Bool {
+        let tolerations = Toleration.all(of: pod)
+        return taints.allSatisfy { taint in
+            taint.effect == .preferNoSchedule || tolerations.contains { $0.covers(taint) }
+        }
+    }
+
     // MARK: Labels
 
-    private func matchesSelectors(_ node: KubeObject) -> Bool {
+    /// Whether the pod's node selector and its required node affinity hold for a node.
+    func allows(_ node: KubeObject) -> Bool {
         let selector = pod["spec", "nodeSelector"]?.object ?? JSONObject()
         guard selector.allSatisfy({ node.labels[$0.key] == $0.value.string }) else { return false }
         let path = ["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"]

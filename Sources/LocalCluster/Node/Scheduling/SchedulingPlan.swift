@@ -10,17 +10,22 @@ enum SchedulingPlan: Equatable {
     /// To none; the message counts the reasons as the scheduler does.
     case refuse(message: String)
 
-    /// Decides for `pod`; `placed` are the pods that nodes hold, ended ones too.
+    /// Decides for `pod`; `placed` are the pods that nodes hold, ended ones too, and `namespaces` the labels of each namespace.
     ///
     /// Of the nodes that take it, the one goes first that has fewer taints that would rather not, more preferred labels,
     /// fewer pods of the same owner, more room, and at last the smaller name. Nothing is preempted.
-    init(pod: KubeObject, nodes: [KubeObject], placed: [KubeObject]) {
+    init(
+        pod: KubeObject,
+        nodes: [KubeObject],
+        placed: [KubeObject],
+        namespaces: [String: [String: String]] = [:]
+    ) {
         guard !nodes.isEmpty else {
             self = .refuse(message: "no nodes available to schedule pods")
             return
         }
         let running = placed.filter { !$0.isPodFinished }
-        let filter = NodeFilter(pod: pod, nodes: nodes, placed: running)
+        let filter = NodeFilter(pod: pod, nodes: nodes, placed: running, namespaces: namespaces)
         var counts: [String: Int] = [:]
         var best: (score: [Double], name: String)?
         for node in nodes.sorted(by: { $0.name < $1.name }) {

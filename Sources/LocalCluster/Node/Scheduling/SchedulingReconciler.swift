@@ -17,6 +17,8 @@ struct SchedulingReconciler: Reconciler {
     let pods: ObjectStore
     /// The nodes.
     let nodes: ObjectStore
+    /// The namespaces.
+    let namespaces: ObjectStore
     /// Where pods went that `pods` doesn't show yet.
     let assumed: AssumedPods
     /// Where events go.
@@ -34,7 +36,8 @@ struct SchedulingReconciler: Reconciler {
         }
         let nodes = nodes.all()
         guard !nodes.isEmpty else { return .requeue(after: .milliseconds(100)) }
-        switch assumed.place(pod, seen: pods.all(), nodes: nodes) {
+        let labels = Dictionary(namespaces.all().map { ($0.name, $0.labels) }) { first, _ in first }
+        switch assumed.place(pod, seen: pods.all(), nodes: nodes, namespaces: labels) {
         case .bind(let node): return try await bind(pod, to: node)
         case .refuse(let message):
             if try await note(pod, reason: "Unschedulable", message: message) {

@@ -35,7 +35,10 @@ enum ProcessCalls {
             unsafe posix_spawnattr_destroy(&attributes)
             close(pipe[1])
         }
-        guard unsafe addDirectory(&actions, request.directory) else { throw failure(request, ENOSYS) }
+        guard unsafe addDirectory(&actions, request.directory) else {
+            close(pipe[0])
+            throw failure(request, ENOSYS)
+        }
         if let input {
             unsafe posix_spawn_file_actions_adddup2(&actions, input, 0)
         } else {
