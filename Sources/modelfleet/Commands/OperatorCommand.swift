@@ -77,8 +77,8 @@ struct OperatorCommand: AsyncParsableCommand {
                 leaseTiming: leases.timing,
                 leaseNamespace: leaseNamespace,
                 identity: ProcessInfo.processInfo.environment["HOSTNAME"] ?? "",
-                templates: templates,
-                metricsAddress: address
+                metricsAddress: address,
+                templates: templates
             ),
             metrics: metrics
         )
