@@ -43,6 +43,10 @@ struct SharedRunTests {
         Case(inputs: [(2, "nodes"), (2, "edges")], outputs: [(2, "nodes")], isBatched: false),
         Case(inputs: [(2, "batch")], outputs: [(2, "found")], isBatched: false),
         Case(inputs: [], outputs: [(2, nil)], isBatched: false),
+        Case(inputs: [(4, "unk__13")], outputs: [(2, "unk__14")], isBatched: true),
+        Case(inputs: [(2, "p2o.DynamicDimension.0")], outputs: [(2, "p2o.DynamicDimension.1")], isBatched: true),
+        Case(inputs: [(2, "batch")], outputs: [(2, "Gemmoutput_dim_0")], isBatched: true),
+        Case(inputs: [(1, "unk__1")], outputs: [(1, "unk__2")], isBatched: false),
     ]
 
     @Test("rows are taken for independent only where the dimensions' names allow it", arguments: cases)

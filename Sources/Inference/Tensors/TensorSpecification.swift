@@ -26,6 +26,15 @@ public struct TensorSpecification: Sendable, Hashable {
     /// Whether the first dimension is free, so that it may be the number of rows.
     var mayHaveRows: Bool { !isList && shape.first.map { $0 == nil } ?? false }
 
+    /// What the model's author calls the first dimension; `nil` for a name that an exporter made up, a new one for each dimension:
+    /// tf2onnx's `unk__7`, Paddle2ONNX's `p2o.DynamicDimension.0`, PyTorch's `Gemmoutput_dim_0`.
+    var chosenRowName: String? {
+        guard let rowName else { return nil }
+        let isMadeUp =
+            rowName.hasPrefix("unk__") || rowName.hasPrefix("p2o.DynamicDimension") || rowName.hasSuffix("_dim_0")
+        return isMadeUp ? nil : rowName
+    }
+
     /// The shape as the protocols write it: -1 where any size will do.
     public var wireShape: [Int] { shape.map { $0 ?? -1 } }
 }
@@ -51,12 +60,12 @@ public struct ModelSignature: Sendable, Hashable {
     /// | the first dimensions | why |
     /// | --- | --- |
     /// | are free, of every input and output | otherwise there is nothing to join |
-    /// | have one name, or none | two names are two sizes: nodes and edges of a graph |
+    /// | have one name, or none that an author chose | two names are two sizes: nodes and edges of a graph |
     /// | aren't all the inputs have, unless they are called a batch | one free dimension alone is a series as likely as a batch |
     public var isBatched: Bool {
         let all = inputs + outputs
         guard !inputs.isEmpty, all.allSatisfy(\.mayHaveRows) else { return false }
-        let names = Set(all.compactMap(\.rowName))
+        let names = Set(all.compactMap(\.chosenRowName))
         guard names.count <= 1 else { return false }
         return inputs.contains { $0.shape.count > 1 } || names.contains { $0.lowercased().contains("batch") }
     }
