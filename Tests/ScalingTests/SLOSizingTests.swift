@@ -136,6 +136,22 @@ struct SLOSizingTests {
         #expect(sizing.decision().desired == 40)
     }
 
+    @Test(
+        "however quick a cold start is, a change costs four of them, up to a minute",
+        arguments: [(1.0, 4.0), (15, 60), (30, 60), (60, 60), (300, 300)]
+    )
+    func settling(coldStart: Double, seconds: Double) {
+        #expect(SLOSizing.settling(coldStart) == seconds)
+        var sizing = Self.settled(40, safeRate: 40)
+        sizing.heldReplicas = 10
+        sizing.largestNeed = 40
+        sizing.holdSeconds = coldStart
+        sizing.surplusSeconds = 0.4 * 40 * seconds - 1
+        #expect(sizing.decision().desired == 40)
+        sizing.surplusSeconds += 2
+        #expect(sizing.decision().desired == 10)
+    }
+
     @Test("what was asked for to drain a backlog goes with it, at once; what the flow needed is kept")
     func surplusOfABacklog() {
         var sizing = Self.settled(100, safeRate: 80)

@@ -22,7 +22,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
     private var serving: Int?
     private var leastNeeds = SlidingExtreme(isLargest: false)
     private var largestNeeds = SlidingExtreme(isLargest: true)
-    /// For which share of a cold start a small rise has to be needed.
+    /// For which share of the time that a change settles in a small rise has to be needed.
     private static let lookShare = 0.25
     /// For how many holds it is remembered what the flow needed: a surplus of a twentieth is kept as long.
     private static let surplusHolds = 8.0
@@ -48,9 +48,13 @@ public struct SLOAutoscaler: Sendable, Hashable {
         let decision = sizing.decision()
         surplusSeconds = sizing.surplus > 0 && decision.desired <= decision.current ? sizing.surplusSeconds : 0
         let now = observation.time.seconds
-        leastNeeds.add(Double(sizing.needed), now: now, span: Self.lookShare * sizing.horizonSeconds)
+        leastNeeds.add(
+            Double(sizing.needed),
+            now: now,
+            span: Self.lookShare * SLOSizing.settling(sizing.horizonSeconds)
+        )
         let need = max(sizing.needed, sizing.heldReplicas, largestNeeds.value == nil ? sizing.current : 0)
-        largestNeeds.add(Double(need), now: now, span: Self.surplusHolds * sizing.holdSeconds)
+        largestNeeds.add(Double(need), now: now, span: Self.surplusHolds * SLOSizing.settling(sizing.holdSeconds))
         orders.asked(for: decision.desired, at: now)
         return (decision, sizing)
     }

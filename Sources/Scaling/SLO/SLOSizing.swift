@@ -50,7 +50,7 @@ public struct SLOSizing: Sendable, Hashable {
     public var horizonSeconds = 0.0
     /// The largest count that was needed within the hold time before now.
     public var heldReplicas = 0
-    /// The least that the flow of requests needed at the decisions of the last quarter of a cold start, before this one.
+    /// The least that the flow of requests needed at the decisions before this one, for a quarter of the time that a change settles in.
     public var leastNeed = 0
     /// The most that the flow of requests needed at the decisions of the last eight holds, or that was held for it, before
     /// this one. Replicas beyond were asked for to drain a backlog.
