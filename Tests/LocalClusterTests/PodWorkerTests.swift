@@ -25,8 +25,8 @@ struct PodWorkerTests {
             if request.path == "/ready" { ask.yield() }
             return HTTPResponseMessage(status: .ok, text: "")
         }
-        let bench = try PodWorkerBench(probes: probes)
-        let pod = try await bench.create { pod in
+        let harness = try PodWorkerHarness(probes: probes)
+        let pod = try await harness.create { pod in
             pod["spec", "containers"] = [
                 [
                     "name": "main", "image": "sh", "readinessProbe": Self.probe("/ready", every: 1),
@@ -34,17 +34,17 @@ struct PodWorkerTests {
                 ]
             ]
         }
-        try await bench.run(pod) { worker in
+        try await harness.run(pod) { worker in
             var questions = asked.makeAsyncIterator()
             _ = await questions.next()
             for _ in 0..<40 {
                 // The answer is in once the next question is waited for.
-                let next = bench.time.now() + .seconds(1)
+                let next = harness.time.now() + .seconds(1)
                 while !worker.state.withLock({ $0.alarms.contains(next) }) { await Task.yield() }
-                bench.time.advance(by: .seconds(1))
+                harness.time.advance(by: .seconds(1))
                 _ = await questions.next()
             }
-            #expect(bench.time.sleeperCount <= 3)
+            #expect(harness.time.sleeperCount <= 3)
         }
     }
 
@@ -54,7 +54,7 @@ struct PodWorkerTests {
         let (gate, open) = AsyncStream<Void>.makeStream()
         let (read, note) = AsyncStream<Bool>.makeStream()
         let reads = Mutex((count: 0, isHeld: false))
-        let bench = try PodWorkerBench { base in
+        let harness = try PodWorkerHarness { base in
             ClosureExchange { request in
                 guard request.path.contains("/configmaps/") else { return try await base.exchange(request) }
                 let (number, isHeld) = reads.withLock { reads in
@@ -74,13 +74,13 @@ struct PodWorkerTests {
         }
         var map = KubeObject(.configMaps, namespace: "default", name: "app")
         map.json["data"] = ["text": "first"]
-        map = try await bench.client.create(.configMaps, map)
-        let pod = try await bench.create { $0["spec", "volumes"] = [["name": "v", "configMap": ["name": "app"]]] }
-        try await bench.run(pod) { worker in
-            try await until("it runs") { try await bench.pod()?.podPhase == "Running" }
+        map = try await harness.client.create(.configMaps, map)
+        let pod = try await harness.create { $0["spec", "volumes"] = [["name": "v", "configMap": ["name": "app"]]] }
+        try await harness.run(pod) { worker in
+            try await until("it runs") { try await harness.pod()?.podPhase == "Running" }
             worker.refresh()
             for await _ in held { break }
-            try await bench.client.patch(.configMaps, map.key, .merge(["data": ["text": "second"]]))
+            try await harness.client.patch(.configMaps, map.key, .merge(["data": ["text": "second"]]))
             worker.refresh()
             for _ in 0..<2000 { await Task.yield() }
             open.yield()
@@ -97,40 +97,40 @@ struct PodWorkerTests {
 
     @Test("A pod that has ended and is being deleted keeps its status as long as a finalizer keeps it")
     func ended() async throws {
-        let bench = try PodWorkerBench()
-        let made = try await bench.create { pod in
+        let harness = try PodWorkerHarness()
+        let made = try await harness.create { pod in
             pod.finalizers = ["example.com/keep"]
             pod["spec", "restartPolicy"] = "Never"
         }
         let end: JSONValue = ["name": "main", "state": ["terminated": ["exitCode": 3, "reason": "Error"]]]
         let status: JSONValue = ["phase": "Failed", "containerStatuses": [end]]
-        try await bench.client.patch(.pods, made.key, .merge(["status": status]), subresource: "status")
-        try await bench.client.delete(.pods, made.key)
-        await bench.worker(try #require(try await bench.pod())).run()
-        let left = try #require(try await bench.pod())
+        try await harness.client.patch(.pods, made.key, .merge(["status": status]), subresource: "status")
+        try await harness.client.delete(.pods, made.key)
+        await harness.worker(try #require(try await harness.pod())).run()
+        let left = try #require(try await harness.pod())
         #expect(left.podPhase == "Failed")
         #expect(left["status", "containerStatuses"]?[0]?.at("state", "terminated", "exitCode") == 3)
         #expect(left["metadata", "deletionGracePeriodSeconds"] == 0)
-        #expect(bench.processes.requests.isEmpty)
+        #expect(harness.processes.requests.isEmpty)
     }
 
     @Test("The node's conditions replace nobody else's, and leave nothing of what they said before")
     func conditions() async throws {
-        let bench = try PodWorkerBench()
-        let made = try await bench.create { $0["spec", "restartPolicy"] = "Never" }
+        let harness = try PodWorkerHarness()
+        let made = try await harness.create { $0["spec", "restartPolicy"] = "Never" }
         let waiting: JSONValue = [
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no room",
         ]
-        try await bench.client.setPodCondition(waiting, of: made)
+        try await harness.client.setPodCondition(waiting, of: made)
         let before: JSONValue = ["podIPs": [["ip": "127.1.1.1"]]]
-        try await bench.client.patch(.pods, made.key, .merge(["status": before]), subresource: "status")
-        try await bench.run(try #require(try await bench.pod())) { _ in
-            try await until("it runs") { try await bench.pod()?.podPhase == "Running" }
+        try await harness.client.patch(.pods, made.key, .merge(["status": before]), subresource: "status")
+        try await harness.run(try #require(try await harness.pod())) { _ in
+            try await until("it runs") { try await harness.pod()?.podPhase == "Running" }
             let foreign: JSONValue = ["type": "example.com/open", "status": "True", "reason": "Open"]
-            try await bench.client.setPodCondition(foreign, of: made)
-            bench.processes.first?.end(.code(0))
-            try await until("its end is told") { try await bench.pod()?.podPhase == "Succeeded" }
-            let pod = try #require(try await bench.pod())
+            try await harness.client.setPodCondition(foreign, of: made)
+            harness.processes.first?.end(.code(0))
+            try await until("its end is told") { try await harness.pod()?.podPhase == "Succeeded" }
+            let pod = try #require(try await harness.pod())
             #expect(pod.isConditionTrue("example.com/open"))
             #expect(pod.isConditionTrue("PodScheduled") && pod.condition("PodScheduled")?["reason"] == nil)
             #expect(pod["status", "podIPs"] == [["ip": pod["status", "podIP"] ?? ""]])
@@ -139,63 +139,63 @@ struct PodWorkerTests {
 
     @Test("A readiness gate that somebody opens makes the pod ready")
     func gate() async throws {
-        let bench = try PodWorkerBench()
-        let made = try await bench.create {
+        let harness = try PodWorkerHarness()
+        let made = try await harness.create {
             $0["spec", "readinessGates"] = [["conditionType": "example.com/open"]]
         }
-        try await bench.run(made) { worker in
+        try await harness.run(made) { worker in
             try await until("the gate is shut") {
-                try await bench.pod()?.condition("Ready")?["reason"] == "ReadinessGatesNotReady"
+                try await harness.pod()?.condition("Ready")?["reason"] == "ReadinessGatesNotReady"
             }
-            worker.update(try #require(try await bench.pod()))
-            try await bench.client.setPodCondition(["type": "example.com/open", "status": "True"], of: made)
-            worker.update(try #require(try await bench.pod()))
-            try await until("it is ready") { try await bench.pod()?.isPodReady ?? false }
-            #expect(try await bench.pod()?.condition("Ready")?["reason"] == nil)
+            worker.update(try #require(try await harness.pod()))
+            try await harness.client.setPodCondition(["type": "example.com/open", "status": "True"], of: made)
+            worker.update(try #require(try await harness.pod()))
+            try await until("it is ready") { try await harness.pod()?.isPodReady ?? false }
+            #expect(try await harness.pod()?.condition("Ready")?["reason"] == nil)
         }
     }
 
     @Test("A pod waits for a free address")
     func noAddress() async throws {
-        let bench = try PodWorkerBench()
-        let taken = [try #require(bench.addresses.take()), try #require(bench.addresses.take())]
-        #expect(bench.addresses.take() == nil)
-        try await bench.run(try await bench.create()) { _ in
+        let harness = try PodWorkerHarness()
+        let taken = [try #require(harness.addresses.take()), try #require(harness.addresses.take())]
+        #expect(harness.addresses.take() == nil)
+        try await harness.run(try await harness.create()) { _ in
             try await until("it is told") {
-                try await bench.client.list(.events, namespace: "default").items
+                try await harness.client.list(.events, namespace: "default").items
                     .contains { $0.json["reason"] == "FailedCreatePodSandBox" }
             }
-            try await until("it waits") { bench.time.sleeperCount == 1 }
-            bench.addresses.release(taken[0])
-            bench.time.advance(by: .seconds(1))
-            try await until("it runs") { try await bench.pod()?.podPhase == "Running" }
-            #expect(try await bench.pod()?["status", "podIP"]?.string == taken[0])
+            try await until("it waits") { harness.time.sleeperCount == 1 }
+            harness.addresses.release(taken[0])
+            harness.time.advance(by: .seconds(1))
+            try await until("it runs") { try await harness.pod()?.podPhase == "Running" }
+            #expect(try await harness.pod()?["status", "podIP"]?.string == taken[0])
         }
     }
 
     @Test("A pod that is deleted while it waits for an address goes")
     func deletedWithoutAddress() async throws {
-        let bench = try PodWorkerBench()
-        while bench.addresses.take() != nil {}
-        let pod = try await bench.create()
-        try await bench.run(pod) { worker in
-            try await until("it waits") { bench.time.sleeperCount == 1 }
-            try await bench.client.delete(.pods, pod.key)
-            worker.update(try #require(try await bench.pod()))
-            bench.time.advance(by: .seconds(1))
-            try await until("it is gone") { try await bench.pod() == nil }
+        let harness = try PodWorkerHarness()
+        while harness.addresses.take() != nil {}
+        let pod = try await harness.create()
+        try await harness.run(pod) { worker in
+            try await until("it waits") { harness.time.sleeperCount == 1 }
+            try await harness.client.delete(.pods, pod.key)
+            worker.update(try #require(try await harness.pod()))
+            harness.time.advance(by: .seconds(1))
+            try await until("it is gone") { try await harness.pod() == nil }
         }
     }
 
     @Test("A command asks in the environment that its container was started with, whatever became of its sources")
     func execEnvironment() async throws {
-        let bench = try PodWorkerBench()
+        let harness = try PodWorkerHarness()
         var map = KubeObject(.configMaps, namespace: "default", name: "words")
         map.json["data"] = ["one": "here"]
-        map = try await bench.client.create(.configMaps, map)
+        map = try await harness.client.create(.configMaps, map)
         let source: JSONValue = ["configMapKeyRef": ["name": "words", "key": "one"]]
         let command: JSONValue = ["test", "$(PLAIN)", "$(WORD)", "$(NONE)"]
-        let pod = try await bench.create { pod in
+        let pod = try await harness.create { pod in
             pod["spec", "containers"] = [
                 [
                     "name": "main", "image": "sh",
@@ -204,14 +204,14 @@ struct PodWorkerTests {
                 ]
             ]
         }
-        try await bench.run(pod) { _ in
-            try await until("it runs") { try await bench.pod()?.podPhase == "Running" }
-            try await until("the probe is waited for") { bench.time.sleeperCount == 1 }
-            try await bench.client.delete(.configMaps, map.key)
-            bench.time.advance(by: .seconds(5))
-            try await until("it is ready") { try await bench.pod()?.isPodReady ?? false }
-            let request = try #require(bench.processes.requests.last)
-            #expect(bench.processes.requests.count == 2)
+        try await harness.run(pod) { _ in
+            try await until("it runs") { try await harness.pod()?.podPhase == "Running" }
+            try await until("the probe is waited for") { harness.time.sleeperCount == 1 }
+            try await harness.client.delete(.configMaps, map.key)
+            harness.time.advance(by: .seconds(5))
+            try await until("it is ready") { try await harness.pod()?.isPodReady ?? false }
+            let request = try #require(harness.processes.requests.last)
+            #expect(harness.processes.requests.count == 2)
             #expect(request.environment["WORD"] == "here")
             #expect(request.arguments == ["x", "", "$(NONE)"])
         }

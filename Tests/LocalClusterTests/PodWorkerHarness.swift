@@ -53,7 +53,7 @@ final class PretendedSpawner: PodProcessSpawner {
 }
 
 /// An API server and what a node's pods share, without a node: one pod is run by itself.
-struct PodWorkerBench: Sendable {
+struct PodWorkerHarness: Sendable {
     /// The API, without detours.
     let client = KubeClient(exchange: APIServer())
     /// The time, which only the test moves.
@@ -67,7 +67,7 @@ struct PodWorkerBench: Sendable {
     private let probes: (any HTTPExchange)?
     private let detour: (@Sendable (any HTTPExchange) -> any HTTPExchange)?
 
-    /// A bench whose workers reach the API through `detour`.
+    /// A harness whose workers reach the API through `detour`.
     init(
         probes: (any HTTPExchange)? = nil,
         detour: (@Sendable (any HTTPExchange) -> any HTTPExchange)? = nil
