@@ -44,7 +44,7 @@ extension AutoscalerTests {
 
         func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
             guard isOn.withLock({ $0 }), request.path.hasSuffix("/deployments/model/scale"), request.head.method != .get
-            else { return try await server.exchange(request) }
+            else { return await server.exchange(request) }
             let status: JSONValue = [
                 "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
                 "message": "the scale is locked",
