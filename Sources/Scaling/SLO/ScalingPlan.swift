@@ -17,8 +17,8 @@ struct ScalingPlan: Sendable, Hashable {
     static let holds = [1.0, 5]
     /// The load that is always provided for, as the share of the time that it was enough for; 0 is none.
     static let bases = [0, 0.75, 0.9, 0.97]
-    /// What a forecast is multiplied by.
-    static let margins = [0.85, 1, 1.1, 1.2, 1.35, 1.5, 1.75, 2.25, 3]
+    /// What a forecast is multiplied by; finest where smooth loads have their best one.
+    static let margins = [0.85, 0.95, 1, 1.05, 1.1, 1.2, 1.35, 1.5, 1.75, 2.25, 3]
 
     /// All plans; the margin changes fastest, then the base, the hold and the forecast.
     static let all: [ScalingPlan] = {
@@ -36,7 +36,10 @@ struct ScalingPlan: Sendable, Hashable {
     }()
 
     /// The plan to begin with: the last minute and a third more.
-    static let first = all.firstIndex(of: ScalingPlan(forecast: DemandForecast.first, hold: 0, base: 0, margin: 4)) ?? 0
+    static let first =
+        all.firstIndex {
+            $0.forecast == DemandForecast.first && $0.hold == 0 && $0.base == 0 && margins[$0.margin] == 1.35
+        } ?? 0
 
     /// In words: `60 s mean x 1.2, kept 5 times as long, at least what was enough 90 % of the time`.
     var text: String {

@@ -57,6 +57,12 @@ public struct ComparisonCase: Sendable {
         return max(work, CostLowerBound.hours(profile, settings: settings, attainment: share))
     }
 
+    /// The replica-hours of the oracle's schedule that has the share `attainment` (0 to 1) on time, or as much as it can. Computed
+    /// anew each time.
+    public func oracleHours(attainment: Double) -> Double {
+        OracleSchedule(profile, settings: settings, attainment: attainment).replicaHours
+    }
+
     /// Runs one policy.
     public func run(
         _ choice: PolicyChoice,

@@ -77,6 +77,7 @@ extension ScalingBenchmark {
 
     private static func savings(_ peer: PolicyChoice, _ ours: [(Outcome, RunResult)]) -> String {
         var cheaper = 0
+        var cheaperOracles = 0
         var costlier: [Outcome] = []
         var unattainable = 0
         for (outcome, result) in ours {
@@ -86,11 +87,12 @@ extension ScalingBenchmark {
                 continue
             }
             if result.replicaHours <= 0.75 * hours { cheaper += 1 }
+            if let oracle = outcome.equalOracleHours, oracle <= 0.75 * hours { cheaperOracles += 1 }
             if result.replicaHours > 1.05 * hours { costlier.append(outcome) }
         }
         return
             "- against the tuned \(peer.rawValue) at our default's attainment: at least 25 % cheaper on \(cheaper) of "
-            + "\(ours.count), not attainable for it on \(unattainable), more than 5 % costlier on \(costlier.count)"
+            + "\(ours.count) (the oracle's schedule for as many on time: on \(cheaperOracles)), not attainable for it on \(unattainable), more than 5 % costlier on \(costlier.count)"
             + names(costlier)
     }
 

@@ -22,6 +22,9 @@ public struct ScalingBenchmark: Sendable {
         public var fronts: [PolicyChoice: AttainmentFront] = [:]
         /// The fewest changes of the count among the tuned HPA's settings that attain at least what our default does.
         public var tunedEvents: Int?
+        /// The replica-hours of the oracle's schedule that has as many on time as our default, or as many as it can. Measured with
+        /// the grid.
+        public var equalOracleHours: Double?
     }
 
     /// Runs one load.
@@ -35,6 +38,7 @@ public struct ScalingBenchmark: Sendable {
         for choice in peers + [.targetTracking, .slo, .oracle] { outcome.defaults[choice] = load.run(choice) }
         guard tuned else { return outcome }
         let goal = outcome.defaults[.slo]?.attainment ?? 1
+        outcome.equalOracleHours = load.oracleHours(attainment: goal)
         for choice in peers + [.slo] {
             let results =
                 grid(choice).map { load.run(choice, knobs: $0) } + [outcome.defaults[choice]].compactMap { $0 }
