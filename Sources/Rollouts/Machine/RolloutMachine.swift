@@ -269,7 +269,8 @@ struct RolloutTurn {
 
     // MARK: The beginnings
 
-    private func retries() -> Bool {
+    /// Whether a person asks to try again what is given up, and it wasn't done yet.
+    func retries() -> Bool {
         guard let state, let request = seen.request, request.text != state.handledRequest else { return false }
         return request.action == .retry && request.revision == state.canaryRevision
     }
