@@ -332,9 +332,13 @@ struct RolloutTurn {
     /// Another revision is wanted before the canary was through: it starts against the same stable one.
     private mutating func supersede() {
         guard let old = state else { return }
-        let reason = "a newer spec came at step \(old.stepIndex + 1) of \(old.stepCount)"
-        decision.ended.append(old.ended(.superseded, reason, now))
-        decision.tell("Superseded", "\(Self.name(old.canaryRevision ?? 0, old.canaryVersion)): \(reason)")
+        let (outcome, reason) = outcomeOfOld(old)
+        decision.ended.append(old.ended(outcome, reason, now))
+        decision.tell(
+            outcome.rawValue,
+            "\(Self.name(old.canaryRevision ?? 0, old.canaryVersion)): \(reason)",
+            isWarning: outcome == .rolledBack
+        )
         let wanted = seen.wanted
         var fresh = RolloutState(settledOn: stable.number, strategy: plan.strategy)
         fresh.handledRequest = old.handledRequest
@@ -353,6 +357,15 @@ struct RolloutTurn {
         if plan.judges { fresh.judge = JudgeState() }
         state = fresh
         if let reason = seen.failedBefore { beginRollback(.rolledBack, "it was given up before: \(reason)") }
+    }
+
+    /// How a canary ends when a newer spec comes: one that was being given up already keeps the reason, so that the history tells it, and
+    /// its spec isn't tried again by itself.
+    private func outcomeOfOld(_ old: RolloutState) -> (RolloutOutcome.Kind, String) {
+        if old.phase == .rollingBack, let outcome = old.outcome, let reason = old.reason { return (outcome, reason) }
+        let isInStep = old.stepIndex < old.stepCount
+        let place = isInStep ? "at step \(old.stepIndex + 1) of \(old.stepCount)" : "before it was promoted"
+        return (.superseded, "a newer spec came \(place)")
     }
 
     /// `revision 8 (version 2.1.3)`.
