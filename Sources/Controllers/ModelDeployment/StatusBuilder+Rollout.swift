@@ -56,13 +56,9 @@ extension StatusBuilder {
             let reason = isFailedBefore ? "FailedBefore" : state?.outcome == .aborted ? "Aborted" : "RolledBack"
             let isGoingBack = state?.phase == .rollingBack
             set(progressing, isGoingBack, isGoingBack ? "RollingBack" : reason, message)
-            set(
-                healthy,
-                false,
-                reason,
-                "\(message); the old revision serves on; correct the spec or set it back",
-                warns: false
-            )
+            // A spec that was set back already needs nothing more.
+            let advice = wanted == decision.stableRevision ? "" : "; correct the spec or set it back"
+            set(healthy, false, reason, "\(message); the old revision serves on\(advice)", warns: false)
         case .settled?, nil:
             set(progressing, false, "Paused", message)
             set(healthy, true, "Paused", message)
@@ -70,12 +66,10 @@ extension StatusBuilder {
             if let failure = decision.failure {
                 let isOver = state?.phase == .failed
                 set(progressing, !isOver, isOver ? "RolloutFailed" : "NewRevision", failure)
-                set(
-                    healthy,
-                    false,
-                    "RevisionFailed",
-                    "\(failure); the old revision keeps the traffic; correct the spec or set it back"
-                )
+                let weight = state.map { $0.achievedWeight ?? $0.desiredWeight } ?? 0
+                let kept = weight > 0 ? "\(100 - weight) % of the requests" : "the traffic"
+                let advice = "the old revision keeps \(kept); correct the spec or set it back"
+                set(healthy, false, "RevisionFailed", "\(failure); \(advice)")
             } else if isHeld {
                 set(progressing, false, "Paused", message)
                 set(healthy, true, "Paused", message)
@@ -106,8 +100,9 @@ extension StatusBuilder {
         case .rolledBack: return state.outcome == .aborted ? "Aborted" : "RolledBack"
         case .settled: return "Paused"
         case .progressing, .paused, .analyzing, .promoting:
-            if isHeld { return "Paused \(state.desiredWeight)%" }
-            return state.strategy == .rollingUpdate ? "RollingOut" : "\(state.phase.rawValue) \(state.desiredWeight)%"
+            let weight = state.achievedWeight ?? state.desiredWeight
+            if isHeld { return "Paused \(weight)%" }
+            return state.strategy == .rollingUpdate ? "RollingOut" : "\(state.phase.rawValue) \(weight)%"
         }
     }
 }
