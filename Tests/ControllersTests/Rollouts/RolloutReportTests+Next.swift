@@ -101,6 +101,18 @@ extension RolloutReportTests {
         #expect(report.nextNote == row.next)
     }
 
+    @Test("what was asked for stands there until the operator has taken it up")
+    func asked() throws {
+        var model = try Self.canary()
+        #expect(RolloutReport(model, now: Self.now).requestNote == nil)
+        model.json.set("promote 4/2 n", at: "metadata", "annotations", RolloutOrder.annotation)
+        let note = RolloutReport(model, now: Self.now).requestNote
+        #expect(note == "asked for and not done yet: promote of revision 4")
+        #expect(text(RolloutReport(model, now: Self.now).tree).contains("\n│ asked for and not done yet: "))
+        model["status", "rollout", "handledRequest"] = "promote 4/2 n"
+        #expect(RolloutReport(model, now: Self.now).requestNote == nil)
+    }
+
     @Test("a spec that waits for a person isn't settled, and a first revision that doesn't get ready serves nobody")
     func notSettled() throws {
         var model = try Self.canary()

@@ -95,6 +95,14 @@ extension RolloutReport {
         }
     }
 
+    /// What a person asked for and the operator hasn't taken up: it is away, or what was asked for has to wait.
+    var requestNote: String? {
+        guard let text = model.annotation(FleetAPI.rolloutRequestAnnotation), let request = RolloutRequest(text),
+            text != rollout?["handledRequest"]?.string
+        else { return nil }
+        return "asked for and not done yet: \(request.action.rawValue) of revision \(request.revision)"
+    }
+
     /// Whether a person holds a rollout where it is, or one that has not begun.
     var isHeld: Bool {
         guard model["spec", "rollout", "paused"]?.bool ?? false else { return false }

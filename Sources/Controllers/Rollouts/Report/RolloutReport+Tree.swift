@@ -47,7 +47,7 @@ extension RolloutReport {
     }
 
     private var notes: [StyledLine] {
-        [sentence, deadlineNote, nextNote].compactMap(\.self).map { StyledLine("│ \($0)", .dim) }
+        [sentence, requestNote, deadlineNote, nextNote].compactMap(\.self).map { StyledLine("│ \($0)", .dim) }
     }
 
     private func draw(_ name: String, _ track: JSONValue, isLast: Bool) -> [StyledLine] {
