@@ -83,7 +83,8 @@ extension StatusBuilder {
                 set(healthy, true, "Progressing", "the new revision is getting ready")
             } else {
                 set(progressing, true, state?.phase.rawValue ?? "NewRevision", message)
-                set(healthy, true, "Progressing", message)
+                let problem = decision.trafficProblem
+                set(healthy, problem == nil, problem?.reason ?? "Progressing", problem?.message ?? message)
             }
         }
     }

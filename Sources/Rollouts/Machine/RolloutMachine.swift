@@ -150,6 +150,10 @@ struct RolloutTurn {
             state.sendsMatches = decision.sendsMatches
             if state.desiredWeight > 0 || state.mirrorPercent > 0 || state.sendsMatches { state.wasRouted = true }
             state.achievedWeight = state.phase.isActive ? seen.traffic.achieved : nil
+            if state.phase.isActive, let problem = seen.traffic.problem {
+                let reason = seen.traffic.problemReason ?? "TrafficProblem"
+                decision.trafficProblem = RolloutEvent(isWarning: true, reason: reason, message: problem)
+            }
             self.state = state
             // What only is said to be late may be said a second later: then it is, by any clock.
             let slack: Duration = state.strategy == .rollingUpdate ? .seconds(1) : .zero
