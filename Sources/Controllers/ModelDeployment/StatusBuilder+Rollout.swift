@@ -26,12 +26,21 @@ extension StatusBuilder {
         if state.phase.isActive, !checks.isEmpty { status.set(.array(checks), at: "rollout", "checks") }
         guard state.phase.isActive, let number = decision.canaryRevision, number != serving else { return }
         var canary = track(number)
-        let weight = state.achievedWeight ?? state.desiredWeight
+        let weight = share(decision)
         canary["weight"] = JSONValue(weight)
         canary["step"] = JSONValue(min(state.stepIndex + 1, max(1, state.stepCount)))
         if let judgement = state.judgement { canary["judgement"] = .string(judgement.reason) }
         status["canary"] = canary
         status.set(JSONValue(100 - weight), at: "stable", "weight")
+    }
+
+    /// The canary's share; while the routes can't be read, the last that was known.
+    private func share(_ decision: RolloutDecision) -> Int {
+        guard let state = decision.state else { return 0 }
+        if let achieved = state.achievedWeight { return achieved }
+        guard decision.trafficProblem != nil else { return state.desiredWeight }
+        let canary = observation.stored["status", "canary"]
+        return canary?["revision"]?.int == decision.canaryRevision ? canary?["weight"]?.int ?? 0 : 0
     }
 
     private static func entry(_ outcome: RolloutOutcome) -> JSONValue {
@@ -66,7 +75,7 @@ extension StatusBuilder {
             if let failure = decision.failure {
                 let isOver = state?.phase == .failed
                 set(progressing, !isOver, isOver ? "RolloutFailed" : "NewRevision", failure)
-                let weight = state.map { $0.achievedWeight ?? $0.desiredWeight } ?? 0
+                let weight = share(decision)
                 let kept = weight > 0 ? "\(100 - weight) % of the requests" : "the traffic"
                 let advice = "the old revision keeps \(kept); correct the spec or set it back"
                 set(healthy, false, "RevisionFailed", "\(failure); \(advice)")
@@ -101,7 +110,7 @@ extension StatusBuilder {
         case .rolledBack: return state.outcome == .aborted ? "Aborted" : "RolledBack"
         case .settled: return "Paused"
         case .progressing, .paused, .analyzing, .promoting:
-            let weight = state.achievedWeight ?? state.desiredWeight
+            let weight = share(decision)
             if isHeld { return "Paused \(weight)%" }
             return state.strategy == .rollingUpdate ? "RollingOut" : "\(state.phase.rawValue) \(weight)%"
         }

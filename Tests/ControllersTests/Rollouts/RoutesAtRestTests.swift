@@ -95,6 +95,8 @@ struct RoutesAtRestTests {
         try await Self.settle(harness)
         let healthy = try #require(try await harness.condition("RolloutHealthy"))
         #expect(healthy.status == .isFalse && healthy.reason == "RouteMissing")
+        let status = try await harness.get(.modelDeployments, "m")["status"]
+        #expect(status?.at("canary", "weight") == 0 && status?.at("rollout", "desiredWeight") == 25)
         try await Self.create("one", Self.whole, harness)
         try await Self.settle(harness)
         #expect(try await harness.condition("RolloutHealthy")?.status == .isTrue)
