@@ -106,6 +106,24 @@ extension EndToEnd {
             }
         }
 
+        @Test(
+            "the list of models names the version that serves, and says that another is rolled out",
+            .timeLimit(.minutes(2))
+        )
+        func listed() async throws {
+            try await Self.run { local in
+                try await Self.status(local, ["ready": "3/3", "summary": "Analyzing 10%"])
+                let result = try await ProgramRun.result(
+                    Programs.modelfleet(),
+                    ["get", "iris", "--kubeconfig", local.kubeconfig],
+                    folder: local.folder
+                )
+                let row = result.output.split(separator: "\n").dropFirst().first ?? ""
+                let columns = ["default", "iris", "v3", "True", "3/3", "–", "Direct", "Analyzing 10%"]
+                #expect(row.split(separator: "  ").map { $0.trimmingPrefix(" ") } == columns.map { $0[...] })
+            }
+        }
+
         @Test("follows a rollout to its end, and says by the exit code how that was", .timeLimit(.minutes(2)))
         func watches() async throws {
             try await Self.run { local in

@@ -227,10 +227,12 @@ struct ControllerTests {
         await recorder.record(object, .warning, reason: "Failed", message: "no")
         #expect(try await events().map { $0["count"] } == [1])
         for number in 0..<60 { await recorder.record(object, .normal, reason: "Many", message: "\(number)") }
-        #expect(try await events().count == 22, "25 at once, of which four were spent")
+        #expect(try await events().count == 26, "25 of a type at once")
         time.advance(by: .seconds(600))
         for number in 0..<60 { await recorder.record(object, .normal, reason: "More", message: "\(number)") }
-        #expect(try await events().count == 24, "one more every five minutes")
+        #expect(try await events().count == 28, "one more every five minutes")
+        await recorder.record(object, .warning, reason: "RolledBack", message: "worse")
+        #expect(try await events().count == 29, "no good news takes the place of a warning")
         await recorder.record(
             Make.object(.configMaps, "x", uid: "x"),
             .normal,

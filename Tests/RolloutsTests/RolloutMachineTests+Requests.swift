@@ -50,6 +50,26 @@ extension RolloutMachineTests {
         #expect(world.state?.phase == .paused && world.weight == 50)
     }
 
+    @Test("a wish to retry that comes on the way back is done once nothing of the canary serves any more")
+    func retryWhileRollingBack() {
+        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]))
+        Self.run(&world)
+        world.ask(.abort)
+        world.catchUp()
+        world.reconcile()
+        world.reconcile()
+        #expect(world.state?.phase == .rollingBack)
+        world.ask(.retry)
+        Self.run(&world)
+        #expect(world.state?.phase == .rollingBack && world.weight == 0)
+        world.pass(.seconds(6))
+        Self.run(&world)
+        #expect(world.history.map(\.outcome) == [.aborted])
+        #expect(world.state?.phase == .paused && world.weight == 50)
+        #expect(world.state?.handledRequest == world.request?.text)
+        #expect(!world.events.contains { $0.reason == "RequestIgnored" })
+    }
+
     @Test("what of the wish has no effect is said beside what is going on")
     func remark() {
         var world = Self.world(Self.canary([.setWeight(10), .pause(nil)]))

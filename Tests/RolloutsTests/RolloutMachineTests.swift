@@ -253,6 +253,28 @@ struct RolloutMachineTests {
         #expect(world.history.map(\.outcome) == [.aborted, .superseded])
     }
 
+    @Test("a new spec on the way back leaves the outcome that the old one has, and it isn't tried again by itself")
+    func supersedesRollback() {
+        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]))
+        Self.run(&world)
+        let bad = world.wanted
+        world.verdict = .worse
+        world.catchUp()
+        world.reconcile()
+        #expect(world.state?.phase == .rollingBack)
+        world.verdict = nil
+        world.newSpec(broken: false)
+        Self.run(&world)
+        #expect(world.history.map(\.outcome) == [.rolledBack] && world.history.map(\.revision) == [bad])
+        #expect(world.state?.canaryRevision == world.wanted && world.weight == 50)
+        world.wanted = bad
+        Self.run(&world)
+        world.pass(.seconds(6))
+        Self.run(&world)
+        #expect(world.state?.phase == .rolledBack && world.workloads[bad]?.asked ?? 0 == 0)
+        #expect(world.state?.reason?.hasPrefix("it was given up before") == true)
+    }
+
     @Test("worse rolls back in every step, whatever it waits for")
     func worse() {
         let plans: [RolloutPlan] = [

@@ -99,7 +99,7 @@ struct ModelPlan {
                 PlannedEvent(
                     isWarning: false,
                     reason: "RevisionCreated",
-                    message: "revision \(wanted) serves version \(observation.model.versionName) "
+                    message: "revision \(wanted) is made of version \(observation.model.versionName) "
                         + "with ServingRuntime \(input.runtime.object.name)"
                 )
             )

@@ -109,7 +109,8 @@ enum PodDiagnosis {
             ? "see `kubectl logs \(pod.name)\(place)\(restarts > 0 ? " --previous" : "")`" : message
         return PodFailure(
             reason: "ServerExits",
-            message: "pod \(pod.name): \(name ?? "the server") exits with code \(code) (\(restarts) restarts): \(why)"
+            message: "pod \(pod.name): \(name ?? "the server") exits with code \(code) "
+                + "(\(restarts) restart\(restarts == 1 ? "" : "s")): \(why)"
         )
     }
 

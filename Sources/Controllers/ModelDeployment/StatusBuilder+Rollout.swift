@@ -26,12 +26,21 @@ extension StatusBuilder {
         if state.phase.isActive, !checks.isEmpty { status.set(.array(checks), at: "rollout", "checks") }
         guard state.phase.isActive, let number = decision.canaryRevision, number != serving else { return }
         var canary = track(number)
-        let weight = state.achievedWeight ?? state.desiredWeight
+        let weight = share(decision)
         canary["weight"] = JSONValue(weight)
         canary["step"] = JSONValue(min(state.stepIndex + 1, max(1, state.stepCount)))
         if let judgement = state.judgement { canary["judgement"] = .string(judgement.reason) }
         status["canary"] = canary
         status.set(JSONValue(100 - weight), at: "stable", "weight")
+    }
+
+    /// The canary's share; while the routes can't be read, the last that was known.
+    private func share(_ decision: RolloutDecision) -> Int {
+        guard let state = decision.state else { return 0 }
+        if let achieved = state.achievedWeight { return achieved }
+        guard decision.trafficProblem != nil else { return state.desiredWeight }
+        let canary = observation.stored["status", "canary"]
+        return canary?["revision"]?.int == decision.canaryRevision ? canary?["weight"]?.int ?? 0 : 0
     }
 
     private static func entry(_ outcome: RolloutOutcome) -> JSONValue {
@@ -56,13 +65,9 @@ extension StatusBuilder {
             let reason = isFailedBefore ? "FailedBefore" : state?.outcome == .aborted ? "Aborted" : "RolledBack"
             let isGoingBack = state?.phase == .rollingBack
             set(progressing, isGoingBack, isGoingBack ? "RollingBack" : reason, message)
-            set(
-                healthy,
-                false,
-                reason,
-                "\(message); the old revision serves on; correct the spec or set it back",
-                warns: false
-            )
+            // A spec that was set back already needs nothing more.
+            let advice = wanted == decision.stableRevision ? "" : "; correct the spec or set it back"
+            set(healthy, false, reason, "\(message); the old revision serves on\(advice)", warns: false)
         case .settled?, nil:
             set(progressing, false, "Paused", message)
             set(healthy, true, "Paused", message)
@@ -70,12 +75,10 @@ extension StatusBuilder {
             if let failure = decision.failure {
                 let isOver = state?.phase == .failed
                 set(progressing, !isOver, isOver ? "RolloutFailed" : "NewRevision", failure)
-                set(
-                    healthy,
-                    false,
-                    "RevisionFailed",
-                    "\(failure); the old revision keeps the traffic; correct the spec or set it back"
-                )
+                let weight = share(decision)
+                let kept = weight > 0 ? "\(100 - weight) % of the requests" : "the traffic"
+                let advice = "the old revision keeps \(kept); correct the spec or set it back"
+                set(healthy, false, "RevisionFailed", "\(failure); \(advice)")
             } else if isHeld {
                 set(progressing, false, "Paused", message)
                 set(healthy, true, "Paused", message)
@@ -89,7 +92,8 @@ extension StatusBuilder {
                 set(healthy, true, "Progressing", "the new revision is getting ready")
             } else {
                 set(progressing, true, state?.phase.rawValue ?? "NewRevision", message)
-                set(healthy, true, "Progressing", message)
+                let problem = decision.trafficProblem
+                set(healthy, problem == nil, problem?.reason ?? "Progressing", problem?.message ?? message)
             }
         }
     }
@@ -106,8 +110,9 @@ extension StatusBuilder {
         case .rolledBack: return state.outcome == .aborted ? "Aborted" : "RolledBack"
         case .settled: return "Paused"
         case .progressing, .paused, .analyzing, .promoting:
-            if isHeld { return "Paused \(state.desiredWeight)%" }
-            return state.strategy == .rollingUpdate ? "RollingOut" : "\(state.phase.rawValue) \(state.desiredWeight)%"
+            let weight = share(decision)
+            if isHeld { return "Paused \(weight)%" }
+            return state.strategy == .rollingUpdate ? "RollingOut" : "\(state.phase.rawValue) \(weight)%"
         }
     }
 }

@@ -6,9 +6,10 @@ enum PrintableText {
     /// The most characters (Unicode scalars) that are kept.
     static let limit = 300
 
-    /// One line of printable text of bounded length: each control character and line break becomes a space.
+    /// One line of printable text of bounded length: each control character and line break becomes a space, and what is left out `…`.
     static func line(_ text: String, limit: Int = limit) -> String {
-        let scalars = text.unicodeScalars.prefix(limit).map { scalar in
+        let isCut = text.unicodeScalars.dropFirst(limit).first != nil
+        let scalars = text.unicodeScalars.prefix(isCut ? limit - 1 : limit).map { scalar in
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse: " " as Unicode.Scalar
             default: scalar
@@ -16,6 +17,6 @@ enum PrintableText {
         }
         var result = ""
         result.unicodeScalars.append(contentsOf: scalars)
-        return result
+        return isCut ? result + "…" : result
     }
 }

@@ -35,7 +35,8 @@ struct EventLog: Sendable {
 
     /// The most events and objects that are remembered (client-go: 4096).
     let capacity: Int
-    /// The events that an object may have at once (client-go's `defaultSpamBurst`).
+    /// The events of a type that an object may have at once (client-go's `defaultSpamBurst`). The types have a budget each, so that a
+    /// day of good news can't hide the warning that somebody has to see.
     static let burst = 25.0
     /// Seconds until an object gets another one (client-go's `defaultSpamQPS`, 1 in 300 s).
     static let refillSeconds = 300.0
@@ -49,7 +50,7 @@ struct EventLog: Sendable {
     /// Counts an event.
     mutating func record(_ identity: Identity, now: WallTime) -> Decision {
         uses += 1
-        guard spend(identity.uid, now: now) else { return .drop }
+        guard spend("\(identity.type)/\(identity.uid)", now: now) else { return .drop }
         guard var entry = entries[identity] else { return .create }
         entry.count = min(entry.count + 1, Int(Int32.max))
         entry.lastUse = uses
@@ -66,15 +67,15 @@ struct EventLog: Sendable {
         entries = entries.filter { $0.value.lastUse >= limit }
     }
 
-    private mutating func spend(_ uid: String, now: WallTime) -> Bool {
-        var budget = budgets[uid] ?? Budget(tokens: Self.burst, refilled: now, lastUse: uses)
+    private mutating func spend(_ account: String, now: WallTime) -> Bool {
+        var budget = budgets[account] ?? Budget(tokens: Self.burst, refilled: now, lastUse: uses)
         let refill = (now - budget.refilled).inSeconds / Self.refillSeconds
         budget.tokens = min(Self.burst, budget.tokens + max(0, refill))
         budget.refilled = now
         budget.lastUse = uses
         let isAllowed = budget.tokens >= 1
         if isAllowed { budget.tokens -= 1 }
-        budgets[uid] = budget
+        budgets[account] = budget
         if budgets.count > capacity {
             let limit = budgets.values.map(\.lastUse).sorted()[budgets.count / 2]
             budgets = budgets.filter { $0.value.lastUse >= limit }

@@ -156,7 +156,7 @@ extension Judge {
         guard fewest >= settings.minimumRequests else {
             return
                 "not enough traffic, \(state.seen.canary.trials) requests of the canary and \(state.seen.stable.trials) of the "
-                + "stable track, at least \(settings.minimumRequests) of each are needed"
+                + "stable track; at least \(settings.minimumRequests) of each over the same time are needed"
         }
         return sentence ?? Self.errors(state.errors.counted)
     }

@@ -58,6 +58,8 @@ public struct RolloutDecision: Sendable, Hashable {
     public var events: [RolloutEvent] = []
     /// Why the new revision doesn't come up, for a condition; `nil` where it does.
     public var failure: String?
+    /// Why the routes can't follow a rollout that is under way, for a condition; `nil` where they do.
+    public var trafficProblem: RolloutEvent?
     /// When to look again even if nothing happens; `nil` where time alone changes nothing.
     public var recheck: Duration?
 

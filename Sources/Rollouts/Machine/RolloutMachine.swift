@@ -150,6 +150,10 @@ struct RolloutTurn {
             state.sendsMatches = decision.sendsMatches
             if state.desiredWeight > 0 || state.mirrorPercent > 0 || state.sendsMatches { state.wasRouted = true }
             state.achievedWeight = state.phase.isActive ? seen.traffic.achieved : nil
+            if state.phase.isActive, let problem = seen.traffic.problem {
+                let reason = seen.traffic.problemReason ?? "TrafficProblem"
+                decision.trafficProblem = RolloutEvent(isWarning: true, reason: reason, message: problem)
+            }
             self.state = state
             // What only is said to be late may be said a second later: then it is, by any clock.
             let slack: Duration = state.strategy == .rollingUpdate ? .seconds(1) : .zero
@@ -269,7 +273,8 @@ struct RolloutTurn {
 
     // MARK: The beginnings
 
-    private func retries() -> Bool {
+    /// Whether a person asks to try again what is given up, and it wasn't done yet.
+    func retries() -> Bool {
         guard let state, let request = seen.request, request.text != state.handledRequest else { return false }
         return request.action == .retry && request.revision == state.canaryRevision
     }
@@ -331,9 +336,13 @@ struct RolloutTurn {
     /// Another revision is wanted before the canary was through: it starts against the same stable one.
     private mutating func supersede() {
         guard let old = state else { return }
-        let reason = "a newer spec came at step \(old.stepIndex + 1) of \(old.stepCount)"
-        decision.ended.append(old.ended(.superseded, reason, now))
-        decision.tell("Superseded", "\(Self.name(old.canaryRevision ?? 0, old.canaryVersion)): \(reason)")
+        let (outcome, reason) = outcomeOfOld(old)
+        decision.ended.append(old.ended(outcome, reason, now))
+        decision.tell(
+            outcome.rawValue,
+            "\(Self.name(old.canaryRevision ?? 0, old.canaryVersion)): \(reason)",
+            isWarning: outcome == .rolledBack
+        )
         let wanted = seen.wanted
         var fresh = RolloutState(settledOn: stable.number, strategy: plan.strategy)
         fresh.handledRequest = old.handledRequest
@@ -352,6 +361,15 @@ struct RolloutTurn {
         if plan.judges { fresh.judge = JudgeState() }
         state = fresh
         if let reason = seen.failedBefore { beginRollback(.rolledBack, "it was given up before: \(reason)") }
+    }
+
+    /// How a canary ends when a newer spec comes: one that was being given up already keeps the reason, so that the history tells it, and
+    /// its spec isn't tried again by itself.
+    private func outcomeOfOld(_ old: RolloutState) -> (RolloutOutcome.Kind, String) {
+        if old.phase == .rollingBack, let outcome = old.outcome, let reason = old.reason { return (outcome, reason) }
+        let isInStep = old.stepIndex < old.stepCount
+        let place = isInStep ? "at step \(old.stepIndex + 1) of \(old.stepCount)" : "before it was promoted"
+        return (.superseded, "a newer spec came \(place)")
     }
 
     /// `revision 8 (version 2.1.3)`.

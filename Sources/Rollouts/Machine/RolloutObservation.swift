@@ -67,6 +67,8 @@ public struct TrafficObservation: Sendable, Hashable {
     public var isAttached: Bool
     /// Why the routes can't be read or written, as a sentence.
     public var problem: String?
+    /// That in one word, for a condition.
+    public var problemReason: String?
     /// What of the wish has no effect, as a clause; the weights hold all the same.
     public var remark: String?
 

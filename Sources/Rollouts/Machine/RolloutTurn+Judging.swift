@@ -62,6 +62,8 @@ extension RolloutTurn {
     /// Does what a person asks, once.
     mutating func takeRequest() {
         guard let request = seen.request, request.text != state?.handledRequest else { return }
+        // A wish to try it again is done once nothing of it serves any more.
+        if retries(), state?.phase == .rollingBack { return }
         var state = self.state ?? RolloutState(settledOn: stable.number, strategy: plan.strategy)
         state.handledRequest = request.text
         self.state = state

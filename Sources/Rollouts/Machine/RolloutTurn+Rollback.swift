@@ -156,5 +156,6 @@ extension RolloutTurn {
         self.state = state
         decision.canaryReplicas = 0
         decision.failure = isGone ? nil : message
+        if retries() { decision.look(in: .zero) }
     }
 }

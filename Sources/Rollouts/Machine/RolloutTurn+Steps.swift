@@ -167,11 +167,16 @@ extension RolloutTurn {
             if plan.judges { state.judgement = Judge(plan.judge).judgement(judge) }
         }
         self.state = state
-        if goal.weight > 0, case .setWeight? = step {
-            decision.tell(
-                "StepReached",
-                "step \(state.stepIndex + 1) of \(plan.steps.count): \(Self.name(canary.number, state.canaryVersion)) has \(goal.weight) % of the requests"
-            )
+        let place = "step \(state.stepIndex + 1) of \(plan.steps.count)"
+        let name = Self.name(canary.number, state.canaryVersion)
+        switch step {
+        case .setWeight? where goal.weight > 0:
+            // Whole pods rarely come to the very share that was asked for.
+            let share = seen.traffic.achieved ?? goal.weight
+            let wish = share == goal.weight ? "" : " (\(goal.weight) % wanted)"
+            decision.tell("StepReached", "\(place): \(name) has \(share) % of the requests\(wish)")
+        case .pause(nil)?: decision.tell("WaitsForPromotion", "\(place): \(name) waits until a person promotes it")
+        default: break
         }
     }
 

@@ -25,11 +25,14 @@ struct ModelReport {
 
     private var row: [String] {
         let ready = condition("Ready")
+        // As in kubectl's columns: the version that serves, which isn't the spec's while a rollout is under way or was given up.
+        let version = model["status", "stable", "version"]?.string ?? model["spec", "model", "version"]?.string
         return [
-            model.name, model["spec", "model", "version"]?.string ?? "–", ready?["status"]?.string ?? "Unknown",
-            "\(model["status", "stable", "readyReplicas"]?.int ?? 0)/\(model["status", "replicas"]?.int ?? 0)",
+            model.name, version ?? "–", ready?["status"]?.string ?? "Unknown",
+            model["status", "ready"]?.string ?? "0/0",
             model["status", "scaling", "desiredReplicas"]?.int.map(String.init) ?? "–",
-            model["spec", "scaling", "engine"]?.string ?? "Direct", ready?["reason"]?.string ?? "Pending",
+            model["spec", "scaling", "engine"]?.string ?? "Direct",
+            model["status", "summary"]?.string ?? ready?["reason"]?.string ?? "Pending",
         ]
     }
 

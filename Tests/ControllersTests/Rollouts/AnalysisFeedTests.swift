@@ -12,7 +12,7 @@ import Testing
 @Suite("Analysis feed")
 struct AnalysisFeedTests {
     /// One server process: its counters, and the page that they make.
-    private struct Server {
+    struct Server {
         var good = 0
         var bad = 0
         var fast = 0
@@ -39,14 +39,14 @@ struct AnalysisFeedTests {
         }
     }
 
-    private static let mapping = MetricsMapping(
+    static let mapping = MetricsMapping(
         latency: [MetricSource("d")],
         requests: [MetricSource("r")],
         outputs: [MetricSource("o")]
     )
-    private static let start = WallTime(seconds: 1_000_000)
+    static let start = WallTime(seconds: 1_000_000)
 
-    private func reading(_ page: String, at second: Int, mapping: MetricsMapping = Self.mapping) throws
+    func reading(_ page: String, at second: Int, mapping: MetricsMapping = Self.mapping) throws
         -> ReplicaReading
     {
         let parsed = try ExpositionParser.parse(Array(page.utf8), selection: mapping.selection)
@@ -55,9 +55,9 @@ struct AnalysisFeedTests {
         )
     }
 
-    private typealias Seen = (track: AnalysisTrack, pages: [String: ReplicaReading])
+    typealias Seen = (track: AnalysisTrack, pages: [String: ReplicaReading])
 
-    private func seen(
+    func seen(
         revision: Int = 2,
         _ pages: [String: ReplicaReading],
         restarts: Int = 0,

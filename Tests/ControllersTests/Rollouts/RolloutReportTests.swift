@@ -10,12 +10,12 @@ import Testing
 
 @Suite("Rollout reports")
 struct RolloutReportTests {
-    private static let now = WallTime(rfc3339: "2026-01-01T01:00:00Z") ?? WallTime(seconds: 0)
+    static let now = WallTime(rfc3339: "2026-01-01T01:00:00Z") ?? WallTime(seconds: 0)
 
     private static func parsed(_ text: String) throws -> JSONValue { try JSONValue(parsing: Array(text.utf8)) }
 
     /// A model in the middle of a canary rollout.
-    private static func canary() throws -> KubeObject {
+    static func canary() throws -> KubeObject {
         KubeObject(
             try parsed(
                 #"""
@@ -68,7 +68,7 @@ struct RolloutReportTests {
         ]
     }
 
-    private func text(_ lines: [StyledLine]) -> String { lines.map(\.plain).joined(separator: "\n") }
+    func text(_ lines: [StyledLine]) -> String { lines.map(\.plain).joined(separator: "\n") }
 
     @Test("draws the tracks, the pods, the steps and the judge")
     func tree() throws {
@@ -77,14 +77,14 @@ struct RolloutReportTests {
             text(report.tree) == """
                 shop/iris  Canary  Progressing  step 3 of 6
                 │ step 3 of 6: 1 of 2 replicas are ready for 25 %
-                │ ends by itself in 8 m 48 s, at 2026-01-01T01:08:48Z
+                │ is rolled back by itself in 8 m 48 s, at 2026-01-01T01:08:48Z, unless something changes
                 ├─ stable  r3  v3  90 % of requests (75 % wanted)  3/3 ready
                 │  ├─ ✓ iris-r3-a  ready for 30 m
                 │  ├─ ✓ iris-r3-b  ready for 30 m
                 │  └─ ○ iris-r3-c  starts
                 └─ canary  r4  v4  10 % of requests (25 % wanted)  1/2 ready
                    ├─ ✓ iris-r4-a  ready for 30 m
-                   └─ ✗ iris-r4-b  pod iris-r4-b: the image "img:1" can't be pulled (ImagePullBackOff); check spec.container.image of the ServingRuntime
+                   └─ ✗ iris-r4-b  the image "img:1" can't be pulled (ImagePullBackOff); check spec.container.image of the ServingRuntime
 
                 steps
                    ✓ weight 10 %
@@ -105,7 +105,7 @@ struct RolloutReportTests {
         #expect(report.end == nil)
         #expect(
             report.line
-                == "Progressing, step 3 of 6, revision 4 (v4) has 10 % of the requests, 1/2 ready: step 3 of 6: 1 of 2 replicas are ready for 25 %"
+                == "Progressing, revision 4 (v4) has 10 % of the requests, 1/2 ready: step 3 of 6: 1 of 2 replicas are ready for 25 %"
         )
     }
 

@@ -83,6 +83,26 @@ struct RoutesAtRestTests {
         #expect(try await Self.weights("web", harness) == ["m 1"])
     }
 
+    @Test("a route that isn't there is a condition with its reason, until it is there")
+    func missing() async throws {
+        let harness = try await Self.harness(routes: [], named: "one")
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness)
+        let healthy = try #require(try await harness.condition("RolloutHealthy"))
+        #expect(healthy.status == .isFalse && healthy.reason == "RouteMissing")
+        let status = try await harness.get(.modelDeployments, "m")["status"]
+        #expect(status?.at("canary", "weight") == 0 && status?.at("rollout", "desiredWeight") == 25)
+        try await Self.create("one", Self.whole, harness)
+        try await Self.settle(harness)
+        #expect(try await harness.condition("RolloutHealthy")?.status == .isTrue)
+        #expect(try await Self.weights("one", harness) == ["m 75", "m-canary 25"])
+    }
+
     /// A canary at 25 % on the route `one`, after which the spec named `two` instead.
     private static func moved() async throws -> ReconcilerHarness {
         let harness = try await harness(routes: [whole], named: "one")

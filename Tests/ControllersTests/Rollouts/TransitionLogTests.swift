@@ -66,6 +66,12 @@ struct TransitionLogTests {
             after: status("Paused", step: 1),
             events: [.stepStarted, .paused]
         ),
+        Row(
+            name: "one pause step after another",
+            before: status("Paused", step: 1),
+            after: status("Paused", step: 2),
+            events: [.stepStarted, .paused]
+        ),
         Row(name: "paused by a person", before: status("Progressing"), after: status("Paused"), events: [.paused]),
         Row(name: "goes on", before: status("Paused"), after: status("Progressing"), events: [.resumed]),
         Row(

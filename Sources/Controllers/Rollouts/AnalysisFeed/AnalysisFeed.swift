@@ -75,6 +75,7 @@ final class AnalysisFeed: Sendable {
                 entry.memory = AnalysisMemory()
             }
             entry.time = observation.time
+            entry.memory.patience = max(.seconds(5), .seconds(2 * observation.model.scaling.intervalSeconds))
             let look = entry.memory.look(canary: ours, stable: theirs, warmup: warmup, at: observation.time)
             let unwatched = entry.watched.subtracting(watched)
             entry.watched = watched

@@ -27,7 +27,6 @@ struct AnalysisMemory: Sendable {
     static let mostRemarks = 5
     /// How long a pod that isn't seen any more is remembered.
     static let keep = Duration.seconds(600)
-
     private struct Tally {
         var tally = ReplicaTally()
         var seen: WallTime
@@ -37,15 +36,32 @@ struct AnalysisMemory: Sendable {
         var revision: Int
         var tallies: [String: Tally] = [:]
         var evidence = TrackEvidence()
+        /// When the newest page arrived that was counted.
+        var newest: WallTime?
+        /// What couldn't be used of them.
+        var remarks: [String] = []
+
+        /// Whether a page is there that wasn't counted.
+        func hasNews(_ track: AnalysisTrack, _ pages: [String: ReplicaReading]) -> Bool {
+            guard revision == track.revision, let newest else { return true }
+            return AnalysisMemory.newest(track, pages) ?? newest > newest
+        }
     }
+
+    /// How long a look waits for a new page of each track: where looks are more frequent than pages, each might find another track's,
+    /// and never both to compare. A track whose pages stay away holds nothing up for longer.
+    var patience = Duration.seconds(5)
 
     private var canary: Track?
     private var stable: Track?
+    /// When pages were counted last.
+    private var counted: WallTime?
 
     /// Nothing seen yet.
     init() {}
 
-    /// What happened since the last look. A revision that is new starts without a memory.
+    /// What happened since pages were counted last; nothing while one of the tracks has no new page yet. A revision that is new starts
+    /// without a memory.
     /// - Parameters:
     ///   - canary: the canary's pods, with their pages by pod.
     ///   - stable: the stable track's.
@@ -56,10 +72,24 @@ struct AnalysisMemory: Sendable {
         warmup: Duration,
         at time: WallTime
     ) -> AnalysisLook {
-        AnalysisLook(
+        if let counted, time - counted < patience, let ours = self.canary, let theirs = self.stable,
+            !ours.hasNews(canary.track, canary.pages) || !theirs.hasNews(stable.track, stable.pages)
+        {
+            return AnalysisLook(
+                canary: TrackIncrement(remarks: ours.remarks),
+                stable: TrackIncrement(remarks: theirs.remarks)
+            )
+        }
+        counted = time
+        return AnalysisLook(
             canary: Self.add(canary.track, canary.pages, warmup: warmup, at: time, to: &self.canary),
             stable: Self.add(stable.track, stable.pages, warmup: warmup, at: time, to: &self.stable)
         )
+    }
+
+    /// When the newest page of a track's pods arrived.
+    private static func newest(_ track: AnalysisTrack, _ pages: [String: ReplicaReading]) -> WallTime? {
+        track.pods.compactMap { pages[$0.name]?.scrape?.time }.max()
     }
 
     private static func add(
@@ -99,6 +129,8 @@ struct AnalysisMemory: Sendable {
         var increment = memory.evidence.add(samples, at: time)
         if increment.outputs != nil { increment.outputNames = OutputCategories.names(outputs) }
         increment.remarks = Array((increment.remarks + remarks.clauses).prefix(mostRemarks))
+        memory.newest = newest(track, pages)
+        memory.remarks = increment.remarks
         known = memory
         return increment
     }

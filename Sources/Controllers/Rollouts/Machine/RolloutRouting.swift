@@ -79,7 +79,7 @@ struct RolloutRouting: Sendable {
         case .pods:
             let isShared = root?["spec", "selector", FleetAPI.modelLabel] != nil && traffic.rootRevision == nil
             let problems = ReplicaTraffic.problems(of: Self.split(state, of: model))
-            traffic.problem = state?.mirrorPercent ?? 0 > 0 ? problems.first?.message : nil
+            traffic.note(state?.mirrorPercent ?? 0 > 0 ? problems.first : nil)
             guard isShared else {
                 traffic.achieved = 0
                 return traffic
@@ -91,7 +91,7 @@ struct RolloutRouting: Sendable {
             let split = Self.split(state, of: model)
             let outcome = try await TrafficSwitch(client: client)
                 .bring(split, by: provider, namespace: model.object.namespace ?? "default")
-            traffic.problem = outcome.problems.first(where: \.blocks)?.message
+            traffic.note(outcome.problems.first(where: \.blocks))
             let ineffective = Set(outcome.problems.filter { !$0.blocks }.map(\.message)).sorted()
             traffic.remark = ineffective.isEmpty ? nil : ineffective.joined(separator: "; ")
             let isDown = outcome.observed == nil && outcome.problems.contains(where: \.blocks)
@@ -152,5 +152,13 @@ struct RolloutRouting: Sendable {
     /// The revision that a Service selects.
     static func selected(_ service: KubeObject?) -> Int? {
         service?["spec", "selector", FleetAPI.revisionLabel]?.string.flatMap(ModelObservation.revisionNumber)
+    }
+}
+
+extension TrafficObservation {
+    /// Keeps what is in the way of the routes.
+    fileprivate mutating func note(_ obstacle: TrafficProblem?) {
+        problem = obstacle?.message
+        problemReason = obstacle?.reason
     }
 }

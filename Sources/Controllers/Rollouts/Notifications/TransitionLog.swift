@@ -15,7 +15,7 @@ import KubeModel
 /// | no canary, or another, or started at another time | a canary under way | Started |
 /// | the same | phase RolledBack: it was given up before, and isn't tried again | Failed |
 /// | the same canary | another step, phase Progressing, Paused or Analyzing | StepStarted |
-/// | the same canary | phase Paused, Promoting, RollingBack, Failed now | that |
+/// | the same canary | phase Paused, Promoting, RollingBack, Failed now; Paused at another step | that |
 /// | the same canary and step, phase Paused | phase Progressing or Analyzing | Resumed |
 enum TransitionLog {
     /// How many are kept, the newest last.
@@ -102,15 +102,17 @@ enum TransitionLog {
         }
         let isNewPhase = !isSame || before?["phase"]?.string != phase
         let isInStep = phase == "Progressing" || phase == "Paused" || phase == "Analyzing"
+        let isNewStep = before?["stepIndex"]?.int != after["stepIndex"]?.int
         if !isSame {
             add(.started, canary, version: version, message, after)
-        } else if isInStep, before?["stepIndex"]?.int != after["stepIndex"]?.int {
+        } else if isInStep, isNewStep {
             add(.stepStarted, canary, version: version, message, after)
         } else if isInStep, isNewPhase, phase != "Paused", before?["phase"]?.string == "Paused" {
             add(.resumed, canary, version: version, message, after)
         }
         let told: [RolloutTransition.Event] = [.paused, .promoting, .rollingBack, .failed]
-        if isNewPhase, let event = told.first(where: { $0.rawValue == phase }) {
+        // One pause after another is another one: whoever waits for this event has to know which one asks for a person.
+        if isNewPhase || phase == "Paused" && isNewStep, let event = told.first(where: { $0.rawValue == phase }) {
             add(event, canary, version: version, message, after)
         }
         return news

@@ -81,6 +81,7 @@ public struct RolloutOrder: Sendable, Hashable {
             rollout?["stepIndex"]?.int ?? 0,
             nonce,
             "\(model.name): asked to try revision \(canary) again"
+                + (phase == "RollingBack" ? ", once its way back has ended" : "")
         )
     }
 
@@ -88,9 +89,15 @@ public struct RolloutOrder: Sendable, Hashable {
     public static func pause(_ model: KubeObject, _ paused: Bool) -> RolloutOrder {
         let was = model["spec", "rollout", "paused"]?.bool ?? false
         let what = was == paused ? "is \(paused ? "paused" : "not paused") already" : paused ? "is paused" : "goes on"
+        let phase = model["status", "rollout", "phase"]?.string ?? "Settled"
+        let isActive = phase != "Settled" && phase != "RolledBack"
+        let rest =
+            !paused
+            ? ""
+            : isActive ? "; the judge goes on watching the canary" : "; none is under way, and a new spec will wait"
         return RolloutOrder(
             patch: .merge(["spec": ["rollout": ["paused": .bool(paused)]]]),
-            message: "\(model.name): the rollout \(what)" + (paused ? "; the judge goes on watching the canary" : "")
+            message: "\(model.name): the rollout \(what)\(rest)"
         )
     }
 
@@ -102,10 +109,15 @@ public struct RolloutOrder: Sendable, Hashable {
         let rollout = model["status", "rollout"]
         let phase = rollout?["phase"]?.string ?? "Settled"
         guard let rollout, phase != "Settled", phase != "RolledBack", let canary = rollout["canaryRevision"]?.int else {
+            let isHeld =
+                phase == "Settled" && model["spec", "rollout", "paused"]?.bool ?? false
+                && rollout?["message"]?.string?.contains("spec.rollout.paused") ?? false
             let next =
                 phase == "RolledBack"
                 ? "the last one was rolled back; try it again with `modelfleet rollout retry \(model.name)`"
-                : "change its spec to start one"
+                : isHeld
+                    ? "the new spec waits for `modelfleet rollout resume \(model.name)`"
+                    : "change its spec to start one"
             throw RolloutRefusal(description: "\(model.name): no rollout is under way to \(verb): \(next)")
         }
         if phase == "RollingBack", !evenRollingBack {

@@ -37,7 +37,9 @@ extension RolloutReport {
             case "RolledBack", "RollingBack", "Failed": .bad
             default: .active
             }
-        line.add(isObserved ? phase : "Waiting", isObserved ? tone : .active)
+        // A new spec that waits for a person to go on isn't settled.
+        let shown = !isObserved ? "Waiting" : phase == "Settled" && isHeld ? "Paused" : phase
+        line.add(shown, shown == phase ? tone : .active)
         if isActive, stepCount > 0 {
             line.add(step < stepCount ? "  step \(step + 1) of \(stepCount)" : "  all \(stepCount) steps done", .dim)
         }
@@ -45,13 +47,7 @@ extension RolloutReport {
     }
 
     private var notes: [StyledLine] {
-        var lines = [StyledLine("│ \(sentence)", .dim)]
-        if let deadline = rollout?["deadline"]?.string.flatMap(WallTime.init(rfc3339:)), isActive {
-            let left = (deadline - now).inSeconds
-            let when = left >= 0 ? "in \(StyledLine.span(seconds: left))" : "now"
-            lines.append(StyledLine("│ ends by itself \(when), at \(deadline.rfc3339)", .dim))
-        }
-        return lines
+        [sentence, requestNote, deadlineNote, nextNote].compactMap(\.self).map { StyledLine("│ \($0)", .dim) }
     }
 
     private func draw(_ name: String, _ track: JSONValue, isLast: Bool) -> [StyledLine] {
@@ -101,7 +97,15 @@ extension RolloutReport {
         let failure = PodDiagnosis.failure(pod)
         line.add(failure == nil ? "○ " : "✗ ", failure == nil ? .active : .bad)
         line.add(pod.name)
-        if let failure { line.add("  \(failure.message)", .bad) } else { line.add("  starts", .dim) }
+        guard let failure else {
+            line.add("  starts", .dim)
+            return line
+        }
+        // Its name stands before it already.
+        let name = "pod \(pod.name)"
+        var message = failure.message
+        if message.hasPrefix(name) { message = String(message.dropFirst(name.count).drop { $0 == ":" || $0 == " " }) }
+        line.add("  \(message)", .bad)
         return line
     }
 

@@ -54,8 +54,7 @@ public struct RolloutReport: Sendable {
         case "RolledBack", "Failed": return .rolledBack
         case "Settled":
             // A new spec that waits for a person to go on has not ended.
-            let isHeld = model["spec", "rollout", "paused"]?.bool ?? false
-            if isHeld, rollout?["message"]?.string?.contains("spec.rollout.paused") ?? false { return nil }
+            if isHeld { return nil }
             let conditions = ConditionSet(model)
             if conditions[ModelDeploymentCondition.rolloutHealthy]?.status == .isFalse { return .rolledBack }
             // A model that is new has a revision that nothing serves yet.
@@ -69,8 +68,14 @@ public struct RolloutReport: Sendable {
         guard isObserved else { return "the operator has not seen this spec yet" }
         let message = rollout?["message"]?.string ?? ""
         if !message.isEmpty { return message }
-        guard let stable = model["status", "stable", "revision"]?.int else { return "nothing serves yet" }
-        return isActive ? phase : "revision \(stable) serves all requests"
+        guard let stable = model["status", "stable"], let revision = stable["revision"]?.int else {
+            return "nothing serves yet"
+        }
+        if isActive { return phase }
+        let isServing = stable["readyReplicas"]?.int ?? 0 > 0 || stable["replicas"]?.int == 0
+        return isServing
+            ? "revision \(revision) serves all requests"
+            : "revision \(revision) serves nobody yet: none of its \(stable["replicas"]?.int ?? 0) replicas is ready"
     }
 
     /// What changes when there is something new to say of the rollout on an output that only grows.
@@ -87,7 +92,9 @@ public struct RolloutReport: Sendable {
     public var line: String {
         var text = phase
         if isActive {
-            if stepCount > 0 { text += ", step \(min(step + 1, stepCount)) of \(stepCount)" }
+            // The sentence mostly begins with the step itself.
+            let place = "step \(min(step + 1, stepCount)) of \(stepCount)"
+            if stepCount > 0, !sentence.hasPrefix(place) { text += ", \(place)" }
             if let canary = model["status", "canary"] {
                 text += ", \(Self.track(canary))"
             }

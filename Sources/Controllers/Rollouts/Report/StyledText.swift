@@ -33,6 +33,9 @@ public struct StyledLine: Sendable, Hashable {
         var tone: Tone
     }
 
+    /// The most characters of a piece: a condition's message ends with what to do.
+    private static let mostCharacters = 1000
+
     private var pieces: [Piece] = []
 
     /// A line of one piece.
@@ -41,7 +44,7 @@ public struct StyledLine: Sendable, Hashable {
     /// Adds a piece; what isn't printable becomes a space, since status and pods' messages come from elsewhere.
     mutating func add(_ text: String, _ tone: Tone = .plain) {
         guard !text.isEmpty else { return }
-        pieces.append(Piece(text: PrintableText.line(text), tone: tone))
+        pieces.append(Piece(text: PrintableText.line(text, limit: Self.mostCharacters), tone: tone))
     }
 
     /// The line without colours.
@@ -78,12 +81,13 @@ public struct StyledLine: Sendable, Hashable {
     static func table(_ rows: [[String]]) -> [StyledLine] {
         let count = rows.map(\.count).max() ?? 0
         let widths = (0..<count).map { column in
-            rows.map { $0.indices.contains(column) ? PrintableText.line($0[column]).count : 0 }.max() ?? 0
+            rows.map { $0.indices.contains(column) ? PrintableText.line($0[column], limit: mostCharacters).count : 0 }
+                .max() ?? 0
         }
         return rows.map { row in
             var line = StyledLine()
             for (column, cell) in row.enumerated() {
-                let cell = PrintableText.line(cell)
+                let cell = PrintableText.line(cell, limit: mostCharacters)
                 line.add(cell + String(repeating: " ", count: max(0, widths[column] - cell.count) + 2))
             }
             return line
