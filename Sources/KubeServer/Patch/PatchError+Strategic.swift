@@ -40,14 +40,6 @@ extension PatchError {
     }
 
     private static func goType(of value: JSONValue) -> String {
-        switch value {
-        case .null: "%!s(<nil>)"
-        case .bool: "bool"
-        case .integer: "int64"
-        case .double: "float64"
-        case .string: "string"
-        case .array: "[]interface {}"
-        case .object: goMap
-        }
+        value.isNull ? "%!s(<nil>)" : GoWording.type(value)
     }
 }

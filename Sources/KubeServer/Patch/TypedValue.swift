@@ -36,12 +36,12 @@ struct TypedValue {
     static func identity(of element: JSONValue, at index: Int, in shape: TypeShape) -> PathElement? {
         switch shape.identity {
         case .atomic: return .index(index)
-        case .set: return .value(element)
+        case .set: return element.isNull || element.object != nil || element.array != nil ? nil : .value(element)
         case .keys(let names):
             var pairs: [(String, JSONValue)] = []
             guard case .structure(let structure) = shape.element.content else { return nil }
             for name in names {
-                if let value = element[name], value != .null {
+                if let value = element[name] {
                     pairs.append((name, value))
                 } else if let fallback = structure.fields[name]?.defaultValue {
                     pairs.append((name, fallback))
