@@ -115,7 +115,7 @@ public struct FieldManagement: Sendable {
         let comparison = compared(old, new)
         try settle(comparison, by: identity, in: &managed, force: force)
         if owned.isEmpty { managed.entries[identity] = nil }
-        if !comparison.isEmpty, managed.entries[identity] != nil { managed.entries[identity]?.time = now.rfc3339 }
+        if new != old { managed.entries[identity]?.time = now.rfc3339 }
         new.set(managed.json, at: "metadata", "managedFields")
         return new
     }

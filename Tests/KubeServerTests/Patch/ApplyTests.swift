@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import KubeModel
 import Testing
 
@@ -67,6 +68,20 @@ struct ApplyTests {
         )
         let applied = try widgets.apply(["parts": [["name": "p"]]], to: live, force: true)
         #expect(applied.at("spec", "parts") == [["name": "p"], ["name": "q", "size": 3]])
+    }
+
+    @Test("another order is a change, with its time")
+    func order() throws {
+        let live = try widgets.apply(["parts": [["name": "p"], ["name": "q"]]], to: nil)
+        let later = try widgets.management.apply(
+            live: live,
+            applied: AppliedWidget.object(["parts": [["name": "q"], ["name": "p"]]]),
+            manager: "one",
+            force: false,
+            now: WallTime(seconds: 1_800_000_060)
+        )
+        #expect(later.at("spec", "parts") == [["name": "q"], ["name": "p"]])
+        #expect(later.at("metadata", "managedFields")?[0]?["time"] == "2027-01-15T08:01:00Z")
     }
 
     @Test("an empty list of managed fields clears them, as one of an empty entry does")
