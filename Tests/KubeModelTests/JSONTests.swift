@@ -7,6 +7,30 @@ import Testing
 
 @Suite("JSON")
 struct JSONTests {
+    @Test("two objects are merged name by name")
+    func merging() {
+        let left: JSONObject = ["a": 1, "c": 2, "e": 3]
+        let right: JSONObject = ["": 0, "c": 4, "d": 5, "e": .null, "f": 6]
+        var asked: [String] = []
+        let merged = left.merging(right) { name, own, other -> JSONValue? in
+            asked.append("\(name) \(own?.jsonText ?? "-") \(other.jsonText)")
+            return other.isNull ? nil : other
+        }
+        #expect(merged == ["": 0, "a": 1, "c": 4, "d": 5, "f": 6])
+        #expect(asked == [" - 0", "c 2 4", "d - 5", "e 3 null", "f - 6"])
+        #expect(left.merging([:]) { $2 } == left)
+        #expect(JSONObject().merging(right) { $2 } == right)
+    }
+
+    @Test("texts that only look the same are different keys, with different hashes")
+    func hashes() {
+        let (composed, decomposed) = (JSONValue.string("\u{e9}"), JSONValue.string("e\u{301}"))
+        #expect(composed != decomposed)
+        #expect(composed.hashValue != decomposed.hashValue)
+        #expect(Set([composed, decomposed, ["a": composed], ["a": decomposed], [composed], [decomposed]]).count == 6)
+        #expect(Set<JSONValue>([["a": 1], ["a": 1], [1, .null], [1, .null], 1, .double(1), true]).count == 5)
+    }
+
     @Test(
         "keeps what it reads",
         arguments: [

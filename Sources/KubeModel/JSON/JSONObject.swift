@@ -91,6 +91,44 @@ public struct JSONObject: Sendable, Hashable {
         left.keys.elementsEqual(right.keys, by: isSame) && left.values == right.values
     }
 
+    /// Notes the names as bytes, as `==` compares them.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(count)
+        for key in keys { ByteOrder.hash(key, into: &hasher) }
+        for value in values { value.hash(into: &hasher) }
+    }
+
+    /// The members of both; what becomes of a name that `other` has `combine` decides, `nil` leaves it out. O(n + m).
+    public func merging<Failure: Error>(
+        _ other: JSONObject,
+        _ combine: (_ name: String, _ own: JSONValue?, _ other: JSONValue) throws(Failure) -> JSONValue?
+    ) throws(Failure) -> JSONObject {
+        var result = JSONObject()
+        result.keys.reserveCapacity(count + other.count)
+        result.values.reserveCapacity(count + other.count)
+        var next = 0
+        func keepOwn(to end: Int) {
+            result.keys.append(contentsOf: keys[next..<end])
+            result.values.append(contentsOf: values[next..<end])
+            next = end
+        }
+        for (name, value) in other {
+            var end = next
+            while end < count, Self.precedes(keys[end], name) { end += 1 }
+            keepOwn(to: end)
+            var own: JSONValue?
+            if next < count, Self.isSame(keys[next], name) {
+                own = values[next]
+                next += 1
+            }
+            guard let value = try combine(name, own, value) else { continue }
+            result.keys.append(name)
+            result.values.append(value)
+        }
+        keepOwn(to: count)
+        return result
+    }
+
     /// The members for which `isIncluded` answers true.
     public func filter(_ isIncluded: (String, JSONValue) throws -> Bool) rethrows -> JSONObject {
         var result = JSONObject()

@@ -34,6 +34,21 @@ public enum JSONValue: Sendable, Hashable {
         default: false
         }
     }
+
+    /// Notes strings as bytes, as `==` compares them: of texts that Swift's own `==` takes for the same there can be many.
+    public func hash(into hasher: inout Hasher) {
+        switch self {
+        case .null: hasher.combine(0)
+        case .bool(let value): hasher.combine(value)
+        case .integer(let value): hasher.combine(value)
+        case .double(let value): hasher.combine(value)
+        case .string(let value): ByteOrder.hash(value, into: &hasher)
+        case .array(let elements):
+            hasher.combine(elements.count)
+            for element in elements { element.hash(into: &hasher) }
+        case .object(let members): members.hash(into: &hasher)
+        }
+    }
 }
 
 extension JSONValue {

@@ -78,9 +78,11 @@ public struct FieldManagement: Sendable {
             return try applying(live: live, applied: applied, manager: manager, force: force, now: now)
         } catch let conflict {
             // Like the API server, lets kubectl take over what its client-side apply wrote.
-            guard manager == "kubectl", let live, isExplainedByLastApplied(conflict, live: live) else {
+            guard manager == "kubectl", let live, let explained = explainedByLastApplied(live) else {
                 throw conflict.status
             }
+            let rest = conflict.fields.mapValues { $0.difference(explained) }.filter { !$0.value.isEmpty }
+            guard rest.isEmpty else { throw FieldConflict(fields: rest).status }
         }
         do {
             return try applying(live: live, applied: applied, manager: manager, force: true, now: now)
@@ -113,14 +115,14 @@ public struct FieldManagement: Sendable {
         let comparison = compared(old, new)
         try settle(comparison, by: identity, in: &managed, force: force)
         if owned.isEmpty { managed.entries[identity] = nil }
-        if !comparison.isEmpty, managed.entries[identity] != nil { managed.entries[identity]?.time = now.rfc3339 }
+        if new != old { managed.entries[identity]?.time = now.rfc3339 }
         new.set(managed.json, at: "metadata", "managedFields")
         return new
     }
 
     /// The object `new` with `manager` as the owner of what differs from `live` (`nil`: it is created).
     ///
-    /// `managedFields` of `new` count where they are given; `[{}]` clears them. An object without managed fields that
+    /// `managedFields` of `new` count where they are given; `[]` and `[{}]` clear them. An object without managed fields that
     /// isn't new stays without.
     public func update(live: JSONValue?, new: JSONValue, manager: String, now: WallTime) -> JSONValue {
         var old = live ?? emptyObject
@@ -128,7 +130,7 @@ public struct FieldManagement: Sendable {
         let given = new.at("metadata", "managedFields")
         var managed = ManagedFields(old.at("metadata", "managedFields"))
         if subresource.isEmpty, let entries = given?.array {
-            if entries == [.emptyObject] {
+            if entries.isEmpty || entries == [.emptyObject] {
                 managed = ManagedFields()
             } else {
                 let table = ManagedFields(given)
@@ -228,7 +230,8 @@ public struct FieldManagement: Sendable {
         let all = fields(merged)
         var pruned = whole.removing(applied)
         // What others own comes back, whether as a field or as a parent of one.
-        let owned = managed.entries.values.reduce(FieldSet()) { $0.union($1.fields) }.withDeclaredParents(shape)
+        let owned = managed.entries.values.reduce(into: FieldSet()) { $0.formUnion($1.fields) }
+            .withDeclaredParents(shape)
         pruned = whole.removing(all.difference(fields(pruned).union(owned)))
         // What is gone only because its parent is gone, and was never applied, comes back too.
         return whole.removing(all.difference(fields(pruned)).intersection(applied))
@@ -243,14 +246,14 @@ public struct FieldManagement: Sendable {
         return object
     }
 
-    /// Whether all conflicts are about fields as kubectl's client-side apply last wrote them.
-    private func isExplainedByLastApplied(_ conflict: FieldConflict, live: JSONValue) -> Bool {
+    /// The fields that are as kubectl's client-side apply last wrote them; `nil` where it didn't.
+    private func explainedByLastApplied(_ live: JSONValue) -> FieldSet? {
         guard let text = live.at("metadata", "annotations", Self.lastApplied)?.string,
-            let last = try? JSONValue(parsing: text)
-        else { return false }
+            let last = try? JSONValue(parsing: text), last["apiVersion"]?.string == type.apiVersion,
+            TypeCheck.problem(last, schema.root) == nil
+        else { return nil }
         let typed = TypedValue(value: last, shape: schema.root)
         let comparison = typed.compared(to: live)
-        let unchanged = typed.fieldSet.difference(comparison.modified).difference(comparison.removed)
-        return conflict.fields.values.allSatisfy { $0.difference(unchanged).isEmpty }
+        return typed.fieldSet.difference(comparison.modified).difference(comparison.removed)
     }
 }

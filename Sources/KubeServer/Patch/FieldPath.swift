@@ -53,6 +53,29 @@ enum PathElement: Hashable, Sendable {
     }
 }
 
+extension PathElement {
+    /// Whether both are the same step: names are compared as bytes, which JSON does and Swift's own `==` doesn't.
+    static func == (left: PathElement, right: PathElement) -> Bool {
+        switch (left, right) {
+        case (.field(let left), .field(let right)): JSONValue.string(left) == .string(right)
+        case (.key(let left), .key(let right)): left == right
+        case (.value(let left), .value(let right)): left == right
+        case (.index(let left), .index(let right)): left == right
+        default: false
+        }
+    }
+
+    /// Notes names as bytes, as `==` compares them.
+    func hash(into hasher: inout Hasher) {
+        switch self {
+        case .field(let name): JSONValue.string(name).hash(into: &hasher)
+        case .key(let members): members.hash(into: &hasher)
+        case .value(let value): value.hash(into: &hasher)
+        case .index(let index): hasher.combine(index)
+        }
+    }
+}
+
 /// A set of fields, as a tree.
 struct FieldSet: Hashable, Sendable {
     /// The members of the set at this level.
@@ -82,9 +105,14 @@ struct FieldSet: Hashable, Sendable {
     /// The fields in either.
     func union(_ other: FieldSet) -> FieldSet {
         var result = self
-        result.members.formUnion(other.members)
-        for (element, set) in other.children { result[element] = result[element].union(set) }
+        result.formUnion(other)
         return result
+    }
+
+    /// Adds the fields of `other`.
+    mutating func formUnion(_ other: FieldSet) {
+        members.formUnion(other.members)
+        for (element, set) in other.children { children[element, default: FieldSet()].formUnion(set) }
     }
 
     /// The fields in both.

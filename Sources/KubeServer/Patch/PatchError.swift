@@ -18,6 +18,11 @@ public struct PatchError: Error, Sendable, CustomStringConvertible {
         PatchError(status: APIStatus(code: 400, reason: "BadRequest", message: message), detail: message)
     }
 
+    /// The patch isn't understood; the API server takes that for a failure of its own.
+    static func failed(_ message: String) -> PatchError {
+        PatchError(status: APIStatus(code: 500, reason: "", message: message), detail: message)
+    }
+
     /// The patch asks for too much.
     static func tooLarge(_ message: String) -> PatchError {
         PatchError(

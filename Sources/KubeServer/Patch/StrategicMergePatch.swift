@@ -5,14 +5,17 @@ public import KubeModel
 
 /// Kubernetes' strategic merge patch: a merge patch that knows which lists are merged, and by which member.
 ///
-/// Directives: `$patch` (`merge`, `replace`, `delete`), `$retainKeys`, `$setElementOrder/LIST` and
-/// `$deleteFromPrimitiveList/LIST`.
+/// Directives: `$patch` (`replace`, `delete`), `$retainKeys`, `$setElementOrder/LIST` and `$deleteFromPrimitiveList/LIST`.
+/// They count where the object has something to merge with: what is new is taken as it is, but for nulls and for what
+/// holds a `$patch`. As in the API server, patches whose directives make no sense are answered with 500.
 public enum StrategicMergePatch {
-    static let orderPrefix = "$setElementOrder/"
-    static let deletionPrefix = "$deleteFromPrimitiveList/"
+    private static let orderDirective = "$setElementOrder"
+    private static let deletionDirective = "$deleteFromPrimitiveList"
+    private static let retainDirective = "$retainKeys"
+    static let patchDirective = "$patch"
 
     /// `value` with `patch` merged into it.
-    /// - Throws: 400 for a patch that isn't an object, and for directives that make no sense.
+    /// - Throws: 400, 422 or 500, as the API server, for a patch that isn't an object, and for directives that make no sense.
     public static func apply(
         _ patch: JSONValue,
         to value: JSONValue,
@@ -25,62 +28,58 @@ public enum StrategicMergePatch {
         guard let changes = patch.object, let members = value.object else {
             throw .malformed("error decoding patch: the patch must be an object")
         }
-        return .object(try merge(changes, into: members, shape))
+        return .object(try merged(members, changes, shape))
     }
 
-    private static func merge(
+    /// `original` with `patch` merged into it.
+    static func merged(
+        _ original: JSONObject,
         _ patch: JSONObject,
-        into original: JSONObject,
         _ shape: TypeShape
     ) throws(PatchError) -> JSONObject {
-        var patch = patch
-        var result = original
-        if let directive = patch["$patch"] {
-            patch["$patch"] = nil
+        if let directive = patch[patchDirective] {
             switch directive.string {
-            case "replace": return withoutDirectives(patch)
+            case "replace": return patch.filter { name, _ in name != patchDirective }
             case "delete": return JSONObject()
-            case "merge": break
-            default: throw .malformed("Unknown patch type found: \(directive.jsonText)")
+            default: throw .unknownDirective(directive, in: patch)
             }
         }
-        try retainKeys(of: &patch, in: &result)
-        for name in patch.keys where name.hasPrefix(deletionPrefix) {
-            let list = String(name.dropFirst(deletionPrefix.count))
-            if let elements = result[list]?.array, let deleted = patch[name]?.array {
-                result[list] = .array(elements.filter { !deleted.contains($0) })
+        var result = try retained(original, by: patch)
+        // The lists that a directive orders are merged with it, the others with all other members.
+        var finished: Set<String> = [retainDirective]
+        for (name, order) in patch where name.hasPrefix(orderDirective) {
+            let list = try listName(name, order)
+            if let elements = try orderedList(list, order, patch: patch[list], original: result[list], shape) {
+                result[list] = .array(elements)
             }
-            patch[name] = nil
+            finished.formUnion([name, list])
         }
-        for name in patch.keys where name.hasPrefix(orderPrefix) {
-            guard let order = patch[name]?.array else {
-                throw .malformed("\(name) must be a list")
+        for (name, deleted) in patch where name.hasPrefix(deletionDirective) {
+            guard let list = listName(name, after: deletionDirective) else {
+                throw .malformed("invalid patch format of primitive list")
             }
-            try reorder(String(name.dropFirst(orderPrefix.count)), order, patch: &patch, result: &result, shape)
-            patch[name] = nil
+            result[list] = try deleting(deleted, from: result[list])
+            finished.insert(name)
         }
-        for (name, change) in patch {
-            result[name] = try merge(change, into: result[name], field(name, shape))
+        let rest = patch.filter { name, _ in !finished.contains(name) }
+        return try result.merging(rest) { (name, current, change) throws(PatchError) in
+            try merged(current, change, field(name, shape))
         }
-        return result
     }
 
-    /// The merged value of one member; `nil` removes it.
-    private static func merge(
+    /// The merged value of one member; `nil` when there is none.
+    private static func merged(
+        _ current: JSONValue?,
         _ change: JSONValue,
-        into current: JSONValue?,
         _ field: TypeField
     ) throws(PatchError) -> JSONValue? {
-        switch change {
-        case .null: return nil
-        case .object(let changes):
-            if field.patch.replaces { return change }
-            return .object(try merge(changes, into: current?.object ?? JSONObject(), field.shape))
-        case .array(let elements):
-            guard field.patch.merges else { return change }
-            let merged = try merge(elements, into: current?.array ?? [], field)
-            return .array(arranged(merged, by: order(of: elements, field), field))
-        default: return change
+        switch (current, change) {
+        case (_, .null): return nil
+        case (.object(let members)?, .object(let changes)):
+            return field.patch.replaces ? change : .object(try merged(members, changes, field.shape))
+        case (.array(let elements)?, .array(let changes)):
+            return field.patch.merges ? .array(try MergedList(elements, changes, field).elements) : change
+        default: return withoutDirectives(MergePatch.withoutNulls(change))
         }
     }
 
@@ -89,153 +88,92 @@ public enum StrategicMergePatch {
         return TypeField(shape: shape.member(name) ?? .anything)
     }
 
-    /// A map that is taken over whole: without directives.
-    private static func withoutDirectives(_ members: JSONObject) -> JSONObject {
-        members.filter { name, _ in
-            name != "$patch" && name != "$retainKeys" && !name.hasPrefix(orderPrefix) && !name.hasPrefix(deletionPrefix)
+    /// `value` without what holds a `$patch`; `nil` when it does itself.
+    static func withoutDirectives(_ value: JSONValue) -> JSONValue? {
+        switch value {
+        case .object(let members):
+            if members[patchDirective] != nil { return nil }
+            return .object(
+                JSONObject(
+                    pairs: members.compactMap { name, member in
+                        withoutDirectives(member).map { (name, $0) }
+                    }
+                )
+            )
+        case .array(let elements): return .array(elements.compactMap(withoutDirectives))
+        default: return value
         }
     }
 
-    private static func retainKeys(of patch: inout JSONObject, in result: inout JSONObject) throws(PatchError) {
-        guard let directive = patch["$retainKeys"] else { return }
+    // MARK: Directives
+
+    /// The members of `original` that the patch's `$retainKeys` names; all of them where it has none.
+    private static func retained(_ original: JSONObject, by patch: JSONObject) throws(PatchError) -> JSONObject {
+        guard let directive = patch[retainDirective] else { return original }
         guard let keys = directive.array?.compactMap(\.string) else {
-            throw .malformed("$retainKeys must be a list of strings")
+            throw .malformed("invalid patch format of retainKeys")
         }
-        patch["$retainKeys"] = nil
         let retained = Set(keys)
-        for (name, value) in patch where !name.hasPrefix("$") && value != .null && !retained.contains(name) {
-            throw .malformed("\(name) is in the patch but not in its $retainKeys list \(directive.jsonText)")
+        for (name, value) in patch where !value.isNull && name != retainDirective && !retained.contains(name) {
+            guard name.hasPrefix(orderDirective) || name.hasPrefix(deletionDirective) else {
+                throw .malformed("invalid patch format of retainKeys")
+            }
         }
-        result = result.filter { name, _ in retained.contains(name) }
+        return original.filter { name, _ in retained.contains(name) }
     }
 
-    // MARK: Lists
+    /// The list that a directive is about: what stands after its first `/`.
+    private static func listName(_ name: String, after directive: String) -> String? {
+        let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        return parts.count == 2 && parts[0] == directive ? String(parts[1]) : nil
+    }
 
-    /// Merges and orders the list `name` by a `$setElementOrder` directive.
-    private static func reorder(
+    /// The list that the `$setElementOrder` directive `name` is about.
+    private static func listName(_ name: String, _ order: JSONValue) throws(PatchError) -> String {
+        guard order.array != nil else { throw .badType(order, expected: "[]interface {}") }
+        guard let list = listName(name, after: orderDirective) else {
+            throw .malformed("invalid patch format of setElementOrder list")
+        }
+        return list
+    }
+
+    /// A list without some scalars; null takes the list away, and anything else but lists changes nothing.
+    private static func deleting(_ deleted: JSONValue, from list: JSONValue?) throws(PatchError) -> JSONValue? {
+        if deleted.isNull { return nil }
+        guard let elements = list?.array, let deleted = deleted.array, !elements.isEmpty || !deleted.isEmpty else {
+            return list
+        }
+        if try MergedList.typeName(elements, deleted) == "object" { throw .withoutMergeKey }
+        let all = Set(deleted)
+        return .array(elements.filter { !all.contains($0) })
+    }
+
+    /// The list `name` merged with its patch and ordered by a `$setElementOrder` directive; `nil` when neither has it.
+    private static func orderedList(
         _ name: String,
-        _ order: [JSONValue],
-        patch: inout JSONObject,
-        result: inout JSONObject,
+        _ order: JSONValue,
+        patch: JSONValue?,
+        original: JSONValue?,
         _ shape: TypeShape
-    ) throws(PatchError) {
+    ) throws(PatchError) -> [JSONValue]? {
+        for list in [original, patch] {
+            if let list, list.array == nil { throw .badType(list, expected: "[]interface {}") }
+        }
+        guard shape.declares(name) else { throw .unknownField(name, shape) }
         let field = field(name, shape)
-        let original = result[name]?.array ?? []
-        let changes = patch[name]?.array
-        guard result[name]?.array != nil || changes != nil else { return }
-        let wanted = order.map { key(of: $0, field) }
-        if let changes {
-            let listed = changes.filter { $0["$patch"] == nil }.map { key(of: $0, field) }
-            var position = wanted.startIndex
-            for key in listed {
-                guard let next = wanted[position...].firstIndex(of: key) else {
-                    throw .malformed(
-                        "The order in patch list:\n\(JSONValue.array(changes).jsonText)\n doesn't match "
-                            + "\(orderPrefix)\(name) list:\n\(JSONValue.array(order).jsonText)\n"
-                    )
-                }
-                position = next + 1
-            }
+        let order = order.array ?? []
+        try MergedList.checkOrder(of: patch?.array ?? [], order, field)
+        let list: MergedList
+        switch (original?.array, patch?.array) {
+        case (nil, nil): return nil
+        case (let elements?, nil): list = MergedList(elements: elements, server: elements)
+        case (nil, let changes?): list = MergedList(elements: changes.compactMap(withoutDirectives), server: [])
+        case (let elements?, let changes?):
+            list =
+                field.patch.merges
+                ? try MergedList(elements, changes, field) : MergedList(elements: changes, server: elements)
         }
-        let merged = try merge(changes ?? [], into: original, field)
-        result[name] = .array(arranged(merged, by: wanted, field))
-        patch[name] = nil
-    }
-
-    /// What identifies an element: its merge key's value, or itself.
-    private static func key(of element: JSONValue, _ field: TypeField) -> JSONValue {
-        field.patch.mergeKey.isEmpty ? element : element[field.patch.mergeKey] ?? .null
-    }
-
-    private static func order(of elements: [JSONValue], _ field: TypeField) -> [JSONValue] {
-        elements.filter { $0["$patch"] == nil }.map { key(of: $0, field) }
-    }
-
-    /// Elements and the order in which the server has them.
-    private struct MergedList {
-        /// Original and patched elements, without regard to order.
-        var elements: [JSONValue]
-        /// The original order; where elements were deleted, new ones take the freed places at its end.
-        ///
-        /// The API server happens to work so, and clients see the result.
-        var server: [JSONValue]
-        /// Whether the patch replaced the list.
-        var isReplaced = false
-    }
-
-    private static func merge(
-        _ changes: [JSONValue],
-        into original: [JSONValue],
-        _ field: TypeField
-    ) throws(PatchError) -> MergedList {
-        let mergeKey = field.patch.mergeKey
-        guard !mergeKey.isEmpty else {
-            var result = original
-            var seen = Set(original)
-            for change in changes where seen.insert(change).inserted { result.append(change) }
-            return MergedList(elements: result, server: original)
-        }
-        var result = original
-        var plain: [JSONObject] = []
-        var replaces = false
-        for change in changes {
-            guard var members = change.object else {
-                throw .malformed("an element of a merging list must be an object: \(change.jsonText)")
-            }
-            let directive = members["$patch"]?.string
-            members["$patch"] = nil
-            switch directive {
-            case nil, "merge": plain.append(members)
-            case "replace":
-                replaces = true
-                if !members.isEmpty { plain.append(members) }
-            case "delete":
-                guard let key = members[mergeKey] else { throw missingKey(members, mergeKey) }
-                result.removeAll { $0[mergeKey] == key }
-            case .some(let word): throw .malformed("Unknown patch type found: \(word)")
-            }
-        }
-        if replaces {
-            let elements = plain.map { JSONValue.object(withoutDirectives($0)) }
-            return MergedList(elements: elements, server: original, isReplaced: true)
-        }
-        for members in plain {
-            guard let key = members[mergeKey] else { throw missingKey(members, mergeKey) }
-            if let index = result.firstIndex(where: { $0[mergeKey] == key }) {
-                let current = result[index].object ?? JSONObject()
-                result[index] = .object(try merge(members, into: current, field.shape.element))
-            } else {
-                result.append(.object(try merge(members, into: JSONObject(), field.shape.element)))
-            }
-        }
-        let server = result.count > original.count ? Array(result.prefix(original.count)) : result
-        return MergedList(elements: result, server: server)
-    }
-
-    private static func missingKey(_ members: JSONObject, _ key: String) -> PatchError {
-        .malformed("map: \(JSONValue.object(members).jsonText) does not contain declared merge key: \(key)")
-    }
-
-    /// Elements that `order` names in its order; the others where they stood before the next of those.
-    private static func arranged(_ list: MergedList, by order: [JSONValue], _ field: TypeField) -> [JSONValue] {
-        if list.isReplaced { return list.elements }
-        let rank = Dictionary(order.enumerated().map { ($1, $0) }) { first, _ in first }
-        let server = Dictionary(list.server.enumerated().map { (key(of: $1, field), $0) }) { first, _ in first }
-        func rankOf(_ element: JSONValue) -> Int? { rank[key(of: element, field)] }
-        let ordered = list.elements.enumerated().filter { rankOf($0.element) != nil }
-            .sorted { (rankOf($0.element) ?? 0, $0.offset) < (rankOf($1.element) ?? 0, $1.offset) }.map(\.element)
-        let others = list.elements.filter { rankOf($0) == nil }
-        var result: [JSONValue] = []
-        var next = 0
-        for element in ordered {
-            while next < others.count, let own = server[key(of: others[next], field)],
-                let its = server[key(of: element, field)], own < its
-            {
-                result.append(others[next])
-                next += 1
-            }
-            result.append(element)
-        }
-        return result + others[next...]
+        _ = try MergedList.typeName(original?.array ?? [], patch?.array ?? [])
+        return try MergedList.arranged(list.elements, by: order, server: list.server, field)
     }
 }

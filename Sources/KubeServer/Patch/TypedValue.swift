@@ -36,12 +36,12 @@ struct TypedValue {
     static func identity(of element: JSONValue, at index: Int, in shape: TypeShape) -> PathElement? {
         switch shape.identity {
         case .atomic: return .index(index)
-        case .set: return .value(element)
+        case .set: return element.isNull || element.object != nil || element.array != nil ? nil : .value(element)
         case .keys(let names):
             var pairs: [(String, JSONValue)] = []
             guard case .structure(let structure) = shape.element.content else { return nil }
             for name in names {
-                if let value = element[name], value != .null {
+                if let value = element[name] {
                     pairs.append((name, value))
                 } else if let fallback = structure.fields[name]?.defaultValue {
                     pairs.append((name, fallback))
@@ -54,6 +54,12 @@ struct TypedValue {
     /// Elements with their identities; elements without one are identified by their index.
     static func identified(_ elements: [JSONValue], in shape: TypeShape) -> [(PathElement, JSONValue)] {
         elements.enumerated().map { (identity(of: $1, at: $0, in: shape) ?? .index($0), $1) }
+    }
+
+    /// The identities that several elements have, as only updates may leave them: those have one owner as a whole.
+    private static func repeated(in elements: [(PathElement, JSONValue)]) -> Set<PathElement> {
+        var seen: Set<PathElement> = []
+        return Set(elements.map(\.0).filter { !seen.insert($0).inserted })
     }
 
     /// Every field of the value.
@@ -80,10 +86,13 @@ struct TypedValue {
             return false
         case .array(let elements):
             guard shape.identity != .atomic else { return true }
-            for (element, value) in identified(elements, in: shape) {
+            let elements = identified(elements, in: shape)
+            let repeated = Self.repeated(in: elements)
+            for (element, value) in elements {
+                set.members.insert(element)
+                if repeated.contains(element) { continue }
                 var below = FieldSet()
                 collect(value, shape.element, into: &below)
-                set.members.insert(element)
                 set[element] = below
             }
             return false
@@ -138,9 +147,7 @@ struct TypedValue {
         }
         if isObject {
             guard isObjectOrNull(old), isObjectOrNull(new) else { return false }
-            var names = Set(oldMembers?.keys ?? [])
-            names.formUnion(newMembers?.keys ?? [])
-            for name in names.sorted() {
+            for name in (oldMembers ?? [:]).merging(newMembers ?? [:], { $2 }).keys {
                 compare(
                     oldMembers?[name],
                     newMembers?[name],
@@ -152,12 +159,38 @@ struct TypedValue {
             return true
         }
         guard isArray, shape.identity != .atomic, isArrayOrNull(old), isArrayOrNull(new) else { return false }
-        let before = Dictionary(identified(oldElements ?? [], in: shape)) { first, _ in first }
-        let after = Dictionary(identified(newElements ?? [], in: shape)) { first, _ in first }
-        for element in Set(before.keys).union(after.keys).sorted(by: { $0.encoded < $1.encoded }) {
-            compare(before[element], after[element], shape.element, at: path + [element], into: &comparison)
+        let before = Dictionary(grouping: identified(oldElements ?? [], in: shape)) { $0.0 }
+        let after = Dictionary(grouping: identified(newElements ?? [], in: shape)) { $0.0 }
+        for element in Set(before.keys).union(after.keys) {
+            compare(
+                (before[element] ?? []).map(\.1),
+                (after[element] ?? []).map(\.1),
+                shape.element,
+                at: path + [element],
+                into: &comparison
+            )
         }
         return true
+    }
+
+    /// Compares the elements with one identity: mostly one on each side; several count as a whole.
+    private static func compare(
+        _ old: [JSONValue],
+        _ new: [JSONValue],
+        _ shape: TypeShape,
+        at path: [PathElement],
+        into comparison: inout FieldComparison
+    ) {
+        switch (old.count > 1, new.count > 1) {
+        case (false, false): compare(old.first, new.first, shape, at: path, into: &comparison)
+        case (true, true): if old != new { comparison.modified.insert(path[...]) }
+        case (true, false):
+            compare(nil, new.first, shape, at: path, into: &comparison)
+            comparison.removed.insert(path[...])
+        case (false, true):
+            compare(old.first, nil, shape, at: path, into: &comparison)
+            comparison.added.insert(path[...])
+        }
     }
 
     private static func isObjectOrNull(_ value: JSONValue?) -> Bool {
@@ -182,14 +215,14 @@ struct TypedValue {
         guard let applied else { return live ?? .null }
         guard let live, !shape.isAtomic else { return applied }
         switch (live, applied) {
-        case (.object(var members), .object(let changes)):
-            for (name, change) in changes {
-                members[name] = merge(members[name], change, shape.member(name) ?? .anything)
-            }
-            return .object(members)
+        case (.object(let members), .object(let changes)):
+            return .object(members.merging(changes) { merge($1, $2, shape.member($0) ?? .anything) })
+        // Null takes nothing away from what others put there.
+        case (.object(let members), .null): return members.isEmpty ? applied : live
         case (.array(let elements), .array(let changes)):
             guard shape.identity != .atomic else { return applied }
             return .array(merge(identified(elements, in: shape), identified(changes, in: shape), shape))
+        case (.array(let elements), .null): return elements.isEmpty || shape.identity == .atomic ? applied : live
         default: return applied
         }
     }
@@ -202,7 +235,8 @@ struct TypedValue {
         _ shape: TypeShape
     ) -> [JSONValue] {
         let isApplied = Set(applied.map(\.0))
-        let values = Dictionary(live) { first, _ in first }
+        // What is there several times isn't merged with, but replaced.
+        let values = Dictionary(live) { _, _ in JSONValue.null }
         var shared = applied.map(\.0).filter { values[$0] != nil }[...]
         var merged: Set<PathElement> = []
         var result: [JSONValue] = []
@@ -231,30 +265,26 @@ struct TypedValue {
         return result
     }
 
-    /// The value without the fields of `set`.
-    func removing(_ set: FieldSet) -> JSONValue { Self.remove(value, set, shape) ?? .null }
+    /// The value without the fields of `set`; what gets empty by that stays, unless it is in the set itself.
+    func removing(_ set: FieldSet) -> JSONValue { Self.remove(value, set, shape) }
 
-    private static func remove(_ value: JSONValue, _ set: FieldSet, _ shape: TypeShape) -> JSONValue? {
+    private static func remove(_ value: JSONValue, _ set: FieldSet, _ shape: TypeShape) -> JSONValue {
         if set.isEmpty || shape.isAtomic { return value }
         switch value {
         case .object(let members):
-            guard !members.isEmpty else { return value }
             var kept: [(String, JSONValue)] = []
             for (name, member) in members {
                 let element = PathElement.field(name)
                 if set.members.contains(element) { continue }
-                if let rest = remove(member, set[element], shape.member(name) ?? .anything) {
-                    kept.append((name, rest))
-                }
+                kept.append((name, remove(member, set[element], shape.member(name) ?? .anything)))
             }
-            return kept.isEmpty ? nil : .object(JSONObject(pairs: kept))
+            return .object(JSONObject(pairs: kept))
         case .array(let elements):
-            guard shape.identity != .atomic, !elements.isEmpty else { return value }
-            var kept: [JSONValue] = []
-            for (element, item) in identified(elements, in: shape) where !set.members.contains(element) {
-                if let rest = remove(item, set[element], shape.element) { kept.append(rest) }
-            }
-            return kept.isEmpty ? nil : .array(kept)
+            guard shape.identity != .atomic else { return value }
+            return .array(
+                identified(elements, in: shape).filter { !set.members.contains($0.0) }
+                    .map { remove($1, set[$0], shape.element) }
+            )
         default: return value
         }
     }

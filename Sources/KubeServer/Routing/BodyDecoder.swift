@@ -25,15 +25,23 @@ enum BodyDecoder {
     ) throws(APIStatus) -> Decoded {
         var duplicates: [String] = []
         let json = try parsed(request, kind: resource.type.kind, duplicates: &duplicates)
-        return try checked(json, resource, duplicates: duplicates, validation: validation)
+        return try checked(json, resource, complaints: duplicates.map(duplicate), validation: validation)
     }
 
+    /// A field that a body has twice, in words.
+    static func duplicate(_ field: String) -> String { "duplicate field \"\(field)\"" }
+
+    /// A field that the type doesn't have, in words.
+    static func unknown(_ field: String) -> String { "unknown field \"\(field)\"" }
+
     /// Checks the kind and the fields of an object.
-    /// - Parameter refusal: How fields that can't be decoded are refused: by default as of a whole object, with 400.
+    /// - Parameters:
+    ///   - complaints: What is wrong with the fields of the body already.
+    ///   - refusal: How fields that can't be decoded are refused: by default as of a whole object, with 400.
     static func checked(
         _ json: JSONValue,
         _ resource: APIResource,
-        duplicates: [String] = [],
+        complaints: [String] = [],
         validation: WriteOptions.Validation,
         refusal: ((_ why: String) -> APIStatus)? = nil
     ) throws(APIStatus) -> Decoded {
@@ -79,8 +87,7 @@ enum BodyDecoder {
             throw refusal(failure)
         }
         let pruned = schema.pruning(json)
-        let complaints =
-            duplicates.map { "duplicate field \"\($0)\"" } + pruned.unknownFields.map { "unknown field \"\($0)\"" }
+        let complaints = complaints + pruned.unknownFields.map(unknown)
         if validation == .strict, !complaints.isEmpty {
             throw refusal("strict decoding error: " + complaints.joined(separator: ", "))
         }

@@ -35,6 +35,29 @@ enum GoWording {
         return json.isNull ? "<nil>" : json.string ?? json.jsonText
     }
 
+    /// A value as Go prints it with `%#v`: `map[string]interface {}{"a":1, "b":interface {}(nil)}`.
+    static func syntax(_ json: JSONValue) -> String {
+        if let members = json.object {
+            let parts = members.map { "\(JSONValue.string($0.key).jsonText):\(syntax($0.value))" }
+            return "\(type(json)){\(parts.joined(separator: ", "))}"
+        }
+        if let elements = json.array { return "\(type(json)){\(elements.map(syntax).joined(separator: ", "))}" }
+        return json.isNull ? "interface {}(nil)" : json.jsonText
+    }
+
+    /// The type that Go has for a value.
+    static func type(_ json: JSONValue) -> String {
+        switch json {
+        case .null: "<nil>"
+        case .bool: "bool"
+        case .integer: "int64"
+        case .double: "float64"
+        case .string: "string"
+        case .array: "[]interface {}"
+        case .object: "map[string]interface {}"
+        }
+    }
+
     private static func place(_ bytes: [UInt8], _ offset: Int) -> String {
         let before = bytes[..<offset].last { ![9, 10, 13, 32].contains($0) }
         return before == UInt8(ascii: "{") ? "object key string" : "value"

@@ -30,21 +30,48 @@ enum PatchKind: String, Sendable {
         throw status
     }
 
-    /// The patch in a request's body, with the paths of fields that it has twice.
-    func patch(_ request: ServerRequest) throws(APIStatus) -> (value: JSONValue, duplicates: [String]) {
-        if self == .apply { return (try BodyDecoder.yaml(request.body), []) }
+    /// The patch in a request's body, with sentences about the fields that it has twice or shouldn't have.
+    ///
+    /// The body of an apply is an object; it is read elsewhere.
+    func patch(
+        _ request: ServerRequest,
+        _ validation: WriteOptions.Validation
+    ) throws(APIStatus) -> (value: JSONValue, complaints: [String]) {
         var duplicates: [String] = []
         let patch: JSONValue
         do { patch = try JSONValue(parsing: request.body, duplicates: &duplicates) } catch {
-            throw .badRequest("error decoding patch: \(GoWording.text(error, request.body))")
+            throw undecodable(GoWording.text(error, request.body), validation)
         }
-        if self == .merge || self == .strategic, patch.object == nil, !patch.isNull {
-            throw .badRequest(
-                "error decoding patch: json: cannot unmarshal \(patch.goTypeName) into Go value of type "
-                    + "map[string]interface {}"
+        guard self != .json else {
+            guard validation != .ignore else { return (patch, []) }
+            do {
+                let unknown = try JSONPatch.unknownFields(in: patch)
+                let complaints = duplicates.map(BodyDecoder.duplicate) + unknown.map(BodyDecoder.unknown)
+                return (patch, complaints.map { "json patch \($0)" })
+            } catch {
+                throw undecodable(error.detail, validation)
+            }
+        }
+        guard patch.object != nil || patch.isNull else {
+            throw undecodable(
+                "json: cannot unmarshal \(patch.goTypeName) into Go value of type map[string]interface {}",
+                validation
             )
         }
-        return (patch.isNull ? .emptyObject : patch, self == .json ? [] : duplicates)
+        if self == .merge, patch.isNull { throw .badRequest(Self.invalidMerge) }
+        return (patch.isNull ? .emptyObject : patch, duplicates.map(BodyDecoder.duplicate))
+    }
+
+    private static let invalidMerge = "Invalid JSON Patch"
+
+    /// A body that isn't a patch of this kind; each kind has a decoder of its own in the API server.
+    private func undecodable(_ why: String, _ validation: WriteOptions.Validation) -> APIStatus {
+        switch self {
+        case .merge where validation == .ignore: .badRequest(Self.invalidMerge)
+        case .json where validation == .ignore: .badRequest(why)
+        case .json, .merge: .badRequest("error decoding patch: \(why)")
+        case .strategic, .apply: .badRequest(why)
+        }
     }
 
     /// `target` with a patch of this kind; an apply merges elsewhere.

@@ -34,21 +34,23 @@ extension ResourceHandler {
     ) throws(APIStatus) -> ServerAnswer {
         let kind = try PatchKind.of(request, resource)
         let options = try request.writeOptions("PatchOptions", isApply: kind == .apply)
-        let (patch, duplicates) = try kind.patch(request)
         if kind == .apply {
-            let outcome = try apply(patch, key, subresource, resource, options)
+            let outcome = try apply(try BodyDecoder.yaml(request.body), key, subresource, resource, options)
             return written(outcome.outcome, resource, answer, outcome.warnings)
         }
+        // That there is no such object comes before what is wrong with the patch.
+        let read = Result { () throws(APIStatus) in try kind.patch(request, options.validation) }
         var warnings: [String] = []
         let schema = TypeSchema.of(resource)
         let outcome = try state.with { state throws(APIStatus) in
             try state.update(resource, key, subresource: subresource, change: .patch, options: options) {
                 live throws(APIStatus) in
+                let (patch, complaints) = try read.get()
                 let patched = try kind.patched(live.json, patch, schema: schema)
                 let decoded = try BodyDecoder.checked(
                     patched,
                     resource,
-                    duplicates: duplicates,
+                    complaints: complaints,
                     validation: options.validation
                 ) { why in
                     .invalidPatch(kind == .strategic ? GoWording.value(patch) : patched.jsonText, why)
@@ -210,12 +212,12 @@ extension ResourceHandler {
             let kind = try PatchKind.of(request, resource)
             guard kind != .apply else { throw .notImplemented("server-side apply of the scale subresource") }
             options = try request.writeOptions("PatchOptions")
-            let patch = try kind.patch(request).value
+            let read = Result { () throws(APIStatus) in try kind.patch(request, options.validation).value }
             // A Scale has no lists, so a strategic merge is a merge.
             let plain = kind == .strategic ? PatchKind.merge : kind
             transform = { live throws(APIStatus) in
                 let scale = ScaleForm.scale(live, rules)
-                let changed = try plain.patched(scale.json, patch, schema: .custom(nil))
+                let changed = try plain.patched(scale.json, try read.get(), schema: .custom(nil))
                 return try ScaleForm.applied(KubeObject(changed), to: live, resource, rules)
             }
         default: throw .methodNotAllowed

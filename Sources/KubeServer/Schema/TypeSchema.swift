@@ -68,7 +68,10 @@ extension StructuralSchema {
             case "map" where !listMapKeys.isEmpty: return .list(element, .keys(listMapKeys.sorted()))
             default: return .list(element, .atomic)
             }
-        case .string, .integer, .number, .boolean: return .scalar(.unchecked)
+        case .string: return .scalar(.string)
+        case .integer: return .scalar(.int64)
+        case .number: return .scalar(.double)
+        case .boolean: return .scalar(.bool)
         case nil: return isIntOrString ? .scalar(.unchecked) : .anything
         }
     }

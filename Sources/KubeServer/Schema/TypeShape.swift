@@ -29,7 +29,7 @@ enum ScalarType: String, Sendable {
     case raw
     /// A set of fields, as `managedFields` holds it.
     case fields
-    /// Any scalar; custom resources, whose own schema checks types.
+    /// Any scalar, as custom resources have it where an integer or a text may be.
     case unchecked
 }
 

@@ -8,20 +8,37 @@ import Testing
 
 @Suite(.enabled(if: ReferenceData.isPresent, "needs ../shared"))
 struct PatchConformanceTests {
-    @Test("passes the JSON patch cases", arguments: ["tests", "spec_tests"])
+    /// Cases that the API server's library decides otherwise, by their comment or, where they have none, their patch.
+    private static let decidedOtherwise: Set<String> = [
+        // The whole document can only be replaced.
+        "replace object document with array document?", "replace array document with object document?",
+        "replacing the root of the document is possible with add",
+        // A negative index counts from the end; leading zeros are skipped.
+        #"[{"op":"add","path":"/bar/-1","value":"5"}]"#, "test with bad array number that has leading zeros",
+        // A value that isn't given is null, and so is a member that isn't there when it is copied.
+        "missing 'value' parameter to add", "missing 'value' parameter to replace", "missing 'value' parameter to test",
+        "missing from location to copy",
+    ]
+
+    @Test(
+        "passes the JSON patch cases, but for those that the API server decides otherwise",
+        arguments: ["tests", "spec_tests"]
+    )
     func jsonPatch(_ file: String) throws {
         let cases = try #require(try ReferenceData.json("conformance/json-patch/\(file).json").array)
         var count = 0
         for item in cases where item["disabled"]?.bool != true {
             guard let patch = item["patch"], let document = item["doc"] else { continue }
             count += 1
-            let label = Comment(rawValue: item["comment"]?.string ?? item.jsonText)
+            let name = item["comment"]?.string ?? patch.jsonText
+            let label = Comment(rawValue: name)
+            let isOtherwise = Self.decidedOtherwise.contains(name)
             do {
                 let result = try JSONPatch.apply(patch, to: document)
-                #expect(item["error"] == nil, label)
+                #expect((item["error"] != nil) == isOtherwise, label)
                 if let expected = item["expected"] { #expect(result == expected, label) }
             } catch {
-                #expect(item["error"] != nil, label)
+                #expect((item["error"] == nil) == isOtherwise, label)
             }
         }
         #expect(count > 10)

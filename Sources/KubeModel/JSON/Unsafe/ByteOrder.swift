@@ -31,6 +31,14 @@ enum ByteOrder {
         left.utf8.count == right.utf8.count && compare(left, right) == 0
     }
 
+    /// Notes the bytes, so that what `isSame` tells apart gets different hashes; Swift's own hash is one of characters.
+    static func hash(_ text: String, into hasher: inout Hasher) {
+        var text = text
+        unsafe text.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        // Where the text ends, for those that stand behind each other.
+        hasher.combine(UInt8.max)
+    }
+
     private static func compare(_ left: UnsafeBufferPointer<UInt8>, _ right: UnsafeBufferPointer<UInt8>) -> Int {
         let count = min(left.count, right.count)
         if count > 0, let first = left.baseAddress, let second = right.baseAddress {
