@@ -205,6 +205,13 @@ struct LocalCommand: AsyncParsableCommand {
         }
     }
 
+    /// What the server's pods get of this program's variables: where ONNX Runtime is.
+    private static var serverEnvironment: [String: String] {
+        let name = "MODELFLEET_ONNXRUNTIME"
+        guard let file = ProcessInfo.processInfo.environment[name], !file.isEmpty else { return [:] }
+        return [name: URL(fileURLWithPath: file).path]
+    }
+
     private func imageTable() throws -> LocalImages {
         let own = Bundle.main.executablePath ?? CommandLine.arguments[0]
         let beside = URL(fileURLWithPath: own).resolvingSymlinksInPath()
@@ -212,7 +219,9 @@ struct LocalCommand: AsyncParsableCommand {
         let program = server ?? beside
         var entries: [LocalImages.Entry] = []
         if FileManager.default.isExecutableFile(atPath: program) {
-            entries.append(LocalImages.Entry(image: "modelfleet/server", executable: program))
+            entries.append(
+                LocalImages.Entry(image: "modelfleet/server", executable: program, environment: Self.serverEnvironment)
+            )
         } else if server != nil {
             throw CommandFailure("--server \(program): there is no such program")
         }
