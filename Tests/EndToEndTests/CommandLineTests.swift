@@ -112,6 +112,35 @@ extension EndToEnd {
             #expect(missing.output.contains("none.yaml"))
         }
 
+        @Test(
+            "validate doesn't let a document pass that is meant for us and misspelled",
+            arguments: [
+                ("{apiVersion: modelfleet.dev/v1, kind: ModelDeployment}", "apiVersion: Unsupported value"),
+                ("{apiVersion: apps/v1, kind: ModelDeployment}", "apiVersion: Unsupported value"),
+                ("{apiVersion: modelfleet.dev/v1alpha1, kind: ModelDeployments}", "kind: Unsupported value"),
+                ("{metadata: {name: a}}", "kind: Required value"), ("[1]", "expected an object, found array"),
+                (
+                    "{kind: List, items: [{apiVersion: modelfleet.dev/v1alpha1, kind: ModelDeployment}]}",
+                    "metadata.name: Required value"
+                ),
+            ]
+        )
+        func misspelled(_ text: String, _ words: String) async throws {
+            let folder = try TestFolder()
+            let file = folder.path + "/model.yaml"
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            let result = try await run(["validate", "-f", file])
+            #expect(result.status == 1)
+            #expect(result.output.contains(words), "\(result.output)")
+        }
+
+        @Test("validate passes over other groups' objects")
+        func foreign() async throws {
+            let result = try await run(["validate", "-f", "manifests/install"])
+            #expect(result.status == 0)
+            #expect(result.output.contains("Role modelfleet-operator: not ours, not checked"))
+        }
+
         @Test("local leaves a kubeconfig alone that isn't a local cluster's")
         func foreignKubeconfig() async throws {
             let folder = try TestFolder()
