@@ -176,6 +176,17 @@ extension EndToEnd {
             }
         }
 
+        @Test("load refuses other schemes at once, and says what was wrong with the first request")
+        func loadTrouble() async throws {
+            let scheme = try await run(["load", "ftp://127.0.0.1/"])
+            #expect(scheme.status == 64 && scheme.output.contains("no http:// or https:// address"))
+            let refused = try await run([
+                "load", "http://127.0.0.1:1/", "--seconds", "0.5", "--rate", "10", "--uniform",
+            ])
+            #expect(refused.status == 1)
+            #expect(refused.output.contains("connect: 5, the first: could not connect to 127.0.0.1:1"))
+        }
+
         @Test("render prints the Deployment and the Service of a model, and leaves replicas to the scaler")
         func render() async throws {
             let result = try await run(["render", "-f", "manifests/examples/iris.yaml"])
