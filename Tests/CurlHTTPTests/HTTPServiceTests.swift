@@ -155,7 +155,11 @@ struct HTTPServiceTests {
             let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
             let second = HTTPService(exchange: exchange, host: "127.0.0.1", port: server.port, logger: logger)
             let error = await #expect(throws: HTTPServiceError.self) { try await second.run() }
-            #expect(error?.message.contains("127.0.0.1:\(server.port)") == true)
+            #expect(
+                error?.message
+                    == "can't listen on 127.0.0.1:\(server.port): another program uses the port; "
+                    + "stop it, or choose another port"
+            )
         }
     }
 }
