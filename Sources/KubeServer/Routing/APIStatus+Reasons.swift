@@ -9,6 +9,11 @@ extension APIStatus {
         APIStatus(code: 400, reason: "BadRequest", message: message)
     }
 
+    /// 400: the object in the body isn't the one that the URL names.
+    static func otherName(_ name: String, than key: ObjectKey) -> APIStatus {
+        badRequest("the name of the object (\(name)) does not match the name on the URL (\(key.name))")
+    }
+
     /// 500 without a reason, as the server answers plain errors.
     static func plain(_ message: String) -> APIStatus { APIStatus(code: 500, reason: "", message: message) }
 
