@@ -57,12 +57,12 @@ extension APIStatus {
     static let modified =
         "the object has been modified; please apply your changes to the latest version and try again"
 
-    /// 403: something forbids it.
+    /// 403: something forbids it; all of a kind where there is no name.
     static func forbidden(_ kind: StoredKind, _ name: String, _ why: String, causes: [Cause] = []) -> APIStatus {
         APIStatus(
             code: 403,
             reason: "Forbidden",
-            message: "\(kind.qualifiedName) \"\(name)\" is forbidden: \(why)",
+            message: "\(kind.qualifiedName)\(name.isEmpty ? "" : " \"\(name)\"") is forbidden: \(why)",
             name: name,
             group: kind.group,
             kind: kind.plural,
