@@ -184,7 +184,7 @@ public struct HTTPService: Service {
     }
 
     private func server(_ channel: some ServerChildChannel) -> any Service {
-        var quiet = logger
+        var quiet = Logger(label: logger.label) { [logger] _ in ServerLog(logger.handler) }
         quiet.logLevel = max(logger.logLevel, .warning)
         return channel.server(
             configuration: ServerConfiguration(
