@@ -9,6 +9,14 @@ import NIOPosix
 public import ServiceLifecycle
 import TransportSecurity
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Puts an exchange on a socket: HTTP/1.1, and over TLS also HTTP/2 for clients that offer it.
 ///
 /// - Each HTTP/2 stream is a request of its own; a client that reads one slowly holds up no other.
@@ -80,7 +88,7 @@ public struct HTTPService: Service {
                     try await server.run()
                     return .server
                 } catch let error as IOError {
-                    throw HTTPServiceError("can't listen on \(host):\(port): \(error)")
+                    throw HTTPServiceError("can't listen on \(host):\(port): \(Self.words(error))")
                 }
             }
             group.addTask {
@@ -90,6 +98,16 @@ public struct HTTPService: Service {
             defer { group.cancelAll() }
             // Once the server has ended there is nothing left to drain; after the drain its last requests are ending.
             if try await group.next() == .drain { _ = try await group.next() }
+        }
+    }
+
+    /// Why a socket can't be opened, and what to do, in the cases that a person can do something about.
+    private static func words(_ error: IOError) -> String {
+        switch error.errnoCode {
+        case EADDRINUSE: "another program uses the port; stop it, or choose another port"
+        case EADDRNOTAVAIL: "this machine has no such address; choose another host"
+        case EACCES: "ports below 1024 need root; choose a higher port"
+        default: "\(error)"
         }
     }
 
@@ -166,7 +184,7 @@ public struct HTTPService: Service {
     }
 
     private func server(_ channel: some ServerChildChannel) -> any Service {
-        var quiet = logger
+        var quiet = Logger(label: logger.label) { [logger] _ in ServerLog(logger.handler) }
         quiet.logLevel = max(logger.logLevel, .warning)
         return channel.server(
             configuration: ServerConfiguration(

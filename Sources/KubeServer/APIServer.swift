@@ -57,6 +57,7 @@ public final class APIServer: HTTPExchange {
                 openAPIDocuments: openAPIDocuments
             )
             let request = ServerRequest(request, body: body)
+            try request.caller.authorize(request)
             let answer = await answer(request, router)
             return (request.accept.prefersYAML ? answer.inYAML : answer).response
         } catch {

@@ -15,6 +15,8 @@ public struct LatencySummary: Sendable, Hashable {
     /// The others by kind: a status such as `429`, `dropped` (more in flight than allowed, not sent), or what the generator's
     /// classification made of an error.
     public var errors: [String: Int] = [:]
+    /// What was wrong with the first of each kind, in words, where something is known: the error, or the answer's body.
+    public var firstErrors: [String: String] = [:]
     /// From the start to the last answer.
     public var duration = Duration.zero
     /// The durations of successful requests.
@@ -43,9 +45,10 @@ public struct LatencySummary: Sendable, Hashable {
         case .ok(let latency):
             ok += 1
             latencies.record(latency)
-        case .failed(let kind):
+        case .failed(let kind, let words):
             // A server that makes up statuses can't make this table grow without end: there are 900 of them.
             errors[kind, default: 0] += 1
+            if firstErrors[kind] == nil { firstErrors[kind] = words }
         }
     }
 }
@@ -72,6 +75,6 @@ public struct LoadProgress: Sendable, Hashable {
 enum RequestResult: Sendable, Hashable {
     /// A good answer, with the time since the intended start.
     case ok(Duration)
-    /// No good answer, with the kind.
-    case failed(String)
+    /// No good answer, with the kind, and what was wrong where that is known.
+    case failed(String, words: String? = nil)
 }

@@ -131,16 +131,23 @@ public struct LoadGenerator: Sendable {
     private func send(_ message: HTTPRequestMessage, intended: WallTime) async -> LoadEvent {
         do {
             let response = try await exchange.exchange(message)
-            _ = try await response.body.collect(upTo: message.maximumResponseBytes)
+            let body = try await response.body.collect(upTo: message.maximumResponseBytes)
             let code = response.head.status.code
-            return .answered(code < 400 ? .ok(time.now() - intended) : .failed(String(code)))
+            return .answered(code < 400 ? .ok(time.now() - intended) : .failed(String(code), words: Self.words(body)))
         } catch is CancellationError {
             return .answered(.failed("cancelled"))
         } catch is BodyTooLarge {
             return .answered(.failed("tooLarge"))
         } catch {
-            return .answered(.failed(errorKind(error)))
+            return .answered(.failed(errorKind(error), words: "\(error)"))
         }
+    }
+
+    /// The beginning of an answer that refuses, as one line; `nil` where it says nothing.
+    private static func words(_ body: [UInt8]) -> String? {
+        let text = String(decoding: body.prefix(200), as: UTF8.self)
+        let words = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return words.isEmpty ? nil : words + (body.count > 200 ? "…" : "")
     }
 }
 

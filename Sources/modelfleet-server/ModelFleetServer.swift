@@ -108,9 +108,12 @@ struct ModelFleetServer: AsyncParsableCommand {
             throw ValidationError("--log-level must be one of \(known)")
         }
         let limits: [(flag: String, value: Int, least: Int, most: Int)] = [
-            ("--max-batch-size", maxBatchSize, 1, 1 << 20),
-            ("--max-batch-wait-milliseconds", maxBatchWaitMilliseconds, 0, 60_000),
-            ("--max-queue-length", maxQueueLength, 1, 1 << 20),
+            ("--max-batch-size (or MODELFLEET_MAX_BATCH_SIZE)", maxBatchSize, 1, 1 << 20),
+            (
+                "--max-batch-wait-milliseconds (or MODELFLEET_MAX_BATCH_WAIT_MILLISECONDS)", maxBatchWaitMilliseconds,
+                0, 60_000
+            ),
+            ("--max-queue-length (or MODELFLEET_MAX_QUEUE_LENGTH)", maxQueueLength, 1, 1 << 20),
             ("--request-timeout-milliseconds", requestTimeoutMilliseconds, 1, 86_400_000),
             ("--max-request-mebibytes", maxRequestMebibytes, 1, 4096),
             ("--max-pending-mebibytes", maxPendingMebibytes, 1, 1 << 20),

@@ -8,6 +8,7 @@ import HTTPTypes
 import Logging
 import NIOCore
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @Suite("the HTTP server", .timeLimit(.minutes(5)))
@@ -155,7 +156,49 @@ struct HTTPServiceTests {
             let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
             let second = HTTPService(exchange: exchange, host: "127.0.0.1", port: server.port, logger: logger)
             let error = await #expect(throws: HTTPServiceError.self) { try await second.run() }
-            #expect(error?.message.contains("127.0.0.1:\(server.port)") == true)
+            #expect(
+                error?.message
+                    == "can't listen on 127.0.0.1:\(server.port): another program uses the port; "
+                    + "stop it, or choose another port"
+            )
         }
     }
+
+    @Test("a server that is stopped by cancellation logs no error")
+    func cancellation() async throws {
+        let lines = LogLines()
+        let (ports, listening) = AsyncStream.makeStream(of: Int.self)
+        let service = HTTPService(
+            exchange: ClosureExchange { _ in HTTPResponseMessage(status: .ok, text: "") },
+            host: "127.0.0.1",
+            port: 0,
+            logger: Logger(label: "test") { _ in lines }
+        ) { listening.yield($0) }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { try? await service.run() }
+            for await _ in ports { break }
+            group.cancelAll()
+        }
+        #expect(lines.texts.all == [])
+    }
+}
+
+/// Keeps what is logged.
+private struct LogLines: LogHandler {
+    final class Texts: Sendable {
+        private let lines = Mutex<[String]>([])
+        func add(_ line: String) { lines.withLock { $0.append(line) } }
+        var all: [String] { lines.withLock { $0 } }
+    }
+
+    let texts = Texts()
+    var logLevel = Logger.Level.trace
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { texts.add("\(event.message)") }
 }

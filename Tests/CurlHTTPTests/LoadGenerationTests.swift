@@ -142,7 +142,7 @@ struct LoadGeneratorTests {
             number.add()
             switch number.value % 10 {
             case 0: throw Refused()
-            case 1: return HTTPResponseMessage(status: .tooManyRequests, text: "")
+            case 1: return HTTPResponseMessage(status: .tooManyRequests, text: "the queue\n is full")
             default: return HTTPResponseMessage(status: .ok, text: "fine")
             }
         }
@@ -164,6 +164,7 @@ struct LoadGeneratorTests {
         #expect(summary.ok + summary.failed == 500)
         #expect(Set(summary.errors.keys).isSubset(of: ["429", "connect"]))
         #expect(summary.failed > 50)
+        #expect(summary.firstErrors == ["429": "the queue is full", "connect": "Refused()"])
         #expect(summary.latencies.count == UInt64(summary.ok))
         #expect(summary.achievedRate > 0)
         #expect(seen.value >= 1)

@@ -112,6 +112,81 @@ extension EndToEnd {
             #expect(missing.output.contains("none.yaml"))
         }
 
+        @Test(
+            "validate doesn't let a document pass that is meant for us and misspelled",
+            arguments: [
+                ("{apiVersion: modelfleet.dev/v1, kind: ModelDeployment}", "apiVersion: Unsupported value"),
+                ("{apiVersion: apps/v1, kind: ModelDeployment}", "apiVersion: Unsupported value"),
+                ("{apiVersion: modelfleet.dev/v1alpha1, kind: ModelDeployments}", "kind: Unsupported value"),
+                ("{metadata: {name: a}}", "kind: Required value"), ("[1]", "expected an object, found array"),
+                (
+                    "{kind: List, items: [{apiVersion: modelfleet.dev/v1alpha1, kind: ModelDeployment}]}",
+                    "metadata.name: Required value"
+                ),
+            ]
+        )
+        func misspelled(_ text: String, _ words: String) async throws {
+            let folder = try TestFolder()
+            let file = folder.path + "/model.yaml"
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            let result = try await run(["validate", "-f", file])
+            #expect(result.status == 1)
+            #expect(result.output.contains(words), "\(result.output)")
+        }
+
+        @Test("validate passes over other groups' objects")
+        func foreign() async throws {
+            let result = try await run(["validate", "-f", "manifests/install"])
+            #expect(result.status == 0)
+            #expect(result.output.contains("Role modelfleet-operator: not ours, not checked"))
+        }
+
+        @Test("local leaves a kubeconfig alone that isn't a local cluster's")
+        func foreignKubeconfig() async throws {
+            let folder = try TestFolder()
+            let file = folder.path + "/config"
+            let text = "kind: Config\ncontexts: [{name: prod, context: {cluster: prod}}]\n"
+            try text.write(toFile: file, atomically: true, encoding: .utf8)
+            let result = try await run(["local", "--kubeconfig", file])
+            #expect(result.status == 1)
+            #expect(result.output.contains("name another file with --kubeconfig"), "\(result.output)")
+            #expect(try String(contentsOfFile: file, encoding: .utf8) == text)
+        }
+
+        @Test("local leaves the kubeconfig of a running cluster alone, and takes that of one that is gone")
+        func secondCluster() async throws {
+            try await LocalRun.run(["--only-api-server"]) { local in
+                let text = try String(contentsOfFile: local.kubeconfig, encoding: .utf8)
+                let result = try await run(["local", "--kubeconfig", local.kubeconfig])
+                #expect(result.status == 1)
+                #expect(result.output.contains("that runs (https://127.0.0.1:"), "\(result.output)")
+                #expect(try String(contentsOfFile: local.kubeconfig, encoding: .utf8) == text)
+                local.program.send(SIGKILL)
+                _ = try await local.program.end(within: .seconds(10))
+                let next = try ProgramRun(
+                    Programs.modelfleet(),
+                    ["local", "--kubeconfig", local.kubeconfig, "--only-api-server", "--stop-with-parent"],
+                    folder: local.folder
+                )
+                _ = try await eventually(within: .seconds(30), "a kubeconfig of its own", seen: { next.output }) {
+                    try String(contentsOfFile: local.kubeconfig, encoding: .utf8) == text ? nil : true
+                }
+                await next.stop()
+                #expect(!FileManager.default.fileExists(atPath: local.kubeconfig))
+            }
+        }
+
+        @Test("load refuses other schemes at once, and says what was wrong with the first request")
+        func loadTrouble() async throws {
+            let scheme = try await run(["load", "ftp://127.0.0.1/"])
+            #expect(scheme.status == 64 && scheme.output.contains("no http:// or https:// address"))
+            let refused = try await run([
+                "load", "http://127.0.0.1:1/", "--seconds", "0.5", "--rate", "10", "--uniform",
+            ])
+            #expect(refused.status == 1)
+            #expect(refused.output.contains("connect: 5, the first: could not connect to 127.0.0.1:1"))
+        }
+
         @Test("render prints the Deployment and the Service of a model, and leaves replicas to the scaler")
         func render() async throws {
             let result = try await run(["render", "-f", "manifests/examples/iris.yaml"])

@@ -40,7 +40,7 @@ import Testing
         ),
         Bad(
             body: infer(#"{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,"a"]}"#),
-            says: #"inputs[0].data[1]: "a" is no FP32; expected a number"#
+            says: #"inputs[0].data[1]: "a" is no FP32; expected a number of 32 bits"#
         ),
         Bad(
             body: infer(#"{"name":"x","datatype":"UINT8","shape":[1,2],"data":[[1,256]]}"#),
@@ -61,6 +61,14 @@ import Testing
         Bad(
             body: #"{"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2]}],"outputs":[{"name":"q"}]}"#,
             says: #"output "q": the model has no such output; it has "y""#
+        ),
+        Bad(
+            body: infer(#"{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,1e39]}"#),
+            says: "inputs[0].data[1]: 1e+39 is no FP32; expected a number of 32 bits"
+        ),
+        Bad(
+            body: infer(#"{"name":"x","datatype":"FP16","shape":[1,2],"data":[70000,1]}"#),
+            says: "inputs[0].data[0]: 70000 is no FP16; expected a number from -65504 to 65504"
         ),
         Bad(body: infer(#"{"name":"x","datatype":"FP32","shape":[0,2],"data":[]}"#), says: "at least one"),
         Bad(body: String(repeating: "[", count: 5000), says: "nested more than 64 levels deep"),

@@ -54,6 +54,20 @@ struct OpenAPITests {
         #expect(builtIn.contains(strategic) && builtIn.contains(merge))
     }
 
+    @Test("version 2 describes nothing, in either form: kubectl then says that a misspelled kind is none")
+    func version2() async throws {
+        let client = TestClient()
+        let document = try await client.json(.get, "/openapi/v2")
+        #expect(document.code == 200)
+        #expect(document.body["swagger"] == "2.0")
+        let accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+        let answer = await client.send(.get, "/openapi/v2", headers: ["Accept": accept])
+        #expect(answer.head.status == .ok)
+        // Without the @, which is no letter of a media type: clients would stumble over it.
+        #expect(answer.head.headerFields[.contentType] == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
+        #expect(try await answer.body.collect(upTo: 10).isEmpty)
+    }
+
     @Test("the index follows the definitions, and hashes stay while a document stays")
     func index() async throws {
         let client = TestClient()

@@ -94,6 +94,13 @@ struct RefusalTests {
             message: "Pod in version \"v1\" cannot be handled as a ConfigMap: converting (v1.Pod) to (core.ConfigMap): "
                 + "unknown conversion"
         ),
+        Row(
+            method: .put,
+            path: maps + "/nowhere",
+            body: ["metadata": ["name": "x"]],
+            code: 400,
+            message: "the name of the object (x) does not match the name on the URL (nowhere)"
+        ),
     ]
 
     @Test("each of them is refused with its status and its sentence")

@@ -76,7 +76,18 @@ struct ClusterTests {
                 let status = try await client.get(.pods, pod.key)["status", "containerStatuses"]?[0]
                 let waiting = status?.at("state", "waiting")
                 return waiting?["reason"]?.string == "ErrImagePull"
-                    && waiting?["message"]?.string?.contains("shell, sleeper") == true
+                    && waiting?["message"]?.string?.contains("shell, sleeper; add it with") == true
+            }
+            let log = try await client.log("odd", "?container=main")
+            #expect(
+                log.contains("container \\\"main\\\" in pod \\\"odd\\\" is waiting to start: image can't be pulled")
+            )
+            try await until("events say so of the container") {
+                let events = try await client.list(.events, namespace: "default").items
+                return events.contains {
+                    $0["message"] == "Error: ErrImagePull"
+                        && $0["involvedObject", "fieldPath"] == "spec.containers{main}"
+                }
             }
         }
     }

@@ -131,6 +131,7 @@ struct DeletionTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let file = KubeconfigFile(path: folder + "/deep/config")
         let access = ClusterAccess(server: "https://127.0.0.1:6443", authority: "PEM", token: "secret")
+        #expect(file.owner == .nobody)
         try file.write(ClusterAccess(server: "https://127.0.0.1:1"))
         try file.write(access)
         let attributes = try FileManager.default.attributesOfItem(atPath: file.path)
@@ -140,8 +141,32 @@ struct DeletionTests {
         #expect(connection.server == access.server)
         #expect(connection.namespace == "default")
         #expect(connection.tls.authorities == "PEM")
-        file.remove()
+        #expect(file.owner == .localCluster(connection))
+        file.remove(token: "another cluster's")
+        #expect(FileManager.default.fileExists(atPath: file.path))
+        let own = try String(contentsOfFile: file.path, encoding: .utf8)
+        try own.replacing("\"contexts\": [", with: "\"contexts\": [{\"name\": \"prod\", \"context\": {}},")
+            .write(toFile: file.path, atomically: true, encoding: .utf8)
+        file.remove(token: "secret")
+        #expect(FileManager.default.fileExists(atPath: file.path))
+        try own.write(toFile: file.path, atomically: true, encoding: .utf8)
+        file.remove(token: "secret")
         #expect(!FileManager.default.fileExists(atPath: file.path))
+    }
+
+    @Test(
+        "A file that holds anything but a local cluster is somebody else's; an empty one is nobody's",
+        arguments: [
+            ("", true), ("\n", true), ("my notes", false), ("{}", false), ("a: [", false),
+            ("apiVersion: v1\nkind: Config\ncontexts: [{name: prod, context: {cluster: prod}}]\n", false),
+            ("contexts: [{name: modelfleet-local, context: {}}, {name: prod, context: {}}]\n", false),
+        ]
+    )
+    func owners(_ text: String, _ isFree: Bool) throws {
+        let path = NSTemporaryDirectory() + "modelfleet-kubeconfig-\(UInt64.random(in: 0 ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+        #expect(KubeconfigFile(path: path).owner == (isFree ? .nobody : .others))
     }
 
     private static func deployment(

@@ -102,7 +102,13 @@ struct PodLifecycleTests {
         var life = life()
         _ = life.handle(.begin, now: start)
         let failure = StartFailure(kind: .image, message: "only demo")
-        _ = life.handle(.failed(container: "main", instance: 0, failure), now: start)
+        func event(_ isWarning: Bool, _ reason: String, _ message: String) -> PodAction {
+            .event(isWarning: isWarning, reason: reason, message: message, field: "spec.containers{main}")
+        }
+        #expect(
+            life.handle(.failed(container: "main", instance: 0, failure), now: start)
+                == [event(true, "Failed", "only demo"), event(true, "Failed", "Error: ErrImagePull")]
+        )
         let pod = KubeObject(.pods, namespace: "shop", name: "web")
         let reason = { (status: JSONValue) in
             status["containerStatuses"]?[0]?.at("state", "waiting", "reason")?.string
@@ -110,9 +116,39 @@ struct PodLifecycleTests {
         #expect(reason(life.status(of: pod, address: nil, now: start)) == "ErrImagePull")
         let later = start + .seconds(10)
         #expect(life.handle(.timePassed, now: later) == [.start(container: "main", instance: 1)])
-        _ = life.handle(.failed(container: "main", instance: 1, failure), now: later)
-        #expect(reason(life.status(of: pod, address: nil, now: later)) == "ImagePullBackOff")
+        let backOff = "Back-off pulling image \"demo\""
+        #expect(
+            life.handle(.failed(container: "main", instance: 1, failure), now: later)
+                == [event(false, "BackOff", backOff), event(true, "Failed", "Error: ImagePullBackOff")]
+        )
+        let status = life.status(of: pod, address: nil, now: later)
+        #expect(reason(status) == "ImagePullBackOff")
+        let message = status["containerStatuses"]?[0]?.at("state", "waiting", "message")?.string
+        #expect(message == backOff + ": ErrImagePull: only demo")
         #expect(life.phase == "Pending")
+    }
+
+    @Test("A pod stays ready to start containers while they crash, until all has ended")
+    func readyToStart() {
+        let pod = KubeObject(.pods, namespace: "shop", name: "web")
+        func isReady(_ life: inout PodLifecycle, address: String? = "127.64.0.1") -> Bool {
+            let conditions = life.status(of: pod, address: address, now: start)["conditions"]?.array ?? []
+            return conditions.first { $0["type"] == "PodReadyToStartContainers" }?["status"] == "True"
+        }
+        for (policy, wanted) in [("Always", true), ("Never", false)] {
+            var life = life(policy: policy)
+            _ = life.handle(.begin, now: start)
+            #expect(!isReady(&life, address: nil))
+            #expect(isReady(&life))
+            _ = life.handle(.started(container: "main", instance: 0), now: start)
+            _ = life.handle(.exited(container: "main", instance: 0, .code(1), message: ""), now: start)
+            #expect(isReady(&life) == wanted)
+        }
+        var unmounted = life()
+        _ = unmounted.handle(.begin, now: start)
+        let failure = StartFailure(kind: .mount, message: "no such volume")
+        _ = unmounted.handle(.failed(container: "main", instance: 0, failure), now: start)
+        #expect(!isReady(&unmounted))
     }
 
     @Test("A crash loop names its wait and its pod as the kubelet does")
@@ -170,9 +206,13 @@ struct PodLifecycleTests {
         _ = life.handle(.started(container: "main", instance: 1), now: start)
         let failed = life.handle(.postStarted(container: "main", instance: 1, wrong: "no"), now: start)
         #expect(failed.contains(.signal(container: "main", instance: 1, .terminate)))
-        #expect(
-            failed.contains(.event(isWarning: true, reason: "FailedPostStartHook", message: "PostStartHook failed: no"))
+        let event = PodAction.event(
+            isWarning: true,
+            reason: "FailedPostStartHook",
+            message: "PostStartHook failed: no",
+            field: "spec.containers{main}"
         )
+        #expect(failed.contains(event))
     }
 
     @Test("A deletion doesn't wait for a postStart hook")

@@ -237,7 +237,13 @@ struct PodReadinessTests {
         _ = life.handle(.started(container: "main", instance: 0), now: start)
         let silence = PodInput.unanswered(container: "main", instance: 0, .liveness, message: "no such program")
         let text = "Liveness probe errored and resulted in unknown state: no such program"
-        #expect(life.handle(silence, now: start) == [.event(isWarning: true, reason: "Unhealthy", message: text)])
+        let event = PodAction.event(
+            isWarning: true,
+            reason: "Unhealthy",
+            message: text,
+            field: "spec.containers{main}"
+        )
+        #expect(life.handle(silence, now: start) == [event])
         #expect(life.nextDeadline == start + .seconds(5))
         #expect(
             life.handle(.timePassed, now: start + .seconds(5))

@@ -107,11 +107,11 @@ extension TensorDecoder {
         /// False when the value doesn't fit the type.
         mutating func append(_ value: JSONValue) -> Bool {
             switch type {
-            case .float32: return append(value.double.map { Float($0) })
-            case .float64: return append(value.double)
+            case .float32: return append(finite: value.double.map { Float($0) })
+            case .float64: return append(finite: value.double)
             case .float16:
                 #if !(os(macOS) && arch(x86_64))
-                    return append(value.double.map { Float16($0) })
+                    return append(finite: value.double.map { Float16($0) })
                 #else
                     return false
                 #endif
@@ -135,6 +135,11 @@ extension TensorDecoder {
             }
         }
 
+        /// A number beyond the type's range would become an infinity, which nobody sent: refused rather than changed.
+        private mutating func append<Number: BinaryFloatingPoint & BitwiseCopyable>(finite number: Number?) -> Bool {
+            append(number.flatMap { $0.isFinite ? $0 : nil })
+        }
+
         private mutating func append<Number: BitwiseCopyable>(_ number: Number?) -> Bool {
             guard let number else { return false }
             bytes.append(raw: number)
@@ -147,7 +152,8 @@ extension ElementType {
     /// What JSON may hold for one element.
     var expectation: String {
         switch self {
-        case .float16, .float32, .float64: "a number"
+        case .float16: "a number from -65504 to 65504"
+        case .float32, .float64: "a number of \(byteWidth.map { $0 * 8 } ?? 0) bits"
         case .bool: "true or false"
         case .string: "a string"
         case .int8: "a whole number from -128 to 127"

@@ -12,6 +12,7 @@ struct EventLog: Sendable {
         var type: String
         var reason: String
         var message: String
+        var field: String? = nil
     }
 
     /// What to do with an event.

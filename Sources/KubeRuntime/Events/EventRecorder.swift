@@ -9,9 +9,9 @@ internal import Synchronization
 
 /// Writes core/v1 events, which `kubectl describe` shows below an object.
 ///
-/// An event that repeats (same object, type, reason and message) raises the count of the one that is there. Each object
-/// has a budget, as in client-go: 25 at once, then one every five minutes. Failures are logged, never thrown: an event is
-/// a courtesy.
+/// An event that repeats (same object and part of it, type, reason and message) raises the count of the one that is
+/// there. Each object has a budget, as in client-go: 25 at once, then one every five minutes. Failures are logged, never
+/// thrown: an event is a courtesy.
 public final class EventRecorder: Sendable {
     /// How an event is meant.
     public enum EventType: String, Sendable, Hashable {
@@ -47,14 +47,22 @@ public final class EventRecorder: Sendable {
         log = Mutex(EventLog())
     }
 
-    /// Records an event about `object`. `reason` is one word in CamelCase, `message` a sentence.
-    public func record(_ object: KubeObject, _ type: EventType, reason: String, message: String) async {
+    /// Records an event about `object`, or about a part of it: `spec.containers{server}`. `reason` is one word in
+    /// CamelCase, `message` a sentence.
+    public func record(
+        _ object: KubeObject,
+        _ type: EventType,
+        reason: String,
+        message: String,
+        field: String? = nil
+    ) async {
         let message = Self.shortened(message)
         let identity = EventLog.Identity(
             uid: object.uid ?? "\(object.kind)/\(object.key)",
             type: type.rawValue,
             reason: reason,
-            message: message
+            message: message,
+            field: field
         )
         let now = time.now()
         switch log.withLock({ $0.record(identity, now: now) }) {
@@ -92,6 +100,7 @@ public final class EventRecorder: Sendable {
         involved["namespace"] = JSONValue(object.namespace)
         involved["uid"] = JSONValue(object.uid)
         involved["resourceVersion"] = JSONValue(object.resourceVersion)
+        involved["fieldPath"] = JSONValue(identity.field)
         event["involvedObject"] = involved
         event["type"] = .string(type.rawValue)
         event["reason"] = .string(reason)

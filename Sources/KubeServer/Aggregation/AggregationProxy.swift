@@ -106,17 +106,22 @@ struct AggregationProxy: Sendable {
     /// The header for the other server: without the client's token and claims, with who the client is.
     private static func fields(_ original: HTTPFields) -> HTTPFields {
         var fields = HTTPFields()
+        let caller = Caller.reading(original)
         for field in original {
             let name = field.name.canonicalName
-            if hopByHop.contains(name) || name == "authorization" || name.hasPrefix("x-remote-") { continue }
+            if hopByHop.contains(name) || name == "authorization" || name.hasPrefix("x-remote-")
+                || name.hasPrefix("impersonate-")
+            {
+                continue
+            }
             fields.append(field)
         }
         if let name = HTTPField.Name(FrontProxy.userHeader) {
-            fields[name] = AccessReview.user["username"]?.string
+            fields[name] = caller.name
         }
-        for group in AccessReview.user["groups"]?.array ?? [] {
-            guard let text = group.string, let name = HTTPField.Name(FrontProxy.groupHeader) else { continue }
-            fields.append(HTTPField(name: name, value: text))
+        for group in caller.groups {
+            guard let name = HTTPField.Name(FrontProxy.groupHeader) else { continue }
+            fields.append(HTTPField(name: name, value: group))
         }
         return fields
     }

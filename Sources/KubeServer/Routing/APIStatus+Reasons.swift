@@ -9,6 +9,11 @@ extension APIStatus {
         APIStatus(code: 400, reason: "BadRequest", message: message)
     }
 
+    /// 400: the object in the body isn't the one that the URL names.
+    static func otherName(_ name: String, than key: ObjectKey) -> APIStatus {
+        badRequest("the name of the object (\(name)) does not match the name on the URL (\(key.name))")
+    }
+
     /// 500 without a reason, as the server answers plain errors.
     static func plain(_ message: String) -> APIStatus { APIStatus(code: 500, reason: "", message: message) }
 
@@ -52,12 +57,12 @@ extension APIStatus {
     static let modified =
         "the object has been modified; please apply your changes to the latest version and try again"
 
-    /// 403: something forbids it.
+    /// 403: something forbids it; all of a kind where there is no name.
     static func forbidden(_ kind: StoredKind, _ name: String, _ why: String, causes: [Cause] = []) -> APIStatus {
         APIStatus(
             code: 403,
             reason: "Forbidden",
-            message: "\(kind.qualifiedName) \"\(name)\" is forbidden: \(why)",
+            message: "\(kind.qualifiedName)\(name.isEmpty ? "" : " \"\(name)\"") is forbidden: \(why)",
             name: name,
             group: kind.group,
             kind: kind.plural,

@@ -5,11 +5,14 @@ import Ambient
 import HTTPTypes
 import KubeModel
 
-/// Answers who the client is and what it may do: whoever holds the local token may do everything.
+/// Answers who the client is and what it may do: whoever holds the local token, and acts as nobody else, may do all.
 enum AccessReview {
     /// Whom the local token stands for.
-    static let user: JSONValue = [
-        "username": "modelfleet-local", "groups": ["system:masters", "system:authenticated"],
+    private static let user = Caller.holder.json
+
+    /// Why everybody else may do nothing.
+    private static let refusal: JSONValue = [
+        "allowed": false, "reason": "the local cluster has no roles: only system:masters may",
     ]
 
     /// The review that was sent, with its answer.
@@ -31,19 +34,23 @@ enum AccessReview {
             let managed = state.with { $0.fields(resource, nil) }
                 .update(live: nil, new: json, manager: options.manager, now: now)
             json.set(managed.at("metadata", "managedFields"), at: "metadata", "managedFields")
-            json["status"] = ["allowed": true]
+            json["status"] = request.caller.isAdministrator ? ["allowed": true] : refusal
         case "TokenReview": json["status"] = try reviewed(json, isToken)
         case "SubjectAccessReview":
             try check(json)
             json["status"] = try judged(json)
         case "SelfSubjectReview":
             json.set(.string(now.rfc3339), at: "metadata", "creationTimestamp")
-            json["status"] = ["userInfo": user]
+            json["status"] = ["userInfo": request.caller.json]
         default:
             guard json.at("spec", "namespace")?.string?.isEmpty == false else {
                 throw .badRequest("no namespace on request")
             }
             json["spec"] = .emptyObject
+            guard request.caller.isAdministrator else {
+                json["status"] = ["resourceRules": [], "nonResourceRules": [], "incomplete": false]
+                break
+            }
             let everything: JSONValue = ["*"]
             json["status"] = [
                 "resourceRules": [["verbs": everything, "apiGroups": everything, "resources": everything]],
@@ -74,9 +81,7 @@ enum AccessReview {
                 causes: [.invalid("spec.user", "", "at least one of user or group must be specified")]
             )
         }
-        return groups.contains("system:masters")
-            ? ["allowed": true]
-            : ["allowed": false, "reason": "the local cluster has no roles: only system:masters may"]
+        return groups.contains("system:masters") ? ["allowed": true] : refusal
     }
 
     private static func check(_ review: JSONValue) throws(APIStatus) {

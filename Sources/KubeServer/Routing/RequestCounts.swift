@@ -54,15 +54,7 @@ final class RequestCounts: Sendable {
 
     /// What isn't written as a resource is (a quote, say) counts as no resource, and so does an unknown collection.
     private static func series(_ request: ServerRequest, code: Int) -> Series {
-        let parts = request.parts
-        var target: RequestTarget?
-        switch parts.first {
-        case "api" where parts.count > 2: target = RequestTarget(group: "", version: parts[1], rest: parts.dropFirst(2))
-        case "apis" where parts.count > 3:
-            target = RequestTarget(group: parts[1], version: parts[2], rest: parts.dropFirst(3))
-        default: break
-        }
-        guard let target, code != 404 || target.name != nil,
+        guard let target = RequestTarget(parts: request.parts), code != 404 || target.name != nil,
             [target.group, target.version, target.plural, target.subresource ?? ""].allSatisfy(isPlain)
         else { return Series(verb: request.method.rawValue, code: code) }
         return Series(
@@ -79,7 +71,8 @@ final class RequestCounts: Sendable {
         name.utf8.count <= 253 && name.utf8.allSatisfy { $0 == 45 || $0 == 46 || 48...57 ~= $0 || 97...122 ~= $0 }
     }
 
-    private static func verb(_ request: ServerRequest, _ target: RequestTarget) -> String {
+    /// The request's verb, as in `Series`.
+    static func verb(_ request: ServerRequest, _ target: RequestTarget) -> String {
         switch request.method {
         case .get, .head:
             guard target.name == nil else { return "GET" }

@@ -16,6 +16,15 @@ struct RequestTarget: Sendable, Hashable {
     /// `status`, `scale`, `log` and the like.
     var subresource: String?
 
+    /// Reads the decoded parts of a whole path; `nil` when it names no resource.
+    init?(parts: [String]) {
+        switch parts.first {
+        case "api" where parts.count > 2: self.init(group: "", version: parts[1], rest: parts.dropFirst(2))
+        case "apis" where parts.count > 3: self.init(group: parts[1], version: parts[2], rest: parts.dropFirst(3))
+        default: return nil
+        }
+    }
+
     /// Reads the decoded parts of a path below `/api/v1` or `/apis/GROUP/VERSION`; `nil` when it has another shape.
     init?(group: String, version: String, rest: ArraySlice<String>) {
         self.group = group

@@ -16,6 +16,9 @@ extension ResourceHandler {
     ) throws(APIStatus) -> ServerAnswer {
         let options = try request.writeOptions("UpdateOptions")
         let decoded = try BodyDecoder.object(request, resource, validation: options.validation)
+        // Before it is looked up, as the real server: a slip of the pen isn't a missing object.
+        let name = decoded.object.name
+        guard name.isEmpty || name == key.name else { throw .otherName(name, than: key) }
         let outcome = try state.with { state throws(APIStatus) in
             try state.update(resource, key, subresource: subresource, change: .replacement, options: options) { _ in
                 decoded.object
@@ -77,9 +80,7 @@ extension ResourceHandler {
         var applied = decoded.object
         if applied.name.isEmpty { applied.name = key.name }
         guard applied.name == key.name else {
-            throw .badRequest(
-                "the name of the object (\(applied.name)) does not match the name on the URL (\(key.name))"
-            )
+            throw .otherName(applied.name, than: key)
         }
         let now = configuration.time.now()
         let intent = applied

@@ -75,6 +75,8 @@ struct Router: Sendable {
         case "healthz", "livez", "readyz": return ServerAnswer(text: "ok")
         case "api", "apis": return await discovery(request, parts)
         case "openapi" where parts.count > 1 && parts[1] == "v3": return openAPI(request, parts.dropFirst(2))
+        case "openapi" where parts == ["openapi", "v2"]:
+            return OpenAPIVersion2.answer(request, version: configuration.serverVersion)
         default: return Self.pageNotFound
         }
     }

@@ -21,6 +21,8 @@ struct ServerRequest: Sendable {
     var contentType: String
     /// Who sends it: the product name of `User-Agent`.
     var agent: String
+    /// Who asks.
+    var caller: Caller
     /// The body.
     var body: [UInt8]
 
@@ -35,6 +37,7 @@ struct ServerRequest: Sendable {
         contentType = String(type.prefix { $0 != ";" }.filter { $0 != " " }).lowercased()
         let product = (message.head.headerFields[.userAgent] ?? "").prefix { $0 != "/" }
         agent = product.isEmpty ? "unknown" : String(product.prefix(128))
+        caller = Caller.reading(message.head.headerFields)
         self.body = body
     }
 

@@ -102,9 +102,7 @@ extension ServerState {
     ) throws(APIStatus) {
         if new.name.isEmpty { new.name = key.name }
         guard new.name == key.name else {
-            throw .badRequest(
-                "the name of the object (\(new.name)) does not match the name on the URL (\(key.name))"
-            )
+            throw .otherName(new.name, than: key)
         }
         try place(&new, resource, namespace: key.namespace)
         let version = new.resourceVersion ?? ""

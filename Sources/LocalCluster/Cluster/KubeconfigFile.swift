@@ -2,12 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+public import KubeAPI
 public import KubeModel
 
 /// The kubeconfig of a local cluster: written whole or not at all, readable by its owner only.
 public struct KubeconfigFile: Sendable {
     /// The name of cluster, user and context.
     public static let contextName = "modelfleet-local"
+
+    /// Whose file stands at a path.
+    public enum Owner: Sendable, Hashable {
+        /// Nobody's: there is none, or an empty one.
+        case nobody
+        /// A local cluster's, which may be gone; how to reach it.
+        case localCluster(ClusterConnection)
+        /// Somebody else's, not ours to replace: another kubeconfig, or no kubeconfig at all.
+        case others
+    }
 
     /// Where it is.
     public let path: String
@@ -62,6 +73,27 @@ public struct KubeconfigFile: Sendable {
         }
     }
 
-    /// Removes the file, if it is there.
-    public func remove() { try? FileManager.default.removeItem(atPath: path) }
+    /// Whose file is there now. A local cluster's names nothing but a local cluster.
+    public var owner: Owner {
+        guard FileManager.default.fileExists(atPath: path) else { return .nobody }
+        guard let text = text() else { return .others }
+        guard text.contains(where: { !$0.isWhitespace }) else { return .nobody }
+        var configuration = KubeConfiguration()
+        guard (try? configuration.merge(text: text, file: path)) != nil,
+            configuration.contextNames == [Self.contextName],
+            let connection = try? configuration.connection(context: nil, environment: [:])
+        else { return .others }
+        return .localCluster(connection)
+    }
+
+    /// Removes the file, if it still is the one with this token and holds nothing else: another local cluster may have
+    /// put its own there since, or a person more contexts into it.
+    public func remove(token: String) {
+        guard case .localCluster = owner, text()?.contains(token) == true else { return }
+        try? FileManager.default.removeItem(atPath: path)
+    }
+
+    private func text() -> String? {
+        FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+    }
 }

@@ -11,12 +11,20 @@ public struct LocalImages: Sendable, Hashable {
         public var executable: String
         /// The image's own command line after the executable (as an image's `CMD`); a container's `args` replace it.
         public var arguments: [String]
+        /// The image's own variables (as an image's `ENV`); a container's `env` replaces them.
+        public var environment: [String: String]
 
         /// A line of the table.
-        public init(image: String, executable: String, arguments: [String] = []) {
+        public init(
+            image: String,
+            executable: String,
+            arguments: [String] = [],
+            environment: [String: String] = [:]
+        ) {
             self.image = image
             self.executable = executable
             self.arguments = arguments
+            self.environment = environment
         }
     }
 

@@ -97,7 +97,9 @@ import CYAML
 
     /// What libyaml says is wrong, as an error of ours.
     private func failure() -> YAMLError {
-        let problem = unsafe parser.pointee.problem.map { unsafe String(cString: $0) } ?? "it can't be read"
+        var problem = unsafe parser.pointee.problem.map { unsafe String(cString: $0) } ?? "it can't be read"
+        // Nine times out of ten it is a tab.
+        if problem.hasSuffix("cannot start any token") { problem += " (a tab, or @, ` or % outside of quotes)" }
         switch unsafe parser.pointee.error {
         case YAML_MEMORY_ERROR:
             return unsafe YAMLError("not enough memory to read it", at: YAMLMark(parser.pointee.mark))

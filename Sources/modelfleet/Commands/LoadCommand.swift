@@ -16,6 +16,7 @@ struct LoadCommand: AsyncParsableCommand {
         discussion: """
             The load is open-loop: a request starts when the plan says so, whether or not earlier ones have been
             answered, and its latency counts from that moment, so a slow server can't hide behind a waiting client.
+            Ctrl-C ends it early, with the figures so far.
 
             Example:
               modelfleet load http://127.96.0.2/v1/models/iris:predict \\
@@ -64,7 +65,8 @@ struct LoadCommand: AsyncParsableCommand {
         guard connectionSeconds >= 0, connectionSeconds <= 86_400 else {
             throw ValidationError("--connection-seconds can't be negative or more than a day; 0 is for ever")
         }
-        guard URL(string: url)?.host != nil else { throw ValidationError("\"\(url)\" is no http address with a host") }
+        guard let parts = URL(string: url), parts.host != nil, ["http", "https"].contains(parts.scheme?.lowercased())
+        else { throw ValidationError("\"\(url)\" is no http:// or https:// address with a host") }
     }
 
     mutating func run() async throws {
@@ -79,12 +81,33 @@ struct LoadCommand: AsyncParsableCommand {
             timeout: .seconds(timeoutSeconds)
         )
         let line = StatusLine()
-        let summary = await load.run(LoadPlan(stages: stages, spacing: uniform ? .uniform : .poisson), request) {
-            line.show($0.text)
-        }
+        let plan = LoadPlan(stages: stages, spacing: uniform ? .uniform : .poisson)
+        let summary = await Self.untilInterrupted { await load.run(plan, request) { line.show($0.text) } }
         line.clear()
         for text in summary.lines { print(text) }
         if summary.ok == 0 { throw ExitCode(1) }
+    }
+
+    /// Runs the load to its end, or cancels it at Ctrl-C: what was measured until then is worth a summary.
+    private static func untilInterrupted(
+        _ load: @escaping @Sendable () async -> LatencySummary
+    ) async -> LatencySummary {
+        let (interrupts, interruption) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let trap = SignalTrap([SIGINT, SIGTERM]) { interruption.finish() }
+        defer { trap.end() }
+        return await withTaskGroup(of: LatencySummary?.self) { group in
+            group.addTask { await load() }
+            group.addTask {
+                for await _ in interrupts {}
+                return nil
+            }
+            var summary = LatencySummary()
+            for await ended in group {
+                group.cancelAll()
+                if let ended { summary = ended }
+            }
+            return summary
+        }
     }
 
     private func bodyBytes() throws -> [UInt8]? {
@@ -92,7 +115,8 @@ struct LoadCommand: AsyncParsableCommand {
         guard body.hasPrefix("@") else { return Array(body.utf8) }
         let path = String(body.dropFirst())
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw CommandFailure("\(path): can't be read")
+            let isThere = FileManager.default.fileExists(atPath: path)
+            throw CommandFailure("--body @\(path): \(isThere ? "it can't be read" : "there is no such file")")
         }
         return [UInt8](data)
     }

@@ -100,6 +100,8 @@ struct LocalCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let logger = logs.logger("modelfleet.local")
+        let file = KubeconfigFile(path: kubeconfig)
+        try await leaveAlone(file)
         let templates = try templateOptions.load()
         let random = SystemRandom()
         let token = random.uuid() + random.uuid()
@@ -144,8 +146,7 @@ struct LocalCommand: AsyncParsableCommand {
         let cluster = LocalCluster(configuration: configuration)
         // Before anything else runs, so that an operator finds its kinds at its first look.
         if runsOperator || onlyAPIServer { try await Installation.install(into: cluster.client()) }
-        let file = KubeconfigFile(path: kubeconfig)
-        defer { file.remove() }
+        defer { file.remove(token: token) }
         let front = HTTPService(
             exchange: cluster.apiServer,
             host: "127.0.0.1",
@@ -179,6 +180,38 @@ struct LocalCommand: AsyncParsableCommand {
         try await ProgramServices(services, logger: logger).run()
     }
 
+    /// Refuses to replace what isn't ours to replace: somebody's own file, and the kubeconfig of a cluster that runs.
+    private func leaveAlone(_ file: KubeconfigFile) async throws {
+        switch file.owner {
+        case .nobody: return
+        case .others:
+            throw CommandFailure(
+                "\(file.path) is there and isn't a local cluster's kubeconfig: name another file with --kubeconfig"
+            )
+        case .localCluster(let connection):
+            let exchange = CurlExchange(configuration: CurlConfiguration(tls: connection.tls))
+            defer { exchange.shutdown() }
+            let client = KubeClient(
+                exchange: AuthorizingExchange(exchange, credentials: connection.credentials),
+                baseURL: connection.server
+            )
+            guard (try? await client.get(.namespaces, ObjectKey(namespace: nil, name: "default"))) != nil else {
+                return
+            }
+            throw CommandFailure(
+                "\(file.path) is the kubeconfig of a local cluster that runs (\(connection.server)): "
+                    + "stop that one first, or name another file with --kubeconfig"
+            )
+        }
+    }
+
+    /// What the server's pods get of this program's variables: where ONNX Runtime is.
+    private static var serverEnvironment: [String: String] {
+        let name = "MODELFLEET_ONNXRUNTIME"
+        guard let file = ProcessInfo.processInfo.environment[name], !file.isEmpty else { return [:] }
+        return [name: URL(fileURLWithPath: file).path]
+    }
+
     private func imageTable() throws -> LocalImages {
         let own = Bundle.main.executablePath ?? CommandLine.arguments[0]
         let beside = URL(fileURLWithPath: own).resolvingSymlinksInPath()
@@ -186,7 +219,9 @@ struct LocalCommand: AsyncParsableCommand {
         let program = server ?? beside
         var entries: [LocalImages.Entry] = []
         if FileManager.default.isExecutableFile(atPath: program) {
-            entries.append(LocalImages.Entry(image: "modelfleet/server", executable: program))
+            entries.append(
+                LocalImages.Entry(image: "modelfleet/server", executable: program, environment: Self.serverEnvironment)
+            )
         } else if server != nil {
             throw CommandFailure("--server \(program): there is no such program")
         }

@@ -32,7 +32,7 @@ struct ValidateCommand: ParsableCommand {
             let isWrong = !findings.errors.isEmpty || strict && !findings.warnings.isEmpty
             if isWrong { wrong += 1 } else { print("\(name): \(findings.isKnown ? "valid" : "not ours, not checked")") }
         }
-        if documents.isEmpty { throw CommandFailure("no document found in \(input.filename.joined(separator: ", "))") }
+        if documents.isEmpty { throw CommandFailure("no document found in \(input.names)") }
         if wrong > 0 { throw ExitCode(1) }
     }
 }
@@ -51,7 +51,8 @@ struct Findings {
     /// Checks `json`.
     init(of json: JSONValue) {
         let object = KubeObject(json)
-        subject = "\(object.kind.isEmpty ? "document without a kind" : object.kind) \(object.name)"
+        subject = [object.kind.isEmpty ? "document without a kind" : object.kind, object.name]
+            .filter { !$0.isEmpty }.joined(separator: " ")
         let schema: StructuralSchema
         let found: ValidationFindings
         switch (object.apiVersion, object.kind) {
@@ -62,7 +63,8 @@ struct Findings {
             schema = ServingRuntime.schema
             found = ServingRuntimeValidation.validate(json)
         default:
-            isKnown = false
+            errors = Self.unknownKind(json, object)
+            isKnown = !errors.isEmpty
             return
         }
         if object.name.isEmpty { errors.append("metadata.name: Required value") }
@@ -70,5 +72,23 @@ struct Findings {
             .map { "\($0): unknown field; `kubectl explain` lists the known ones" }
         errors += found.errors.map { "\($0.field): \($0.message)" }
         warnings = found.warnings
+    }
+
+    /// What is wrong with a document that is none of our kinds: nothing, where it is of another group. What is meant for
+    /// us and misspelled would pass unchecked otherwise.
+    private static func unknownKind(_ json: JSONValue, _ object: KubeObject) -> [String] {
+        guard json.object != nil else { return ["expected an object, found \(json.typeName)"] }
+        let missing = ["apiVersion", "kind"].filter { (json[$0]?.string ?? "").isEmpty }
+        guard missing.isEmpty else { return missing.map { "\($0): Required value" } }
+        let ours = [ResourceType.modelDeployments, .servingRuntimes]
+        let version = ResourceType.modelDeployments.apiVersion
+        let isOurGroup =
+            object.apiVersion.split(separator: "/").first.map(String.init) == ResourceType.modelDeployments.group
+        if object.apiVersion != version, isOurGroup || ours.contains(where: { $0.kind == object.kind }) {
+            return ["apiVersion: Unsupported value: \"\(object.apiVersion)\": supported values: \"\(version)\""]
+        }
+        guard isOurGroup else { return [] }
+        let kinds = ours.map { "\"\($0.kind)\"" }.joined(separator: ", ")
+        return ["kind: Unsupported value: \"\(object.kind)\": supported values: \(kinds)"]
     }
 }

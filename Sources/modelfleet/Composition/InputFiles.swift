@@ -15,6 +15,9 @@ struct InputFiles: ParsableArguments {
         guard !filename.isEmpty else { throw ValidationError("say which file: -f model.yaml") }
     }
 
+    /// What was named, for messages.
+    var names: String { filename.map { $0 == "-" ? "the standard input" : $0 }.joined(separator: ", ") }
+
     /// One document and the file it came from.
     struct Document {
         /// The file's name, or `standard input`.
@@ -27,19 +30,23 @@ struct InputFiles: ParsableArguments {
     /// - Throws: an error that names the file, and line and column where it has them.
     func documents() throws -> [Document] {
         try filename.flatMap(files(at:)).flatMap { file in
-            let text: String
+            let name = file == "-" ? "standard input" : file
+            let text = try text(of: file, name)
             do {
-                text = file == "-" ? try standardInput() : try String(contentsOfFile: file, encoding: .utf8)
+                return try JSONValue.documents(yaml: text).filter { !$0.isNull }.flatMap(Self.items)
+                    .map { Document(file: name, json: $0) }
             } catch {
-                throw CommandFailure("\(file): can't be read: \(error.localizedDescription)")
-            }
-            do {
-                return try JSONValue.documents(yaml: text).filter { !$0.isNull }
-                    .map { Document(file: file == "-" ? "standard input" : file, json: $0) }
-            } catch {
-                throw CommandFailure("\(file): \(error)")
+                throw CommandFailure("\(name): \(error)")
             }
         }
+    }
+
+    /// The objects of a list, as `kubectl get -o yaml` prints one; anything else by itself.
+    private static func items(_ document: JSONValue) -> [JSONValue] {
+        guard document["kind"]?.string?.hasSuffix("List") == true, let items = document["items"]?.array else {
+            return [document]
+        }
+        return items
     }
 
     private func files(at path: String) throws -> [String] {
@@ -53,11 +60,16 @@ struct InputFiles: ParsableArguments {
             .filter { [".yaml", ".yml", ".json"].contains(where: $0.hasSuffix) }.map { "\(path)/\($0)" }
     }
 
-    private func standardInput() throws -> String {
-        let data = try FileHandle.standardInput.readToEnd() ?? Data()
-        guard let text = String(data: data, encoding: .utf8) else {
-            throw CocoaError(.fileReadInapplicableStringEncoding)
+    private func text(of file: String, _ name: String) throws -> String {
+        let data: Data
+        do {
+            data =
+                file == "-"
+                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
+        } catch {
+            throw CommandFailure("\(name): can't be read: \(error.localizedDescription)")
         }
+        guard let text = String(data: data, encoding: .utf8) else { throw CommandFailure("\(name): isn't UTF-8 text") }
         return text
     }
 }

@@ -84,7 +84,7 @@ extension LatencySummary {
             )
         }
         for (kind, count) in errors.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
-            lines.append("error     \(kind): \(count)")
+            lines.append("error     \(kind): \(count)" + (firstErrors[kind].map { ", the first: \($0)" } ?? ""))
         }
         return lines
     }

@@ -19,7 +19,9 @@ struct TemplateOptions: ParsableArguments {
             // A mounted ConfigMap has its versions beside the files, under names with a dot.
             names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.hasPrefix(".") }.sorted()
         } catch {
-            throw CommandFailure("--templates \(folder): can't be read: \(error.localizedDescription)")
+            let isThere = FileManager.default.fileExists(atPath: folder)
+            let reason = isThere ? "can't be read: \(error.localizedDescription)" : "there is no such folder"
+            throw CommandFailure("--templates \(folder): \(reason)")
         }
         let known = TemplateSet.builtIn.names
         var texts: [String: String] = [:]

@@ -165,6 +165,8 @@ struct ContainerRecord: Sendable, Hashable {
     var isDone: Bool { isSidecar ? hasStarted : end?.code == 0 }
     /// Whether a start of it was ever tried on this node.
     var hasBegun: Bool { isLive || instance > 0 }
+    /// Its place in the pod, for events: `spec.containers{server}`.
+    var field: String { "spec.\(isInit ? "initContainers" : "containers"){\(name)}" }
     /// Whether it has a process or is about to.
     var isLive: Bool {
         switch state {

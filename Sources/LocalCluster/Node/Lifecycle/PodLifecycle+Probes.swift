@@ -21,7 +21,7 @@ extension PodLifecycle {
         let verdict = record.probes[index].answer(passed, now: now)
         if !passed {
             let text = "\(kind.title) probe failed: \(message)"
-            actions.append(.event(isWarning: true, reason: "Unhealthy", message: text))
+            actions.append(.event(isWarning: true, reason: "Unhealthy", message: text, field: record.field))
         }
         switch (kind, verdict) {
         case (.startup, true):
@@ -34,7 +34,7 @@ extension PodLifecycle {
         case (.startup, false), (.liveness, false):
             guard record.stop == nil else { return }
             let text = "Container \(record.name) failed \(kind.rawValue) probe, will be restarted"
-            actions.append(.event(isWarning: false, reason: "Killing", message: text))
+            actions.append(.event(isWarning: false, reason: "Killing", message: text, field: record.field))
             stop(&record, grace: record.probes[index].grace ?? grace, isOrdered: false, now: now, &actions)
         default: break
         }
@@ -53,7 +53,7 @@ extension PodLifecycle {
         }
         record.probes[index].skip(now: now)
         let text = "\(kind.title) probe errored and resulted in unknown state: \(message)"
-        actions.append(.event(isWarning: true, reason: "Unhealthy", message: text))
+        actions.append(.event(isWarning: true, reason: "Unhealthy", message: text, field: record.field))
     }
 
     /// Whether a probe is to be asked now or later.

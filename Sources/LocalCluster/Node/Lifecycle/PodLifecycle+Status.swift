@@ -39,14 +39,15 @@ extension PodLifecycle {
         }
         let main = containers.filter { !$0.isInit }
         let inits = containers.filter(\.isInit)
-        status["conditions"] = .array(conditions(of: pod, phase: phase, now: now))
+        let canStart = address != nil && !isOver && !containers.contains { $0.mountFailures > 0 }
+        status["conditions"] = .array(conditions(of: pod, phase: phase, canStart: canStart, now: now))
         status["containerStatuses"] = .array(main.map { Self.json($0, pod: pod) })
         if !inits.isEmpty { status["initContainerStatuses"] = .array(inits.map { Self.json($0, pod: pod) }) }
         status["qosClass"] = status["qosClass"] ?? "BestEffort"
         return status
     }
 
-    private func conditions(of pod: KubeObject, phase: String, now: WallTime) -> [JSONValue] {
+    private func conditions(of pod: KubeObject, phase: String, canStart: Bool, now: WallTime) -> [JSONValue] {
         let initialized = PodCondition(
             "Initialized",
             failing: isInitialized || phase == "Succeeded" ? nil : "ContainersNotInitialized",
@@ -54,7 +55,7 @@ extension PodLifecycle {
         )
         let containersReady = containersReady(phase: phase)
         let list = [
-            PodCondition("PodReadyToStartContainers", isTrue: containers.contains { $0.isLive }), initialized,
+            PodCondition("PodReadyToStartContainers", isTrue: canStart), initialized,
             containersReady.gated(by: pod), containersReady, PodCondition("PodScheduled", isTrue: true),
         ]
         return list.map { $0.json(after: pod.condition($0.type), now: now) }

@@ -33,8 +33,9 @@ extension PodLifecycle {
             Self.noteRunning(&containers[index], now: now)
         }
         for index in containers.indices where containers[index].runningSince != nil && containers[index].stop == nil {
-            let name = containers[index].name
-            actions.append(.event(isWarning: false, reason: "Killing", message: "Stopping container \(name)"))
+            let record = containers[index]
+            let text = "Stopping container \(record.name)"
+            actions.append(.event(isWarning: false, reason: "Killing", message: text, field: record.field))
             stop(&containers[index], grace: grace, isOrdered: true, now: now, &actions)
         }
     }

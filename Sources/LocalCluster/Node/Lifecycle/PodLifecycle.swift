@@ -162,10 +162,10 @@ struct PodLifecycle: Sendable {
         record.mountFailures = 0
         record.imageFailures = 0
         for (reason, message) in [
-            ("Pulled", "Container image \"\(record.image)\" already present on machine"),
-            ("Created", "Created container \(record.name)"), ("Started", "Started container \(record.name)"),
+            ("Pulled", "Container image \"\(record.image)\" already present on machine and can be accessed by the pod"),
+            ("Created", "Container created"), ("Started", "Container started"),
         ] {
-            actions.append(.event(isWarning: false, reason: reason, message: message))
+            actions.append(.event(isWarning: false, reason: reason, message: message, field: record.field))
         }
         guard record.spec.at("lifecycle", "postStart")?.object != nil else {
             noteRunning(&record, now: now)
@@ -194,10 +194,11 @@ struct PodLifecycle: Sendable {
         guard record.awaitsHook else { return }
         Self.noteRunning(&record, now: now)
         guard let wrong else { return }
+        let text = "PostStartHook failed: \(wrong)"
+        actions.append(.event(isWarning: true, reason: "FailedPostStartHook", message: text, field: record.field))
         actions.append(
-            .event(isWarning: true, reason: "FailedPostStartHook", message: "PostStartHook failed: \(wrong)")
+            .event(isWarning: false, reason: "Killing", message: "FailedPostStartHook", field: record.field)
         )
-        actions.append(.event(isWarning: false, reason: "Killing", message: "FailedPostStartHook"))
         stop(&record, grace: grace, isOrdered: false, now: now, &actions)
     }
 
@@ -210,7 +211,8 @@ struct PodLifecycle: Sendable {
         switch failure.kind {
         case .process:
             record.countStart()
-            actions.append(.event(isWarning: true, reason: "Failed", message: "Error: \(failure.message)"))
+            let text = "Error: \(failure.message)"
+            actions.append(.event(isWarning: true, reason: "Failed", message: text, field: record.field))
             let end = ContainerEnd(code: 128, reason: "StartError", message: failure.message, started: now, ended: now)
             finish(&record, end, now: now, &actions)
         case .mount:
@@ -222,21 +224,35 @@ struct PodLifecycle: Sendable {
                 until: now + Self.mountBackoff.delay(attempt: record.mountFailures, random: random)
             )
             actions.append(.event(isWarning: true, reason: "FailedMount", message: failure.message))
-        case .image, .configuration:
-            let isImage = failure.kind == .image
-            if isImage { record.imageFailures += 1 }
-            let wait = isImage ? backoff.delay(attempt: record.imageFailures, random: random) : backoff.initial
-            let until = now + wait
-            let isFirst = record.imageFailures == 1 || !isImage
-            let reason = isImage ? (isFirst ? "ErrImagePull" : "ImagePullBackOff") : "CreateContainerConfigError"
-            let message =
-                isFirst ? failure.message : "Back-off pulling image \"\(record.image)\": \(failure.message)"
-            record.state = .waiting(reason: reason, message: message, until: until)
-            let isBackoff = isImage && !isFirst
-            let text = isImage ? message : "Error: \(message)"
-            actions.append(.event(isWarning: !isBackoff, reason: isBackoff ? "BackOff" : "Failed", message: text))
+        case .image: noteMissingImage(&record, failure.message, now: now, &actions)
+        case .configuration:
+            let reason = "CreateContainerConfigError"
+            record.state = .waiting(reason: reason, message: failure.message, until: now + backoff.initial)
+            let text = "Error: \(failure.message)"
+            actions.append(.event(isWarning: true, reason: "Failed", message: text, field: record.field))
         }
         record.instance += 1
+    }
+
+    private func noteMissingImage(
+        _ record: inout ContainerRecord,
+        _ wrong: String,
+        now: WallTime,
+        _ actions: inout [PodAction]
+    ) {
+        record.imageFailures += 1
+        let isFirst = record.imageFailures == 1
+        let reason = isFirst ? "ErrImagePull" : "ImagePullBackOff"
+        let backOff = "Back-off pulling image \"\(record.image)\""
+        record.state = .waiting(
+            reason: reason,
+            message: isFirst ? wrong : "\(backOff): ErrImagePull: \(wrong)",
+            until: now + backoff.delay(attempt: record.imageFailures, random: random)
+        )
+        let first = PodAction.event(isWarning: true, reason: "Failed", message: wrong, field: record.field)
+        let later = PodAction.event(isWarning: false, reason: "BackOff", message: backOff, field: record.field)
+        actions.append(isFirst ? first : later)
+        actions.append(.event(isWarning: true, reason: "Failed", message: "Error: \(reason)", field: record.field))
     }
 
     private func noteExit(
@@ -290,7 +306,7 @@ struct PodLifecycle: Sendable {
             "back-off \(Self.text(delay)) restarting failed container=\(record.name) pod=\(title)"
         record.state = .waiting(reason: "CrashLoopBackOff", message: message, until: now + delay)
         let text = "Back-off restarting failed container \(record.name) in pod \(title)"
-        actions.append(.event(isWarning: true, reason: "BackOff", message: text))
+        actions.append(.event(isWarning: true, reason: "BackOff", message: text, field: record.field))
     }
 
     /// A whole number of seconds as Go writes it: `10s`, `1m20s`, `5m0s`.

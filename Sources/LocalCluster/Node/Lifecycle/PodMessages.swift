@@ -77,7 +77,7 @@ enum PodAction: Sendable, Hashable {
     /// Signal a container's process group.
     case signal(container: String, instance: Int, ProcessSignal)
     /// Record an event.
-    case event(isWarning: Bool, reason: String, message: String)
+    case event(isWarning: Bool, reason: String, message: String, field: String? = nil)
     /// Everything has ended after a deletion: the pod can go.
     case finished
 }

@@ -34,7 +34,8 @@ struct ContainerCommand: Equatable {
         root: String? = nil,
         sources: Sources
     ) throws(StartFailure) {
-        var variables = ["PATH": searchPath, "POD_IP": address, "MODELFLEET_HOST": address, "HOSTNAME": pod.name]
+        let own = ["PATH": searchPath, "POD_IP": address, "MODELFLEET_HOST": address, "HOSTNAME": pod.name]
+        var variables = own.merging(image.environment) { _, given in given }
         variables["MODELFLEET_ROOT"] = root
         for source in container["envFrom"]?.array ?? [] {
             try Self.addAll(source, sources: sources, to: &variables)

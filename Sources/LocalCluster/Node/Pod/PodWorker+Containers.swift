@@ -97,6 +97,7 @@ extension PodWorker {
                 kind: .image,
                 message: "Failed to pull image \"\(name)\": the local cluster runs only the images in its table: "
                     + surroundings.configuration.images.summary
+                    + "; add it with modelfleet local --image NAME=PATH"
             )
         }
         let pod = state.withLock { $0.pod }

@@ -265,16 +265,18 @@ final class PodWorker: Sendable {
         }
     }
 
-    func record(_ isWarning: Bool, _ reason: String, _ message: String) async {
+    func record(_ isWarning: Bool, _ reason: String, _ message: String, field: String? = nil) async {
         let (pod, isAbandoned) = state.withLock { ($0.pod, $0.isAbandoned) }
         guard !isAbandoned else { return }
-        await surroundings.events.record(pod, isWarning ? .warning : .normal, reason: reason, message: message)
+        let type: EventRecorder.EventType = isWarning ? .warning : .normal
+        await surroundings.events.record(pod, type, reason: reason, message: message, field: field)
     }
 
     private func perform(_ action: PodAction, _ address: String, _ group: inout DiscardingTaskGroup) async {
         switch action {
         case .finished: break
-        case .event(let isWarning, let reason, let message): await record(isWarning, reason, message)
+        case .event(let isWarning, let reason, let message, let field):
+            await record(isWarning, reason, message, field: field)
         case .signal(let container, let instance, let signal):
             let entry = state.withLock { $0.processes[container] }
             if let entry, entry.number == instance { entry.process.send(signal) }

@@ -61,7 +61,11 @@ final class LogShelf: PodLogSource {
     }
 
     private static func waitingReason(_ request: PodLogRequest) -> String {
-        status(request)?.at("state", "waiting", "reason")?.string ?? "ContainerCreating"
+        switch status(request)?.at("state", "waiting", "reason")?.string ?? "ContainerCreating" {
+        case "ErrImagePull": "image can't be pulled"
+        case "ImagePullBackOff": "trying and failing to pull image"
+        case let reason: reason
+        }
     }
 }
 
