@@ -97,7 +97,9 @@ struct ScaleSentence {
     private var blind: String? {
         guard decision.winner == nil, inputs.observation.replicas > 0 else { return nil }
         if inputs.policy.targets.isEmpty, inputs.policy.latency == nil { return "no target and no objective" }
-        if inputs.observation.readyReplicas == 0 { return "no replica is ready yet" }
+        if inputs.observation.readyReplicas == 0 {
+            return inputs.observation.newReplicas > 0 ? "no replica was read yet" : "no replica is ready yet"
+        }
         if inputs.policy.keptObjective == nil { return "no signal to decide by" }
         let isUnused = inputs.observation.readings[.requestRate]?.total == 0
         return isUnused ? "no request has been answered yet" : "what a replica serves isn't known yet"

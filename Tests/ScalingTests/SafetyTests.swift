@@ -70,6 +70,34 @@ struct SafetyTests {
         #expect(fresh.decide(observation).desired == 1, "as one that loads for ever")
     }
 
+    @Test("replicas that are just new hold the count, and that is no lack of data")
+    func new() throws {
+        var observation = seen(0, replicas: 4, load: 3)
+        observation.readyReplicas = 2
+        observation.readings[.queueLength]?.reporting = 2
+        observation.readings[.inFlight]?.reporting = 2
+        observation.unreadReplicas = 2
+        observation.newReplicas = 2
+        var autoscaler = Autoscaler(policy: policy())
+        let held = autoscaler.decide(observation)
+        #expect(held.desired == 4 && held.reason.code == "Unread")
+        #expect(held.reason.message.hasSuffix("want 1, held at 4: 2 new replicas weren't read yet"))
+        let recorded = try #require(autoscaler.lastInputs)
+        #expect(ScaleInputs(recorded.json)?.decision() == held)
+        observation.unreadReplicas = 3
+        #expect(autoscaler.decide(observation).reason.code == "MissingData", "one of another revision isn't just new")
+        observation.unreadReplicas = 2
+        observation.missing = [MissingReplica(pod: "a", reason: "slow")]
+        #expect(autoscaler.decide(observation).reason.code == "MissingData")
+        var fresh = seen(0, replicas: 4, load: nil)
+        fresh.readyReplicas = 0
+        fresh.unreadReplicas = 4
+        fresh.newReplicas = 4
+        let first = autoscaler.decide(fresh)
+        #expect(first.desired == 4 && first.reason.code == "Unread")
+        #expect(first.reason.message.contains("no replica was read yet"))
+    }
+
     @Test("of the decisions within an interval that have no reading one counts")
     func failuresWithinAnInterval() {
         var autoscaler = Autoscaler(
