@@ -235,6 +235,9 @@ public struct ScaleInputs: Sendable, Hashable {
                 max(decision.desired, fallback.replicas),
                 "raised to \(fallback.replicas) by fallback after \(memory.failedReadings) readings that failed"
             )
+            // What it was raised to stays for the same reason.
+            let isHolding = decision.reason.code == "MissingData" && decision.desired == fallback.replicas
+            if isHolding { decision.reason.code = "Fallback" }
         }
         for schedule in observation.schedules {
             if let floor = schedule.minReplicas {

@@ -94,6 +94,14 @@ struct ScaleSentence {
         return ["no metrics from pod \(first.pod)\(more)\(whose): \(first.reason)"]
     }
 
+    /// A limit that left the number as it was is no step, and still the reason.
+    private var tacit: [String] {
+        guard decision.reason.code == "Fallback", !decision.steps.contains(where: { $0.rule == "Fallback" }) else {
+            return []
+        }
+        return ["the fewest by fallback"]
+    }
+
     private var blind: String? {
         guard decision.winner == nil, inputs.observation.replicas > 0 else { return nil }
         if inputs.policy.targets.isEmpty, inputs.policy.latency == nil { return "no target and no objective" }
@@ -107,7 +115,7 @@ struct ScaleSentence {
 
     /// `want 8, capped to 6 by maxReplicas`, or `keep 3`.
     private var end: String {
-        let notes = decision.steps.map(\.note)
+        let notes = decision.steps.map(\.note) + tacit
         if decision.winner == nil {
             let hold = decision.isChange ? [] : ["hold at \(decision.current)"]
             return (hold + notes).joined(separator: ", ")

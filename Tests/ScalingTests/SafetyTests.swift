@@ -45,7 +45,11 @@ struct SafetyTests {
         #expect(third.desired == 6)
         #expect(third.reason.code == "Fallback")
         #expect(third.reason.message.contains("raised to 6 by fallback after 3 readings that failed"))
-        #expect(autoscaler.decide(seen(6, replicas: 9, load: nil)).desired == 9)
+        let held = autoscaler.decide(seen(6, replicas: 6, load: nil))
+        #expect(held.desired == 6 && held.reason.code == "Fallback", "\(held.reason.code)")
+        #expect(held.reason.message.hasSuffix("hold at 6, the fewest by fallback"), "\(held.reason.message)")
+        let more = autoscaler.decide(seen(6, replicas: 9, load: nil))
+        #expect(more.desired == 9 && more.reason.code == "MissingData")
         #expect(autoscaler.decide(seen(8, replicas: 6, load: 4)).desired == 1)
         #expect(autoscaler.decide(seen(10, replicas: 3, load: nil)).desired == 3)
     }
