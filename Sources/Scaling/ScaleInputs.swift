@@ -209,8 +209,7 @@ public struct ScaleInputs: Sendable, Hashable {
         let unused = memory.unusedSeconds
         let isUnused = unused.map { $0 >= Double(limit) } ?? (decision.current == 0)
         if isUnused, decision.current == 0 || isQuiet {
-            let since = unused.map { "for \(TargetTracking.text($0.rounded())) s" } ?? "since the operator started"
-            apply("ScaleToZero", "Idle", &decision, 0, "down to 0: no request \(since)")
+            apply("ScaleToZero", "Idle", &decision, 0, "down to 0: \(idleness)")
             if decision.desired == 0 { decision.reason.code = "Idle" }
         } else if decision.current == 0 {
             let count = max(1, policy.minReplicas)
@@ -219,6 +218,12 @@ public struct ScaleInputs: Sendable, Hashable {
             let seconds = TargetTracking.text(max(0, Double(limit) - (unused ?? 0)).rounded())
             apply("ScaleToZero", "InUse", &decision, max(1, decision.desired), "kept at 1 for another \(seconds) s")
         }
+    }
+
+    /// For how long nobody has used the model, as a clause.
+    var idleness: String {
+        let since = memory.unusedSeconds.map { "for \(TargetTracking.text($0.rounded())) s" }
+        return "no request \(since ?? "since the operator started")"
     }
 
     /// Whether the model may go to zero, or stay there.

@@ -94,12 +94,15 @@ struct ScaleSentence {
         return ["no metrics from pod \(first.pod)\(more)\(whose): \(first.reason)"]
     }
 
-    /// A limit that left the number as it was is no step, and still the reason.
+    /// A limit that left the number as it was is no step, and still the reason. (Of a model that stays at zero no seconds are counted:
+    /// status would follow them.)
     private var tacit: [String] {
-        guard decision.reason.code == "Fallback", !decision.steps.contains(where: { $0.rule == "Fallback" }) else {
-            return []
+        func isStep(_ rule: String) -> Bool { decision.steps.contains { $0.rule == rule } }
+        switch decision.reason.code {
+        case "Fallback" where !isStep("Fallback"): return ["the fewest by fallback"]
+        case "Idle" where !isStep("ScaleToZero") && decision.isChange: return [inputs.idleness]
+        default: return []
         }
-        return ["the fewest by fallback"]
     }
 
     private var blind: String? {
