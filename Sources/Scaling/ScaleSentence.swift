@@ -113,7 +113,7 @@ struct ScaleSentence {
         }
         if inputs.policy.keptObjective == nil { return "no signal to decide by" }
         let isUnused = inputs.observation.readings[.requestRate]?.total == 0
-        return isUnused ? "no request has been answered yet" : "what a replica serves isn't known yet"
+        return isUnused ? "no answered request was seen yet" : "what a replica serves isn't known yet"
     }
 
     /// `want 8, capped to 6 by maxReplicas`, or `keep 3`.

@@ -131,7 +131,7 @@ struct ScaleObservationTests {
         var autoscaler = Autoscaler(policy: try observed(scaling, ready: 1).model.model.scalingPolicy)
         let decision = autoscaler.decide(seen)
         #expect(decision.reason.code == "MissingData")
-        #expect(!decision.reason.message.contains("no request has been answered"), "\(decision.reason.message)")
+        #expect(!decision.reason.message.contains("no answered request"), "\(decision.reason.message)")
         let mapping = MetricsMapping(
             inFlight: [MetricSource("modelfleet_requests_in_flight")],
             requests: [MetricSource("modelfleet_requests")]
