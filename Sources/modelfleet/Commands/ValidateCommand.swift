@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Controllers
 import FleetAPI
 import KubeModel
 
@@ -70,5 +71,6 @@ struct Findings {
             .map { "\($0): unknown field; `kubectl explain` lists the known ones" }
         errors += found.errors.map { "\($0.field): \($0.message)" }
         warnings = found.warnings
+        if object.kind == ResourceType.modelDeployments.kind { warnings += ModelDeployment(object).zoneWarnings }
     }
 }
