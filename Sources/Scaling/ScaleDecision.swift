@@ -3,7 +3,7 @@
 
 /// One rule's effect on the number on its way to a decision.
 public struct ScaleStep: Sendable, Hashable {
-    /// The rule's name: `MissingData`, `Stabilization`, `Policies`, `ScaleToZero`, `Fallback`, `Schedule`, `Bounds`, `Paused`,
+    /// The rule's name: `MissingData`, `Unread`, `Stabilization`, `Policies`, `ScaleToZero`, `Fallback`, `Schedule`, `Bounds`, `Paused`,
     /// and with the SLO policy `Hold`, `SecondLook`, `Together`, `Draining`, `Arriving`.
     public var rule: String
     /// The number before the rule.
@@ -44,7 +44,7 @@ public struct ScaleProposal: Sendable, Hashable {
 public struct ScaleReason: Sendable, Hashable {
     /// The word: the winner's name (`QueueLength`, `Forecast`, `Latency`), `WithinTolerance`, the name of the last clamp
     /// (`Stabilizing`, `PolicyLimit`, `MinReplicas`, `MaxReplicas`, `Schedule`, `Fallback`, `Idle`, `Woken`, `Paused`, `Hold`),
-    /// `MissingData`, `NoTargets`, `NothingReady`.
+    /// `MissingData`, `Unread`, `NoTargets`, `NothingReady`.
     public var code: String
     /// The sentence.
     public var message: String

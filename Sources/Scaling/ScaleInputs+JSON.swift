@@ -35,6 +35,7 @@ extension ScaleInputs {
         if observation.trafficReporting > 0 { json["trafficReporting"] = JSONValue(observation.trafficReporting) }
         if observation.trafficElsewhere > 0 { json["trafficElsewhere"] = JSONValue(observation.trafficElsewhere) }
         if observation.unreadReplicas > 0 { json["unreadReplicas"] = JSONValue(observation.unreadReplicas) }
+        if observation.newReplicas > 0 { json["newReplicas"] = JSONValue(observation.newReplicas) }
         if observation.isBypassed { json["isBypassed"] = true }
         json["missing"] = Self.missing(observation.missing)
         json["missingElsewhere"] = Self.missing(observation.missingElsewhere)

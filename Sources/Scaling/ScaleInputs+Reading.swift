@@ -82,6 +82,7 @@ extension ScaleObservation {
         trafficReporting = try json.count("trafficReporting") ?? 0
         trafficElsewhere = try json.count("trafficElsewhere") ?? 0
         unreadReplicas = try json.count("unreadReplicas") ?? 0
+        newReplicas = try json.count("newReplicas") ?? 0
         isBypassed = json["isBypassed"]?.bool ?? false
         missing = try Self.missing(json["missing"])
         missingElsewhere = try Self.missing(json["missingElsewhere"])

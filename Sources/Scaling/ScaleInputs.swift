@@ -21,7 +21,7 @@ public struct ScaleMemory: Sendable, Hashable {
 /// Everything that a decision follows from, after all learning: the same inputs give the same decision, for ever.
 ///
 /// ```
-/// targets, SLO or rule -> largest -> MissingData -> Stabilization -> Policies
+/// targets, SLO or rule -> largest -> MissingData, Unread -> Stabilization -> Policies
 ///     -> ScaleToZero -> Fallback -> Schedule -> Bounds -> Paused -> decision
 /// ```
 public struct ScaleInputs: Sendable, Hashable {
@@ -100,7 +100,7 @@ public struct ScaleInputs: Sendable, Hashable {
         }
         if decision.winner == nil { decision.reason.code = slo == nil ? blindness : "MissingData" }
         if slo != nil, decision.winner == nil, observation.trafficReporting > 0 { rest(&decision) }
-        if slo != nil, observation.readyReplicas == 0, current > 0 { decision.reason.code = "NothingReady" }
+        if slo != nil, observation.readyReplicas == 0, current > 0 { decision.reason.code = notReady }
         holdOnMissingData(&decision)
         return decision
     }
@@ -124,24 +124,29 @@ public struct ScaleInputs: Sendable, Hashable {
     /// Why nothing can be decided.
     private var blindness: String {
         if policy.targets.isEmpty, policy.latency == nil { return "NoTargets" }
-        return observation.readyReplicas == 0 ? "NothingReady" : "MissingData"
+        return observation.readyReplicas == 0 ? notReady : "MissingData"
     }
 
-    /// Missing is not zero: while any source lacks data the count may hold or rise, never fall.
+    /// Why no replica counts as ready.
+    private var notReady: String { observation.newReplicas > 0 ? "Unread" : "NothingReady" }
+
+    /// Missing is not zero: while any source lacks data the count may hold or rise, never fall. Replicas that are just new hold it as
+    /// well, and are no trouble.
     private func holdOnMissingData(_ decision: inout ScaleDecision) {
-        guard decision.desired < decision.current, isIncomplete(decision.proposals) else { return }
-        apply(
-            "MissingData",
-            "MissingData",
-            &decision,
-            decision.current,
-            "held at \(decision.current): missing is not zero"
-        )
+        guard decision.desired < decision.current else { return }
+        let held = "held at \(decision.current)"
+        if isIncomplete(decision.proposals) {
+            apply("MissingData", "MissingData", &decision, decision.current, "\(held): missing is not zero")
+        } else if observation.newReplicas > 0 {
+            let count = observation.newReplicas
+            let note = "\(held): \(count) new replica\(count == 1 ? " wasn't" : "s weren't") read yet"
+            apply("Unread", "Unread", &decision, decision.current, note)
+        }
     }
 
     private func isIncomplete(_ proposals: [ScaleProposal]) -> Bool {
-        proposals.contains(where: \.isIncomplete) || !observation.missing.isEmpty || observation.unreadReplicas > 0
-            || sizing?.isIncomplete == true || isLevelMissing
+        proposals.contains(where: \.isIncomplete) || !observation.missing.isEmpty
+            || observation.unreadReplicas > observation.newReplicas || sizing?.isIncomplete == true || isLevelMissing
     }
 
     /// Whether a serving replica doesn't show a signal that others do: the SLO policy sizes by the sums of all of them.
@@ -204,8 +209,7 @@ public struct ScaleInputs: Sendable, Hashable {
         let unused = memory.unusedSeconds
         let isUnused = unused.map { $0 >= Double(limit) } ?? (decision.current == 0)
         if isUnused, decision.current == 0 || isQuiet {
-            let since = unused.map { "for \(TargetTracking.text($0.rounded())) s" } ?? "since the operator started"
-            apply("ScaleToZero", "Idle", &decision, 0, "down to 0: no request \(since)")
+            apply("ScaleToZero", "Idle", &decision, 0, "down to 0: \(idleness)")
             if decision.desired == 0 { decision.reason.code = "Idle" }
         } else if decision.current == 0 {
             let count = max(1, policy.minReplicas)
@@ -214,6 +218,12 @@ public struct ScaleInputs: Sendable, Hashable {
             let seconds = TargetTracking.text(max(0, Double(limit) - (unused ?? 0)).rounded())
             apply("ScaleToZero", "InUse", &decision, max(1, decision.desired), "kept at 1 for another \(seconds) s")
         }
+    }
+
+    /// For how long nobody has used the model, as a clause.
+    var idleness: String {
+        let since = memory.unusedSeconds.map { "for \(TargetTracking.text($0.rounded())) s" }
+        return "no request \(since ?? "since the operator started")"
     }
 
     /// Whether the model may go to zero, or stay there.
@@ -230,6 +240,9 @@ public struct ScaleInputs: Sendable, Hashable {
                 max(decision.desired, fallback.replicas),
                 "raised to \(fallback.replicas) by fallback after \(memory.failedReadings) readings that failed"
             )
+            // What it was raised to stays for the same reason.
+            let isHolding = decision.reason.code == "MissingData" && decision.desired == fallback.replicas
+            if isHolding { decision.reason.code = "Fallback" }
         }
         for schedule in observation.schedules {
             if let floor = schedule.minReplicas {

@@ -122,6 +122,8 @@ public struct ScaleObservation: Sendable, Hashable {
     /// Replicas that weren't read and that `readyReplicas` leaves out (just ready, of another revision, or not even seen):
     /// what they carry no reading shows, so that the count isn't lowered.
     public var unreadReplicas = 0
+    /// How many of these have only just got ready, or were only just asked for: their pages are under way, and nothing is wrong.
+    public var newReplicas = 0
     /// The seconds from a pod's creation to its readiness, for pods that got ready since the observation before.
     public var coldStartSeconds: Double?
     /// When somebody last asked for the model while it had no replica.

@@ -94,18 +94,31 @@ struct ScaleSentence {
         return ["no metrics from pod \(first.pod)\(more)\(whose): \(first.reason)"]
     }
 
+    /// A limit that left the number as it was is no step, and still the reason. (Of a model that stays at zero no seconds are counted:
+    /// status would follow them.)
+    private var tacit: [String] {
+        func isStep(_ rule: String) -> Bool { decision.steps.contains { $0.rule == rule } }
+        switch decision.reason.code {
+        case "Fallback" where !isStep("Fallback"): return ["the fewest by fallback"]
+        case "Idle" where !isStep("ScaleToZero") && decision.isChange: return [inputs.idleness]
+        default: return []
+        }
+    }
+
     private var blind: String? {
         guard decision.winner == nil, inputs.observation.replicas > 0 else { return nil }
         if inputs.policy.targets.isEmpty, inputs.policy.latency == nil { return "no target and no objective" }
-        if inputs.observation.readyReplicas == 0 { return "no replica is ready yet" }
+        if inputs.observation.readyReplicas == 0 {
+            return inputs.observation.newReplicas > 0 ? "no replica was read yet" : "no replica is ready yet"
+        }
         if inputs.policy.keptObjective == nil { return "no signal to decide by" }
         let isUnused = inputs.observation.readings[.requestRate]?.total == 0
-        return isUnused ? "no request has been answered yet" : "what a replica serves isn't known yet"
+        return isUnused ? "no answered request was seen yet" : "what a replica serves isn't known yet"
     }
 
     /// `want 8, capped to 6 by maxReplicas`, or `keep 3`.
     private var end: String {
-        let notes = decision.steps.map(\.note)
+        let notes = decision.steps.map(\.note) + tacit
         if decision.winner == nil {
             let hold = decision.isChange ? [] : ["hold at \(decision.current)"]
             return (hold + notes).joined(separator: ", ")

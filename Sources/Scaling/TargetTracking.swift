@@ -66,7 +66,7 @@ struct TargetTracking {
         }
         let ratio = total / (target.value * Double(reading.reporting))
         if ratio <= 1 {
-            if missing > 0 { return (current, "hold, \(missing) ready replicas do not report") }
+            if missing > 0 { return (current, "hold, \(Self.replicas(missing, "ready ")) not reporting") }
             if ratio >= 1 - toleranceDown {
                 return (reading.reporting > current ? max(current, needed) : current, "close enough")
             }
@@ -78,10 +78,15 @@ struct TargetTracking {
             let isComing = observation.loadingReplicas > 0 && ratio > 1 + toleranceUp
             let rest = max(current, reading.reporting > current ? needed : current)
             return (
-                rest, isComing ? "enough with \(observation.loadingReplicas) replicas that are loading" : "close enough"
+                rest, isComing ? "enough with \(Self.replicas(observation.loadingReplicas)) loading" : "close enough"
             )
         }
         return (max(current, needed), "needs \(needed)")
+    }
+
+    /// `1 replica`, `2 ready replicas`.
+    private static func replicas(_ count: Int, _ kind: String = "") -> String {
+        "\(count) \(kind)replica\(count == 1 ? "" : "s")"
     }
 
     /// Over how many replicas the mean is taken.

@@ -157,7 +157,9 @@ struct LateWatchTests {
                     #expect(decision.current == Self.size)
                     #expect(decision.desired == Self.size, "\(decision.reason.message)")
                     // What was read would have been enough for fewer.
-                    if decision.steps.contains(where: { $0.rule == "MissingData" }) { dangerous += 1 }
+                    if decision.steps.contains(where: { $0.rule == "Unread" || $0.rule == "MissingData" }) {
+                        dangerous += 1
+                    }
                 }
             }
         }

@@ -172,7 +172,7 @@ struct OperatorScalingTests {
             // One pod of three: what it shows would be enough for one replica. The Deployment hasn't counted any yet.
             try await harness.addPod("m-1", status: OperatorHarness.ready("10.0.0.1"))
             try await harness.expect(.modelDeployments, "m") {
-                $0["status", "scaling", "lastDecision", "message"]?.string?.contains("missing is not zero") == true
+                $0["status", "scaling", "lastDecision", "message"]?.string?.contains("held at 3:") == true
             }
             // Then it has counted all, and two of them the operator still hasn't seen.
             try await harness.setReady("m-r1", 2, replicas: 3, generation: 2)

@@ -90,9 +90,9 @@ struct ScaleObservationTests {
         let page = "modelfleet_queue_length 0\nmodelfleet_requests_total{code=\"200\"} 100\n"
         let first = try observe(scaling, ready: 2, signals([(nil, page), (nil, page)]))
         // The store shows none of the pods, which are unread as well.
-        #expect(first.readyReplicas == 0 && first.unreadReplicas == 2 + 2)
+        #expect(first.readyReplicas == 0 && first.unreadReplicas == 2 + 2 && first.newReplicas == 4)
         var autoscaler = Autoscaler(policy: try observed(scaling, ready: 2).model.model.scalingPolicy)
-        #expect(autoscaler.decide(first).reason.code == "NothingReady")
+        #expect(autoscaler.decide(first).reason.code == "Unread")
         #expect(autoscaler.lastInputs?.memory.failedReadings == 0)
         let some = try observe(scaling, ready: 2, signals([(page, page), (nil, page)]))
         #expect(some.readyReplicas == 1 && some.unreadReplicas == 1 + 2 && some.readings[.requestRate]?.reporting == 1)
@@ -131,7 +131,7 @@ struct ScaleObservationTests {
         var autoscaler = Autoscaler(policy: try observed(scaling, ready: 1).model.model.scalingPolicy)
         let decision = autoscaler.decide(seen)
         #expect(decision.reason.code == "MissingData")
-        #expect(!decision.reason.message.contains("no request has been answered"), "\(decision.reason.message)")
+        #expect(!decision.reason.message.contains("no answered request"), "\(decision.reason.message)")
         let mapping = MetricsMapping(
             inFlight: [MetricSource("modelfleet_requests_in_flight")],
             requests: [MetricSource("modelfleet_requests")]

@@ -67,4 +67,30 @@ struct ScaleRecordTests {
         #expect(keys.filter { store($0, at: 100, queue: 2) }.count == 21)
         #expect(keys.filter { store($0, at: 101, queue: 1) }.count == 20)
     }
+
+    @Test("after a restart what status shows stays until a replica was read")
+    func restart() {
+        let targets = [ScalingTarget(signal: .queueLength, value: 4)]
+        let policy = ScalingPolicy(minReplicas: 1, maxReplicas: 4, targets: targets)
+        let shown: JSONValue = ["desiredReplicas": 2, "lastDecision": ["reason": "QueueLength", "toReplicas": 2]]
+        let key = ObjectKey(namespace: "default", name: "m")
+        let state = ScalingState()
+        func store(replicas: Int, read: Bool) -> Bool {
+            let entry = state.take(key, policy: policy, shown: shown)
+            let time = WallTime(seconds: 1_000_000)
+            var observation = ScaleObservation(time: time, replicas: replicas, readyReplicas: read ? replicas : 0)
+            if read { observation.readings[.queueLength] = SignalReading(total: 7, reporting: replicas) }
+            observation.newReplicas = read ? 0 : replicas
+            observation.unreadReplicas = observation.newReplicas
+            var autoscaler = entry.autoscaler
+            let decision = autoscaler.decide(observation)
+            let record = ScaleRecord(time: time, decision: decision, revision: 1, queue: nil, p95: nil)
+            return state.store(entry, decided: record, shown: shown, for: key)
+        }
+        #expect(!store(replicas: 2, read: false))
+        #expect(state.record(key) == nil)
+        #expect(store(replicas: 2, read: true))
+        state.forget(key)
+        #expect(store(replicas: 3, read: false), "another count than status shows")
+    }
 }

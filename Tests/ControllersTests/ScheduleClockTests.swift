@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import FleetAPI
+import KubeModel
 import Scaling
 import Testing
 
@@ -21,6 +23,17 @@ struct ScheduleClockTests {
             let time = try #require(WallTime(rfc3339: text))
             return !ScheduleClock.active([schedule], at: time).isEmpty
         }
+    }
+
+    @Test("a zone that nobody knows is named")
+    func unknownZone() {
+        func schedule(_ zone: JSONValue) -> JSONValue {
+            ["name": "s", "start": "0 8 * * *", "end": "0 18 * * *", "timeZone": zone, "minReplicas": 2]
+        }
+        let schedules: JSONValue = .array(["Europe/Berlin", "Mars/Base", "UTC"].map(schedule))
+        let model = OperatorHarness.model(spec: ["scaling": ["schedules": schedules]])
+        let warnings = ModelDeployment(model).zoneWarnings
+        #expect(warnings.count == 1 && warnings[0].hasPrefix("the time zone Mars/Base of spec.scaling.schedules isn't"))
     }
 
     @Test("what begins in the hour that is repeated in autumn goes on through the second one")

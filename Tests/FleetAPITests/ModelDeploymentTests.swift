@@ -124,6 +124,30 @@ struct ModelDeploymentTests {
         #expect(ModelDeploymentValidation.validate(http).warnings.contains { $0.contains("sha256") })
     }
 
+    @Test("schedules that never begin, and variables that stand for nothing, get a warning")
+    func deadScaling() {
+        func warnings(_ scaling: JSONValue) -> [String] {
+            ModelDeploymentValidation.validate(changed(scaling, at: "spec", "scaling")).warnings
+        }
+        func schedule(_ start: String, _ end: String) -> [String] {
+            warnings(["schedules": [["name": "s", "start": .string(start), "end": .string(end), "minReplicas": 2]]])
+        }
+        #expect(schedule("0 8 * * *", "0 18 * * *") == [])
+        #expect(schedule("0 8 29 2 *", "0 18 29 2 *") == [], "a leap year has it")
+        #expect(schedule("0 8 * * *", "0 8 * * *").contains { $0.contains("schedules[0] has no effect: it ends when") })
+        #expect(schedule("0 8 30 2 *", "0 18 * * *").contains { $0.contains("no year has a day") })
+        func query(_ text: String) -> [String] {
+            let prometheus: JSONValue = ["address": "http://p:9090", "queries": ["queueLength": .string(text)]]
+            let targets: JSONValue = [["signal": "QueueLength", "value": 4]]
+            return warnings(["metricsSource": "Prometheus", "prometheus": prometheus, "targets": targets])
+        }
+        #expect(query(#"sum(q{m="${model}",n="${namespace}",r="${revision}"})"#) == [])
+        let wrong = query(#"sum(q{m="${modle}"})"#)
+        #expect(
+            wrong.count == 1 && wrong[0].hasPrefix("spec.scaling.prometheus.queries.queueLength: ${modle} stands for")
+        )
+    }
+
     @Test("nothing crashes on a malformed object", arguments: ["1", "{}", #"{"spec":[]}"#, #"{"spec":{"scaling":3}}"#])
     func malformed(text: String) throws {
         let json = try JSONValue(parsing: Array(text.utf8))

@@ -104,7 +104,7 @@ struct PolicyTests {
             var autoscaler = Autoscaler(policy: Self.policy(.slo))
             return autoscaler.decide(seen).reason.message
         }
-        #expect(message(rate: 0).hasSuffix("; no request has been answered yet; hold at 1"))
+        #expect(message(rate: 0).hasSuffix("; no answered request was seen yet; hold at 1"))
         for rate in [nil, 50.0] {
             let message = message(rate: rate)
             #expect(message.contains("looked for a; the page offers b"))

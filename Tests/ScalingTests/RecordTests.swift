@@ -19,6 +19,7 @@ struct RecordTests {
         seen.readings[.queueLength]?.elsewhere = 1
         seen.trafficElsewhere = 1
         seen.unreadReplicas = 1
+        seen.newReplicas = 1
         seen.missing = [MissingReplica(pod: "a", reason: "slow")]
         seen.missingElsewhere = [MissingReplica(pod: "b", reason: "gone")]
         seen.schedules = [ScheduledBounds(name: "day", minReplicas: 1, maxReplicas: 9)]
@@ -29,6 +30,7 @@ struct RecordTests {
 
     static let countPaths = [
         ["replicas"], ["readyReplicas"], ["trafficReporting"], ["trafficElsewhere"], ["unreadReplicas"],
+        ["newReplicas"],
         ["readings", "QueueLength", "reporting"], ["readings", "QueueLength", "elsewhere"], ["latency", "reporting"],
         ["latency", "elsewhere"], ["missing", "count"], ["missingElsewhere", "count"], ["memory", "failedReadings"],
         ["memory", "stabilized"], ["memory", "limited"], ["policy", "minReplicas"], ["policy", "maxReplicas"],

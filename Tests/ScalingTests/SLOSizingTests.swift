@@ -50,6 +50,17 @@ struct SLOSizingTests {
         return sizing
     }
 
+    /// The least of the last minute's mean and the forecast is what noise is reckoned from; the load of now it isn't.
+    @Test("the notes name the rate of the last 16 s as the load, and the expected one where it is reckoned from")
+    func ratesInWords() {
+        var sizing = Self.overloaded(risingRate: 0)
+        sizing.recentRate = 50
+        sizing.safeRate = 70
+        let notes = Dictionary(uniqueKeysWithValues: sizing.proposals.map { ($0.source, $0.note) })
+        #expect(notes["Forecast"]?.hasPrefix("50 requests/s in the last 16 s, ready in 60 s for 70 (") == true)
+        #expect(notes["QueueModel"] == "so that at 30 requests/s no more than 5 % wait longer than 2 s")
+    }
+
     @Test("who drains a queue while the load rises asks for the load that comes, not for the one of now")
     func backlogOfARise() {
         // 60 arrive and 40 are served a second, for a minute; 80 may wait.

@@ -45,7 +45,11 @@ struct SafetyTests {
         #expect(third.desired == 6)
         #expect(third.reason.code == "Fallback")
         #expect(third.reason.message.contains("raised to 6 by fallback after 3 readings that failed"))
-        #expect(autoscaler.decide(seen(6, replicas: 9, load: nil)).desired == 9)
+        let held = autoscaler.decide(seen(6, replicas: 6, load: nil))
+        #expect(held.desired == 6 && held.reason.code == "Fallback", "\(held.reason.code)")
+        #expect(held.reason.message.hasSuffix("hold at 6, the fewest by fallback"), "\(held.reason.message)")
+        let more = autoscaler.decide(seen(6, replicas: 9, load: nil))
+        #expect(more.desired == 9 && more.reason.code == "MissingData")
         #expect(autoscaler.decide(seen(8, replicas: 6, load: 4)).desired == 1)
         #expect(autoscaler.decide(seen(10, replicas: 3, load: nil)).desired == 3)
     }
@@ -68,6 +72,34 @@ struct SafetyTests {
         observation.unreadReplicas = 0
         var fresh = Autoscaler(policy: policy())
         #expect(fresh.decide(observation).desired == 1, "as one that loads for ever")
+    }
+
+    @Test("replicas that are just new hold the count, and that is no lack of data")
+    func new() throws {
+        var observation = seen(0, replicas: 4, load: 3)
+        observation.readyReplicas = 2
+        observation.readings[.queueLength]?.reporting = 2
+        observation.readings[.inFlight]?.reporting = 2
+        observation.unreadReplicas = 2
+        observation.newReplicas = 2
+        var autoscaler = Autoscaler(policy: policy())
+        let held = autoscaler.decide(observation)
+        #expect(held.desired == 4 && held.reason.code == "Unread")
+        #expect(held.reason.message.hasSuffix("want 1, held at 4: 2 new replicas weren't read yet"))
+        let recorded = try #require(autoscaler.lastInputs)
+        #expect(ScaleInputs(recorded.json)?.decision() == held)
+        observation.unreadReplicas = 3
+        #expect(autoscaler.decide(observation).reason.code == "MissingData", "one of another revision isn't just new")
+        observation.unreadReplicas = 2
+        observation.missing = [MissingReplica(pod: "a", reason: "slow")]
+        #expect(autoscaler.decide(observation).reason.code == "MissingData")
+        var fresh = seen(0, replicas: 4, load: nil)
+        fresh.readyReplicas = 0
+        fresh.unreadReplicas = 4
+        fresh.newReplicas = 4
+        let first = autoscaler.decide(fresh)
+        #expect(first.desired == 4 && first.reason.code == "Unread")
+        #expect(first.reason.message.contains("no replica was read yet"))
     }
 
     @Test("of the decisions within an interval that have no reading one counts")
@@ -119,7 +151,9 @@ struct SafetyTests {
         let idle = autoscaler.decide(seen(62, replicas: 1, load: 0))
         #expect(idle.desired == 0)
         #expect(idle.reason.code == "Idle")
-        #expect(autoscaler.decide(seen(64, replicas: 0, load: nil)).desired == 0)
+        #expect(idle.reason.message.hasSuffix("want 0, no request for 62 s"), "\(idle.reason.message)")
+        let atRest = autoscaler.decide(seen(64, replicas: 0, load: nil))
+        #expect(atRest.desired == 0 && !atRest.reason.message.contains("no request for"))
         var asked = seen(70, replicas: 0, load: nil)
         asked.wokenAt = Self.start + .seconds(69)
         let woken = autoscaler.decide(asked)

@@ -67,7 +67,7 @@ struct ReportTests {
 
     @Test(
         "times are in the unit that fits",
-        arguments: [(60, "60.0 s", ">30.0 s<"), (1200, "20.0 min", ">10.0 min<"), (10_800, "3.00 h", ">1.5 h<")]
+        arguments: [(60, "60.0 s", ">30 s<"), (1200, "20.0 min", ">10 min<"), (10_800, "3.00 h", ">1.5 h<")]
     )
     func units(seconds: Int, title: String, label: String) throws {
         let report = try Self.report(seconds: seconds)
@@ -76,6 +76,29 @@ struct ReportTests {
         let bucket = try #require(report.results[0].series?.bucketSeconds)
         let times = (0...seconds / Int(bucket)).map { Double($0) * bucket }
         #expect(SVGPlot(x: times, lines: []).text.contains(label))
+    }
+
+    @Test(
+        "the marks below a plot are round",
+        arguments: [(0.0, 1), (7, 8), (59, 6), (5400, 7), (1_207_440, 7), (4.9e6, 5)]
+    )
+    func marks(end: Double, count: Int) {
+        let marks = TimeSpan.marks(to: end)
+        #expect(marks.first == 0 && marks.count == count && (marks.last ?? 0) <= end, "\(marks)")
+        #expect(TimeSpan.short(172_800, of: 1_207_440) == "48 h" && TimeSpan.short(5400, of: 9000) == "1.5 h")
+    }
+
+    @Test("replica-hours of a small load have digits that say something")
+    func smallHours() throws {
+        var settings = FleetSettings()
+        settings.serviceTime = ServiceTime(.deterministic, meanSeconds: 1)
+        let one = ArrivalTrace(name: "x", rows: .counts([1]), binSeconds: 1)
+        let load = try ComparisonCase(replaying: one, scaledBy: 1, settings: settings)
+        let report = ComparisonReport(load, results: [load.run(.hpa)])
+        #expect(report.title.contains(": 1 request in "))
+        #expect(!report.cells(report.results[0]).contains("0.00"), "\(report.cells(report.results[0]))")
+        #expect(!report.oracleText.contains(" 0.00 "), "\(report.oracleText)")
+        #expect(ComparisonReport.hours(3) == "3.00" && ComparisonReport.hours(0) == "0.00")
     }
 
     @Test("a load's name is text in the page, whatever marks are beside its signs")

@@ -90,6 +90,8 @@ struct TraceFormatTests {
         for (text, part) in [
             ("requests\n10\n20\n", "line 1: unknown column 'requests'; use time, count, or t_s,rate_rps"),
             ("\n\nrps\n10\n", "line 3: unknown column 'rps'"), ("count,rate_rps\n1,2\n", "both count and rate_rps"),
+            ("time;count\n0;5\n", "line 1: unknown column 'time;count'; commas divide columns"),
+            ("time\tcount\n0\t5\n", "commas divide columns"),
             ("arrivals\n12\n8\n", "unknown column 'arrivals'"), ("rate_rps\n5\n", "needs a column t_s"),
             ("a\u{1b}[2Jb\n5\n", "unknown column 'a?[2Jb'"),
             ("a\u{9b}2J\u{202e}b\u{200b}\u{2028}é\u{7f}\n5\n", "unknown column 'a?2J?b??é?'"),

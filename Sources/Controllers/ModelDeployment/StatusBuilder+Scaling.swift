@@ -54,11 +54,7 @@ extension StatusBuilder {
     }
 
     /// A remark on schedules whose time zone nobody knows.
-    private var unknownZones: String {
-        let zones = ScheduleClock.unknownZones(observation.model.schedules)
-        guard let first = zones.first else { return "" }
-        return "; the time zone \(first) of spec.scaling.schedules isn't known, so that schedule never begins"
-    }
+    private var unknownZones: String { observation.model.zoneWarnings.first.map { "; \($0)" } ?? "" }
 
     private mutating func fillForeignEngine(_ engine: ModelDeployment.Engine) {
         let active = ModelDeploymentCondition.scalingActive

@@ -34,7 +34,8 @@ extension ScaleObservation {
         isBypassed = model.isBypassed(ModelObservation.revision(of: deployment))
         missingElsewhere = signals.missingElsewhere
         cpuShare = cpuShare(signals, model: model)
-        unreadReplicas = unread + signals.unreadElsewhere(Self.needed(spec)) + model.unseenPods
+        newReplicas = unread + model.unseenPods
+        unreadReplicas = newReplicas + signals.unreadElsewhere(Self.needed(spec))
         unknownSignals = Set(Signal.allCases.filter { Self.isUnknown($0, in: signals) })
         missingSignals = Self.missingSignals(signals, spec: spec)
         if spec.policy == .slo, let objective = model.model.latencyObjective {

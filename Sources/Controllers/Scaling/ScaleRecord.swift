@@ -97,6 +97,9 @@ struct ScaleRecord: Sendable, Hashable {
         return json
     }
 
+    /// Whether no replica was read yet, so that nothing is known but the count.
+    var isUnread: Bool { decision.reason.code == "Unread" && decision.winner == nil }
+
     /// Whether the two say the same to a reader, but for the time.
     func isSame(as other: ScaleRecord) -> Bool { isSame(as: other.json) }
 

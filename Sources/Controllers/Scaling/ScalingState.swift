@@ -262,10 +262,13 @@ final class ScalingState: Sendable {
         guard let old else {
             guard let shown = shown() else { return true }
             if new.decision.isChange { return true }
-            // Before the first replica is ready there is no decision to show, only a count.
-            let isWaiting = new.decision.reason.code == "NothingReady" && shown["lastDecision"] == nil
+            // Before the first replica was read there is no decision to show, only a count. After a restart what is shown stays
+            // until then.
+            let isWaiting =
+                new.isUnread || new.decision.reason.code == "NothingReady" && shown["lastDecision"] == nil
             return isWaiting ? shown["desiredReplicas"]?.int != new.decision.desired : !new.isSame(as: shown)
         }
+        if new.isUnread, new.acted == old.acted, new.hindrance == old.hindrance { return false }
         return new.decision.desired != old.decision.desired
             || new.decision.reason.code != old.decision.reason.code || new.revision != old.revision
             || new.inputs?.observation.missingSignals != old.inputs?.observation.missingSignals

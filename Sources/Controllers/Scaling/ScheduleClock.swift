@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+public import FleetAPI
 import Foundation
 import Scaling
 
@@ -44,5 +45,14 @@ enum ScheduleClock {
     static func offset(of zone: String, at time: WallTime) -> Int? {
         if zone == "UTC" { return 0 }
         return TimeZone(identifier: zone)?.secondsFromGMT(for: Date(timeIntervalSince1970: time.seconds))
+    }
+}
+
+extension ModelDeployment {
+    /// A remark on each schedule whose time zone nobody knows here.
+    public var zoneWarnings: [String] {
+        ScheduleClock.unknownZones(schedules).map {
+            "the time zone \($0) of spec.scaling.schedules isn't known, so that schedule never begins"
+        }
     }
 }

@@ -83,6 +83,7 @@ enum ScalingValidation {
                         + "crontab(5): 0 8 * * mon-fri"
                 )
             }
+            checkTimes(schedule, field, &findings)
             let floor = schedule["minReplicas"]?.int
             let ceiling = schedule["maxReplicas"]?.int
             if let floor, let ceiling, floor > ceiling {
@@ -96,6 +97,33 @@ enum ScalingValidation {
             }
             if let ceiling, ceiling < low {
                 findings.warnings.append("\(field).maxReplicas is less than spec.scaling.minReplicas, which wins")
+            }
+        }
+    }
+
+    /// Warns of a schedule that can be read and never begins.
+    private static func checkTimes(_ schedule: JSONValue, _ field: String, _ findings: inout ValidationFindings) {
+        guard let start = schedule["start"]?.string.flatMap({ CronSchedule($0) }),
+            let end = schedule["end"]?.string.flatMap({ CronSchedule($0) })
+        else { return }
+        if start == end { findings.warnings.append("\(field) has no effect: it ends when it starts") }
+        // No moment before the year 2100: none at all.
+        if start.last(before: CronSchedule.Minute(localSeconds: 4_102_444_800)) == nil {
+            findings.warnings.append("\(field) has no effect: no year has a day as start says")
+        }
+    }
+
+    /// Warns of `${…}` that stands for nothing: a query with it is sent as it is, and has no result.
+    private static func checkVariables(_ queries: JSONValue, _ findings: inout ValidationFindings) {
+        let known = ["${namespace}", "${model}", "${revision}"]
+        for (name, query) in queries.object ?? JSONObject() {
+            for part in (query.string ?? "").split(separator: "${", omittingEmptySubsequences: false).dropFirst() {
+                let variable = "${" + part.prefix { $0 != "}" } + "}"
+                if known.contains(variable) { continue }
+                findings.warnings.append(
+                    "spec.scaling.prometheus.queries.\(name): \(variable) stands for nothing; there are "
+                        + known.joined(separator: ", ")
+                )
             }
         }
     }
@@ -115,6 +143,7 @@ enum ScalingValidation {
         if queries.object?.isEmpty ?? true {
             findings.invalid("spec.scaling.prometheus.queries", "must have a query for at least one signal")
         }
+        checkVariables(queries, &findings)
         let fields = ["QueueLength": "queueLength", "InFlight": "inFlight", "RequestRate": "requestRate"]
         for target in scaling["targets"]?.array ?? [] {
             guard let signal = target["signal"]?.string, let field = fields[signal], queries[field] == nil else {

@@ -10,7 +10,7 @@ extension SLOSizing {
             desired: current,
             reason: ScaleReason(
                 "MissingData",
-                "hold: no request has been answered yet, so a replica's rate isn't known"
+                "hold: no answered request was seen yet, so a replica's rate isn't known"
             ),
             proposals: proposals,
             steps: proposals.map {

@@ -74,14 +74,15 @@ extension SLOSizing {
                 "Forecast",
                 replicas(for: safeRate),
                 safeRate,
-                "\(text(expectedRate)) requests/s now, ready in \(text(horizonSeconds)) s for \(text(safeRate)) "
+                "\(text(recentRate)) requests/s in the last 16 s, ready in \(text(horizonSeconds)) s for \(text(safeRate)) "
                     + "(\(plan)), at \(text(replicaRate)) per replica"
             ),
             proposal(
                 "QueueModel",
                 neededByQueue,
                 expectedRate,
-                "so that no more than \(text(lateShare * 100)) % wait longer than \(text(slackSeconds)) s"
+                "so that at \(text(expectedRate)) requests/s no more than \(text(lateShare * 100)) % wait longer than "
+                    + "\(text(slackSeconds)) s"
             ),
             proposal(
                 "Backlog",

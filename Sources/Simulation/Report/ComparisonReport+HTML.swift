@@ -28,7 +28,7 @@ extension ComparisonReport {
             <p>\(Self.escaped(title)).</p>
             \(tableHTML)
             \(notes.map { "<p>\(Self.escaped($0)).</p>" }.joined(separator: "\n"))
-            <p class="key">\(key(drawn))</p>
+            <p class="key">\(key(drawn))</p>\(points(drawn))
             \(plots(drawn))
             </body></html>
 
@@ -51,6 +51,13 @@ extension ComparisonReport {
         drawn.enumerated().map { index, result in
             "<span style=\"background:\(Self.colour(index))\"></span>\(Self.escaped(result.policy))"
         }.joined()
+    }
+
+    /// What a point of the plots is, since the table's peaks and worst minutes are shorter.
+    private func points(_ drawn: [RunResult]) -> String {
+        guard let seconds = drawn.first?.series?.bucketSeconds else { return "" }
+        return
+            "<p>In the plots a point is \(TimeSpan.short(seconds, of: seconds)); load and replicas are its means.</p>"
     }
 
     private func plots(_ drawn: [RunResult]) -> String {

@@ -66,22 +66,28 @@ public struct ComparisonReport: Sendable {
         let latencies = [result.p50, result.p95, result.p99] + (hasOwnPercentile ? [result.objectiveLatency] : [])
         return [result.policy, Decimal.text(result.attainment * 100, 2) + " %"] + latencies.map(Self.seconds) + [
             result.worstMinute.map { Decimal.text($0 * 100, 1) + " %" } ?? "-", String(result.rejected),
-            Decimal.text(result.replicaHours, 2), ratio(result).map { Decimal.text($0, 2) } ?? "-",
+            Self.hours(result.replicaHours), ratio(result).map { Decimal.text($0, 2) } ?? "-",
             String(result.scaleEvents), String(result.peakReplicas),
         ]
+    }
+
+    /// Replica-hours for people: two digits after the point, more where these would say little.
+    static func hours(_ hours: Double) -> String {
+        Decimal.text(hours, hours >= 0.1 || hours == 0 ? 2 : hours >= 0.01 ? 3 : hours >= 0.001 ? 4 : 6)
     }
 
     /// A result as a clause.
     public func summary(_ result: RunResult) -> String {
         let ratio = ratio(result).map { ", \(Decimal.text($0, 2)) times the oracle's" } ?? ""
         return "\(Decimal.text(result.attainment * 100, 2)) % on time with "
-            + "\(Decimal.text(result.replicaHours, 2)) replica-hours\(ratio)"
+            + "\(Self.hours(result.replicaHours)) replica-hours\(ratio)"
     }
 
     /// The first line for people: what was simulated.
     public var title: String {
         let model = model.map { " on \($0.name)" } ?? ""
-        return "\(load)\(model): \(results.first?.requests ?? 0) requests in "
+        let count = results.first?.requests ?? 0
+        return "\(load)\(model): \(count) request\(count == 1 ? "" : "s") in "
             + "\(TimeSpan.text(seconds, of: seconds, digits: 2)), objective p\(percentileText) "
             + "\(Self.seconds(settings.objectiveSeconds)), cold start \(Decimal.text(settings.coldStartSeconds, 0)) s, "
             + "\(settings.concurrency) at a time per replica"
@@ -116,9 +122,9 @@ public struct ComparisonReport: Sendable {
 
     /// The line for people about what could be had at best.
     var oracleText: String {
-        let work = "the work alone takes \(Decimal.text(oracle.workHours, 2)) replica-hours"
+        let work = "the work alone takes \(Self.hours(oracle.workHours)) replica-hours"
         let figures =
-            "\(Decimal.text(oracle.replicaHours, 2)) replica-hours and has \(Decimal.text(oracle.attainment * 100, 1)) % on time "
+            "\(Self.hours(oracle.replicaHours)) replica-hours and has \(Decimal.text(oracle.attainment * 100, 1)) % on time "
             + "there (its row is what becomes of it request by request)"
         let origin = "made with perfect knowledge for counts of whole seconds"
         let schedule = "the oracle's schedule, \(origin), takes \(figures)"
@@ -126,7 +132,7 @@ public struct ComparisonReport: Sendable {
         case nil:
             guard lowerBoundHours > 0 else { return "\(schedule); \(work)" }
             return
-                "\(schedule); no schedule for the objective needs fewer than \(Decimal.text(lowerBoundHours, 2)), and \(work)"
+                "\(schedule); no schedule for the objective needs fewer than \(Self.hours(lowerBoundHours)), and \(work)"
         case .service(let share):
             return
                 "the objective can't be met with any number of replicas: only \(Decimal.text(share * 100, 1)) % of the requests "

@@ -70,11 +70,10 @@ struct SVGPlot {
                 "<text x=\"\(Int(Self.left) - 6)\" y=\"\(line)\" dy=\".3em\" text-anchor=\"end\">\(Self.label(value, top))</text>"
             )
         }
-        for step in 0...6 {
-            let time = end * Double(step) / 6
-            let anchor = step == 0 ? "start" : step == 6 ? "end" : "middle"
+        for time in TimeSpan.marks(to: end) {
+            let anchor = time == 0 ? "start" : time > end * 0.97 ? "end" : "middle"
             parts.append(
-                "<text x=\"\(position(time, end))\" y=\"\(Int(Self.height) - 6)\" text-anchor=\"\(anchor)\">\(TimeSpan.text(time, of: end, digits: 1))</text>"
+                "<text x=\"\(position(time, end))\" y=\"\(Int(Self.height) - 6)\" text-anchor=\"\(anchor)\">\(TimeSpan.short(time, of: end))</text>"
             )
         }
         for line in lines {

@@ -44,7 +44,9 @@ enum TraceColumns: Equatable {
         case (nil, nil):
             guard let times else {
                 let shown = header.first.map(Self.shown) ?? ""
-                throw TraceError(description: "unknown column '\(shown)'; use time, count, or t_s,rate_rps")
+                let isDivided = header.count == 1 && header[0].contains { $0 == ";" || $0 == "\t" }
+                let hint = isDivided ? "commas divide columns" : "use time, count, or t_s,rate_rps"
+                throw TraceError(description: "unknown column '\(shown)'; \(hint)")
             }
             if let doubtful = names.first(where: Self.numberNames.contains) {
                 throw TraceError(

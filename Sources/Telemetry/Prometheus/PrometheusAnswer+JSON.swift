@@ -57,7 +57,9 @@ extension PrometheusAnswer {
     /// What answered wasn't the API: a proxy's page, an empty body.
     private static func noAnswer(_ status: Int, _ body: [UInt8]) -> PrometheusQueryError {
         let start = body.span
-        let shown = ExpositionBytes.shown(start, 0, min(80, start.count))
+        var end = min(80, start.count)
+        while end > 0, start[end - 1] <= 32 { end -= 1 }
+        let shown = ExpositionBytes.shown(start, 0, end)
         let code: PrometheusQueryError.Code = status == 401 || status == 403 ? .unauthorized : .unavailable
         return PrometheusQueryError(code, "status \(status)" + (shown.isEmpty ? "" : ": \(shown)"))
     }

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
+import Controllers
 import FleetAPI
 import KubeModel
 
@@ -72,6 +73,7 @@ struct Findings {
             .map { "\($0): unknown field; `kubectl explain` lists the known ones" }
         errors += found.errors.map { "\($0.field): \($0.message)" }
         warnings = found.warnings
+        if object.kind == ResourceType.modelDeployments.kind { warnings += ModelDeployment(object).zoneWarnings }
     }
 
     /// What is wrong with a document that is none of our kinds: nothing, where it is of another group. What is meant for

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Controllers
 import FleetAPI
 import KubeModel
 import KubeServer
@@ -12,9 +13,11 @@ struct FleetAdmission: AdmissionPlugin {
         guard request.subresource == nil, request.operation != .delete else {
             return AdmissionResponse(object: request.object)
         }
-        let findings: ValidationFindings
+        var findings: ValidationFindings
         switch request.resource {
-        case .modelDeployments: findings = ModelDeploymentValidation.validate(request.object.json)
+        case .modelDeployments:
+            findings = ModelDeploymentValidation.validate(request.object.json)
+            findings.warnings += ModelDeployment(request.object).zoneWarnings
         case .servingRuntimes: findings = ServingRuntimeValidation.validate(request.object.json)
         default: return AdmissionResponse(object: request.object)
         }
