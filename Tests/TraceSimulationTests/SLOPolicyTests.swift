@@ -104,6 +104,22 @@ struct SLOPolicyTests {
         #expect(result.replicaHours < 1.5 * 10 * 2400 / 3600)
     }
 
+    @Test(
+        "requests that slow each other down don't make it swing: what a full replica does is planned with",
+        arguments: [0.2, 0.6]
+    )
+    func slowdownMakesNoSwinging(slope: Double) {
+        var settings = FleetSettings()
+        settings.initialReplicas = 15
+        settings.maxReplicas = 60
+        settings.occupancySlope = slope
+        let load = ArrivalPlan.rates([40], binSeconds: 3600, variation: 1)
+        var run = FleetRun(settings, arrivals: load, policy: PolicyChoice.slo.make(settings) ?? Watcher())
+        let result = run.run()
+        #expect(result.attainment > 0.9, "\(result.attainment)")
+        #expect(result.scaleEvents <= 30, "\(result.scaleEvents)")
+    }
+
     @Test("one surge is answered once, however long the new replicas load and stay silent")
     func replicasDoNotLeak() {
         var (autoscaler, _) = Self.seasoned(rate: 6, replicas: 2, seconds: 1200)

@@ -44,11 +44,36 @@ struct ReplicaProfile: Sendable, Hashable {
         coldStartSeconds += (seconds - coldStartSeconds) / 5
     }
 
-    /// The mean seconds of work in a request; `nil` until some were answered.
-    var serviceSeconds: Double? { work.seconds }
-
     /// The squared coefficient of variation of the seconds of work.
     var serviceVariation: Double { work.variation }
+
+    /// As how many times their mean the seconds of work of the 95th percentile count: those of a normal distribution.
+    var tailFactor: Double { 1 + 1.65 * serviceVariation.squareRoot() }
+
+    /// A replica as it is planned with: the requests at work in it, and the seconds that each takes beside the others.
+    struct Plan: Sendable, Hashable {
+        /// The mean seconds of work in a request.
+        var serviceSeconds: Double
+        /// The requests that a replica works on at the same time.
+        var concurrency: Double
+    }
+
+    /// Which share of an objective work may take where it takes longer the more there is: the rest is for waits.
+    private static let workShare = 0.9
+
+    /// A replica whose requests take no longer than `objective` seconds, if there is one; `nil` until some were answered.
+    ///
+    /// What they take now is no measure of what those of a full replica take, where they slow each other down: whoever plans with it
+    /// lets replicas go until all are late.
+    func plan(within objective: Double) -> Plan? {
+        guard let seconds = work.seconds else { return nil }
+        let slowdown = work.slowdown
+        guard slowdown.isNotable(at: slots ?? 1) else { return Plan(serviceSeconds: seconds, concurrency: concurrency) }
+        let alone = seconds / slowdown.stretch(work.working)
+        let most = slowdown.most(stretch: Self.workShare * objective / (alone * tailFactor))
+        let count = min(concurrency, most)
+        return Plan(serviceSeconds: alone * slowdown.stretch(count), concurrency: count)
+    }
 
     /// What is told of an interval, with those that wait apart from those at work.
     mutating func splitting(_ traffic: SLOTraffic) -> SLOTraffic { work.splitting(traffic) }
@@ -64,7 +89,7 @@ struct ReplicaProfile: Sendable, Hashable {
     /// Learns from an interval with `reporting` replicas, whose `waiting` is apart. What changes by a share does so by 2 seconds.
     mutating func learn(_ traffic: SLOTraffic, reporting: Int, lateShare: Double) {
         guard reporting > 0 else { return }
-        work.learn(traffic)
+        work.learn(traffic, replicas: reporting)
         let perReplica = traffic.running / Double(reporting)
         let steps = min(30, traffic.intervalSeconds / 2)
         // Those at work by the throughput alone are a little fewer than the slots.

@@ -100,11 +100,10 @@ public struct SLOAutoscaler: Sendable, Hashable {
     }
 
     private mutating func size(_ sizing: inout SLOSizing, now: Double, seconds: Double, arrived: Double) {
-        guard let service = profile.serviceSeconds else { return }
-        let concurrency = profile.concurrency
+        let objective = policy.objective.milliseconds / 1000
+        guard let replica = profile.plan(within: objective) else { return }
         // The tail of the work itself: a wait may only take what is left of the objective.
-        let tail = service * (1 + 1.65 * profile.serviceVariation.squareRoot())
-        let slack = max(0, policy.objective.milliseconds / 1000 - tail)
+        let slack = max(0, objective - replica.serviceSeconds * profile.tailFactor)
         let burst = history.burstRate(slack: slack)
         let horizon = profile.plannedColdStart + seconds
         let dispersion = history.dispersion()
@@ -114,7 +113,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
                 now: now,
                 seconds: seconds,
                 arrived: arrived,
-                replicaRate: concurrency / service,
+                replicaRate: replica.concurrency / replica.serviceSeconds,
                 slack: slack,
                 coldStart: horizon,
                 hold: sizing.holdSeconds,
@@ -123,8 +122,8 @@ public struct SLOAutoscaler: Sendable, Hashable {
             ),
             rates: rates
         )
-        sizing.serviceSeconds = service
-        sizing.concurrency = concurrency
+        sizing.serviceSeconds = replica.serviceSeconds
+        sizing.concurrency = replica.concurrency
         sizing.variability = (min(dispersion, 10) + profile.serviceVariation) / 2
         sizing.slackSeconds = slack
         sizing.lateShare = policy.lateShare

@@ -24,6 +24,10 @@ struct WorkEstimate: Sendable, Hashable {
     private(set) var seconds: Double?
     /// The squared coefficient of variation of the seconds of work.
     private(set) var variation = 0.5
+    /// How much longer they are the more requests are at work.
+    private(set) var slowdown = Slowdown()
+    /// How many requests were at work in a replica, on the mean, when requests took `seconds`.
+    var working: Double { known.working }
 
     private var known = WorkSum()
     private var recent = WorkSum()
@@ -36,6 +40,8 @@ struct WorkEstimate: Sendable, Hashable {
     private var answeringSeconds = 0.0
     private var lastRunning = 0.0
     private var lastWaiting = 0.0
+    private var replicas = 1.0
+    private var isQueueKnown = true
     private var unknownQueue = UnknownQueue()
 
     /// The longest time that is waited until those that waited are answered, in seconds: what was learned may be far too much.
@@ -56,8 +62,10 @@ struct WorkEstimate: Sendable, Hashable {
         unknownQueue.splitting(traffic, lastRunning: lastRunning)
     }
 
-    /// Learns from an interval whose `waiting` is apart.
-    mutating func learn(_ traffic: SLOTraffic) {
+    /// Learns from an interval of `replicas` replicas whose `waiting` is apart.
+    mutating func learn(_ traffic: SLOTraffic, replicas: Int = 1) {
+        self.replicas = Double(max(1, replicas))
+        isQueueKnown = traffic.isQueueKnown
         defer { (lastRunning, lastWaiting) = (traffic.running, traffic.waiting) }
         guessFirst(traffic)
         guard traffic.meanSeconds != nil || traffic.completed == 0 else { return learnByLevels(traffic) }
@@ -72,6 +80,7 @@ struct WorkEstimate: Sendable, Hashable {
     mutating func startAnew() {
         (known, recent, cycle, levels, waitedSeconds) = (WorkSum(), WorkSum(), WorkSum(), WorkSum(), 0)
         unknownQueue = UnknownQueue()
+        slowdown = Slowdown()
     }
 
     /// Better than nothing, until something is known.
@@ -83,8 +92,13 @@ struct WorkEstimate: Sendable, Hashable {
     }
 
     private mutating func goOn(_ traffic: SLOTraffic) {
-        cycle.add((traffic.meanSeconds ?? 0) * traffic.completed, ended: traffic.completed, in: traffic.intervalSeconds)
-        levels.add(working(traffic), ended: traffic.completed, in: traffic.intervalSeconds)
+        cycle.add(
+            (traffic.meanSeconds ?? 0) * traffic.completed,
+            ended: traffic.completed,
+            in: traffic.intervalSeconds,
+            of: replicas
+        )
+        levels.add(working(traffic), ended: traffic.completed, in: traffic.intervalSeconds, of: replicas)
         waitedSeconds += (traffic.waiting + lastWaiting) / 2 * traffic.intervalSeconds
         isLong = waitedSeconds > levels.spent
         if isLong { (cycle, levels) = (WorkSum(), WorkSum()) }
@@ -106,7 +120,7 @@ struct WorkEstimate: Sendable, Hashable {
     }
 
     private mutating func learnByLevels(_ traffic: SLOTraffic) {
-        levels.add(working(traffic), ended: traffic.completed, in: traffic.intervalSeconds)
+        levels.add(working(traffic), ended: traffic.completed, in: traffic.intervalSeconds, of: replicas)
         guard levels.ended >= Self.leastEnded else { return }
         learn(levels)
         levels = WorkSum()
@@ -122,6 +136,8 @@ struct WorkEstimate: Sendable, Hashable {
         guard mean > 0, mean < Self.mostSeconds else { return }
         var newer = newer
         newer.spent = min(mean, 10 * (seconds ?? mean)) * newer.ended
+        // Where a queue isn't told, what waits may pass for work that takes longer.
+        if isQueueKnown { newer.teach(&slowdown) }
         known.replace(by: newer, memory: Self.memory)
         recent.replace(by: newer, memory: Self.shortMemory)
         if abs(recent.mean - known.mean) > Self.change * known.mean { known = recent }
@@ -134,19 +150,27 @@ struct WorkEstimate: Sendable, Hashable {
     }
 }
 
-/// The time that requests spent, how many they were, and the seconds in which they ended.
+/// The time that requests spent, how many they were, and the seconds in which they ended, of all replicas together as well.
 private struct WorkSum: Sendable, Hashable {
     var spent = 0.0
     private(set) var ended = 0.0
     private var seconds = 0.0
+    private var replicaSeconds = 0.0
 
     /// The mean of a request.
     var mean: Double { spent / ended }
+    /// How many were at work in a replica, on the mean (Little's law).
+    var working: Double { replicaSeconds > 0 ? spent / replicaSeconds : 0 }
 
-    mutating func add(_ spent: Double, ended: Double, in seconds: Double) {
+    mutating func add(_ spent: Double, ended: Double, in seconds: Double, of replicas: Double) {
         self.spent += spent
         self.ended += ended
         self.seconds += seconds
+        replicaSeconds += seconds * replicas
+    }
+
+    func teach(_ slowdown: inout Slowdown) {
+        slowdown.learn(spent: spent, ended: ended, replicaSeconds: replicaSeconds, in: seconds)
     }
 
     /// Adds what is newer, and forgets as much of what is older.
@@ -154,6 +178,7 @@ private struct WorkSum: Sendable, Hashable {
         let kept = exponential(-min(newer.ended / memory.requests, newer.seconds / memory.seconds))
         spent = spent * kept + newer.spent
         ended = ended * kept + newer.ended
+        replicaSeconds = replicaSeconds * kept + newer.replicaSeconds
     }
 }
 
