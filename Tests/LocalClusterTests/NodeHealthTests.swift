@@ -42,6 +42,25 @@ struct NodeHealthTests {
         #expect(NodePlan(node: node, seen: late, grace: grace, now: late).taints == [])
     }
 
+    @Test("A node is heard of by its lease and by what it says of itself, whichever comes first")
+    func heard() {
+        let beats = NodeBeats()
+        var (lease, node) = (KubeObject(.leases, namespace: "kube-node-lease", name: "a"), ready())
+        #expect(beats.seen("a", lease: nil, node: node, now: now) == nil)
+        lease["spec", "renewTime"] = "2026-01-01T00:00:00.000000Z"
+        #expect(beats.seen("a", lease: lease, node: node, now: now) == now)
+        #expect(beats.seen("a", lease: lease, node: node, now: now + .seconds(60)) == now)
+        // Its lease of now is still on its way.
+        node["status", "conditions"] = [
+            ["type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:01:00Z"]
+        ]
+        #expect(beats.seen("a", lease: lease, node: node, now: now + .seconds(61)) == now + .seconds(61))
+        lease["spec", "renewTime"] = "2026-01-01T00:01:00.000000Z"
+        #expect(beats.seen("a", lease: lease, node: node, now: now + .seconds(62)) == now + .seconds(62))
+        beats.forget("a")
+        #expect(beats.seen("a", lease: nil, node: ready(), now: now) == nil)
+    }
+
     @Test("A node that says it isn't ready, and one that is cordoned, get their taints beside those of people")
     func otherTaints() {
         var node = ready("False")

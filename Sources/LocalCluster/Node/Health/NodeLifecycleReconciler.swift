@@ -32,8 +32,7 @@ struct NodeLifecycleReconciler: Reconciler {
         }
         let lease = leases.object(ObjectKey(namespace: NodeRegistration.leaseNamespace, name: key.name))
         let now = time.now()
-        let renewed = lease?["spec", "renewTime"]?.string
-        let seen = renewed.map { beats.seen(key.name, renewed: $0, now: now) } ?? node.creationTimestamp ?? now
+        let seen = beats.seen(key.name, lease: lease, node: node, now: now) ?? node.creationTimestamp ?? now
         let plan = NodePlan(node: node, seen: seen, grace: grace, now: now)
         if let conditions = plan.conditions {
             try await write(node, ["status": ["conditions": .array(conditions)]], subresource: "status")
