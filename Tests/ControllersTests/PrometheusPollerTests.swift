@@ -20,6 +20,8 @@ struct PrometheusPollerTests {
     /// Servers in this process, a poller that asks them, the time, and what was asked. All of it runs on the test's own thread.
     private final class Servers: Sendable {
         let asked = Mutex<[String: Int]>([:])
+        /// When the poller said that there is something to decide from.
+        let told = Mutex<[WallTime]>([])
         /// What a server answers to a query; `nil` for nothing, after five seconds. What is no JSON comes with status 503, and so
         /// does an error.
         let answer: @Sendable (_ server: String, _ query: String, _ now: WallTime) -> String?
@@ -35,7 +37,9 @@ struct PrometheusPollerTests {
         /// Starts a poller, which works as the time goes on.
         func poller() -> PrometheusPoller {
             let exchange = ClosureExchange { [self] in try await respond($0) }
-            let poller = PrometheusPoller(exchange: exchange, time: time, random: SeededRandom(seed: 2)) { _ in }
+            let poller = PrometheusPoller(exchange: exchange, time: time, random: SeededRandom(seed: 2)) { [self] _ in
+                told.withLock { $0.append(time.now()) }
+            }
             let task = scheduler.makeProcess("poller").spawn { try? await poller.run() }
             running.withLock { $0 = task }
             return poller
@@ -236,7 +240,11 @@ struct PrometheusPollerTests {
         let kept = try read()
         #expect(kept.readings[.queueLength]?.total == 11)
         #expect(kept.age > .seconds(22))
+        let (now, left) = (servers.time.now(), .seconds(30) - kept.age)
         try servers.run(for: .seconds(25)) { _ = try read() }
+        // The next question may be a quarter of a minute off: it is told as well when the answer gets too old.
+        let isTold = servers.told.withLock { $0.contains { $0 - now > left && $0 - now < left + .milliseconds(600) } }
+        #expect(isTold, "\(left)")
         let late = try read()
         #expect(late.readings[.queueLength] == nil)
         #expect(Self.reason(late).contains("Prometheus doesn't answer: status 503: down"), "\(Self.reason(late))")

@@ -117,7 +117,8 @@ extension EndToEnd {
                     try await local.decides("m", "queue 3 under target 4 on 3 replicas")
                     #expect(try await local.replicas(of: "m") == 3)
                 }
-                _ = try await eventually(within: .seconds(30), "scaling isn't active") { () -> Bool? in
+                // The last answer counts for half a minute.
+                _ = try await eventually(within: .seconds(45), "scaling isn't active") { () -> Bool? in
                     let condition = ConditionSet(try await local.model("m"))["ScalingActive"]
                     return condition?.status == .isFalse ? true : nil
                 }

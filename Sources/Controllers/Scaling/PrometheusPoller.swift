@@ -28,7 +28,9 @@ final class PrometheusPoller: Service {
         var due: WallTime
         var lastRead: WallTime
         var isRunning = false
-        var answer: (signals: TrackSignals, time: WallTime)?
+        var answer: (signals: TrackSignals, time: WallTime)? { didSet { isTooOld = false } }
+        /// Whether it was told that the answer is too old to decide from.
+        var isTooOld = false
     }
 
     private struct State {
@@ -103,6 +105,7 @@ final class PrometheusPoller: Service {
             await withDiscardingTaskGroup { group in
                 while !Task.isCancelled {
                     for (key, job) in self.take() { group.addTask { await self.ask(key, job) } }
+                    for key in self.takeTooOld() { self.onAnswer(key) }
                     guard (try? await self.time.sleep(for: .milliseconds(250))) != nil else { break }
                 }
                 group.cancelAll()
@@ -138,6 +141,20 @@ final class PrometheusPoller: Service {
                 taken.append((key, job))
             }
             return taken
+        }
+    }
+
+    /// Whose last answer has just become too old to decide from: that changes a decision as an answer does, and the next question to a
+    /// server that is away may be far off.
+    private func takeTooOld() -> [ScrapeGroup] {
+        let now = time.now()
+        return state.withLock { state in
+            let keys = state.jobs.filter { _, job in
+                guard let answer = job.answer, !job.isTooOld else { return false }
+                return now - answer.time > ModelSignals.staleAfter
+            }.map(\.key)
+            for key in keys { state.jobs[key]?.isTooOld = true }
+            return keys
         }
     }
 
