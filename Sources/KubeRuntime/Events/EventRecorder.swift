@@ -10,8 +10,8 @@ internal import Synchronization
 /// Writes core/v1 events, which `kubectl describe` shows below an object.
 ///
 /// An event that repeats (same object and part of it, type, reason and message) raises the count of the one that is
-/// there. Each object has a budget, as in client-go: 25 at once, then one every five minutes. Failures are logged, never
-/// thrown: an event is a courtesy.
+/// there. Each object has a budget for good news and one for warnings, as large as client-go's one for both: 25 at once, then
+/// one every five minutes. Failures are logged, never thrown: an event is a courtesy.
 public final class EventRecorder: Sendable {
     /// How an event is meant.
     public enum EventType: String, Sendable, Hashable {

@@ -61,7 +61,12 @@ struct ReplicaProfile: Sendable, Hashable {
     /// Which share of an objective work may take where it takes longer the more there is: the rest is for waits.
     private static let workShare = 0.9
 
-    /// A replica whose requests take no longer than `objective` seconds, if there is one; `nil` until some were answered.
+    /// The least share of the slots that is planned with, however tight the objective: one that no count keeps isn't worth any number of
+    /// replicas.
+    private static let leastShare = 0.25
+
+    /// A replica whose requests take no longer than `objective` seconds, if there is one with a quarter of its slots in use; `nil` until
+    /// some were answered.
     ///
     /// What they take now is no measure of what those of a full replica take, where they slow each other down: whoever plans with it
     /// lets replicas go until all are late.
@@ -71,7 +76,7 @@ struct ReplicaProfile: Sendable, Hashable {
         guard slowdown.isNotable(at: slots ?? 1) else { return Plan(serviceSeconds: seconds, concurrency: concurrency) }
         let alone = seconds / slowdown.stretch(work.working)
         let most = slowdown.most(stretch: Self.workShare * objective / (alone * tailFactor))
-        let count = min(concurrency, most)
+        let count = min(concurrency, max(most, Self.leastShare * (slots ?? 1)))
         return Plan(serviceSeconds: alone * slowdown.stretch(count), concurrency: count)
     }
 
@@ -128,7 +133,7 @@ struct ReplicaProfile: Sendable, Hashable {
             perReplica > 0.7 * planned
         {
             if usableShare == 1 { workWhenFull = seconds }
-            usableShare = max(0.25, usableShare * power(0.98, steps))
+            usableShare = max(Self.leastShare, usableShare * power(0.98, steps))
             if usableShare <= 0.5, let full = workWhenFull, seconds > 0.9 * full {
                 (usableShare, hopelessWork) = (1, seconds)
             }
