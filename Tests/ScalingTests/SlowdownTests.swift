@@ -76,6 +76,22 @@ struct SlowdownTests {
         #expect(least.concurrency < 1.1 && least.serviceSeconds > 0.8, "\(least)")
     }
 
+    @Test("a request by itself is known while fewer are at work, and chance isn't taken for heavier requests")
+    func alone() {
+        let slowdown = Self.learned(Self.changing { Self.seen(working: $0, slope: 0.6) }).slowdown
+        // What was learned: a second by itself, 1.6 with two at work.
+        for (seconds, working) in [(1, 1), (1.6, 2), (1.7, 2), (1.5, 2), (0.9, 0.8), (0.9, 0.3)] {
+            #expect(
+                abs(slowdown.alone(seconds: seconds, working: working) - 1) < 0.05,
+                "\(seconds) s, \(working) at work"
+            )
+        }
+        // Twice as heavy.
+        #expect(abs(slowdown.alone(seconds: 3.2, working: 2) - 2) < 0.1)
+        #expect(abs(slowdown.alone(seconds: 2, working: 0.3) - 2 / 0.88) < 0.1)
+        #expect(Slowdown().alone(seconds: 3, working: 2) == 3)
+    }
+
     @Test("however tight the objective, a quarter of the slots is planned with")
     func tightest() throws {
         let traffic = (0..<300).map { Self.seen(working: $0 / 50 % 2 == 0 ? 10 : 40, slope: 0.1) }

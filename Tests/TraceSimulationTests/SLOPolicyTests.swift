@@ -120,6 +120,19 @@ struct SLOPolicyTests {
         #expect(result.scaleEvents <= 30, "\(result.scaleEvents)")
     }
 
+    @Test("replicas that do no more with more at work keep an even count: what differs by chance isn't followed")
+    func serialReplicasAreSteady() {
+        var settings = FleetSettings()
+        settings.initialReplicas = 58
+        settings.maxReplicas = 60
+        settings.occupancySlope = 1
+        let load = ArrivalPlan.rates([40], binSeconds: 7200, variation: 1)
+        var run = FleetRun(settings, arrivals: load, policy: PolicyChoice.slo.make(settings) ?? Watcher())
+        let result = run.run()
+        #expect(result.attainment > 0.98, "\(result.attainment)")
+        #expect(result.scaleEvents <= 40, "\(result.scaleEvents)")
+    }
+
     @Test("one surge is answered once, however long the new replicas load and stay silent")
     func replicasDoNotLeak() {
         var (autoscaler, _) = Self.seasoned(rate: 6, replicas: 2, seconds: 1200)

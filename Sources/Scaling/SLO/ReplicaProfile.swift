@@ -74,7 +74,7 @@ struct ReplicaProfile: Sendable, Hashable {
         guard let seconds = work.seconds else { return nil }
         let slowdown = work.slowdown
         guard slowdown.isNotable(at: slots ?? 1) else { return Plan(serviceSeconds: seconds, concurrency: concurrency) }
-        let alone = seconds / slowdown.stretch(work.working)
+        let alone = slowdown.alone(seconds: seconds, working: work.working)
         let most = slowdown.most(stretch: Self.workShare * objective / (alone * tailFactor))
         let count = min(concurrency, max(most, Self.leastShare * (slots ?? 1)))
         return Plan(serviceSeconds: alone * slowdown.stretch(count), concurrency: count)

@@ -9,7 +9,16 @@
 /// estimate by an instrumental variable (Wooldridge, "Introductory Econometrics", chapter 15).
 struct Slowdown: Sendable, Hashable {
     /// By which share of S(1) each further request slows the others down, 0 to 1; 0 where none is seen.
-    private(set) var slope = 0.0
+    var slope: Double { line?.slope ?? 0 }
+    private var line: Line?
+
+    /// How seconds go with requests at work.
+    struct Line: Sendable, Hashable {
+        /// The seconds of a request by itself.
+        var alone: Double
+        /// See `Slowdown.slope`.
+        var slope: Double
+    }
 
     /// What is seen of now: sums that fade.
     private var spent = 0.0
@@ -24,12 +33,24 @@ struct Slowdown: Sendable, Hashable {
     private static let halfLife = 1800.0
     /// A full replica whose requests take longer by less than this share isn't told from chance.
     private static let leastStretch = 0.2
+    /// Of fewer at work in a replica, on the mean, hardly any has another beside it where requests go to the idlest replica.
+    private static let leastWorking = 0.8
+    /// By which share requests have to be heavier or lighter than those that the line was learned from so that it isn't chance: where hardly any
+    /// has another beside it, the line is above what they take.
+    private static let chance = 0.1
 
     /// Whether requests in a replica with `slots` at work take so much longer that it isn't chance.
     func isNotable(at slots: Double) -> Bool { stretch(slots) > 1 + Self.leastStretch }
 
     /// As how many times the seconds of a request by itself one takes of `count` at work; 1 below one.
     func stretch(_ count: Double) -> Double { 1 + slope * max(0, count - 1) }
+
+    /// The seconds of a request by itself, where one takes `seconds` with `working` at work in a replica on the mean.
+    func alone(seconds: Double, working: Double) -> Double {
+        guard let line else { return seconds }
+        let now = seconds / (1 + line.slope * (max(Self.leastWorking, working) - 1))
+        return abs(now - line.alone) < Self.chance * line.alone ? line.alone : now
+    }
 
     /// The most at work, one at least, that take no more than `stretch` times the seconds of one by itself.
     func most(stretch: Double) -> Double { slope > 0 ? 1 + max(0, stretch - 1) / slope : .infinity }
@@ -51,7 +72,7 @@ struct Slowdown: Sendable, Hashable {
             work: self.spent / self.ended,
             seconds: seconds
         )
-        slope = moments.slope
+        line = moments.line
     }
 }
 
@@ -107,15 +128,17 @@ private struct Moments: Sendable, Hashable {
         workingWork += weight * k * s
     }
 
-    /// By which share of S(1) each further request slows the others down, 0 to 1; 0 where too little is known.
-    var slope: Double {
+    /// How the seconds of work go with the requests at work; `nil` where too little is known.
+    var line: Slowdown.Line? {
         let least = Self.leastVariation * throughput
         guard seconds >= Self.leastSeconds, throughputSquares > least * least * Self.leastSeconds,
             throughputWorking > 0, throughputWork > 0,
             workingWork * workingWork > Self.leastFit * workingSquares * workSquares
-        else { return 0 }
+        else { return nil }
         let perRequest = throughputWork / throughputWorking
         let alone = work - perRequest * (working - 1)
-        return alone > 0 ? min(1, perRequest / alone) : 1
+        // Requests that do nothing but hinder each other: each takes as long as all that are at work do one after the other.
+        guard alone > perRequest else { return Slowdown.Line(alone: work / max(1, working), slope: 1) }
+        return Slowdown.Line(alone: alone, slope: perRequest / alone)
     }
 }
