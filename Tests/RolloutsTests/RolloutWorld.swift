@@ -194,6 +194,7 @@ struct RolloutWorld {
                 rootRevision: view.root,
                 canaryRevision: view.service,
                 weight: sharesByPods ? (attached ? 50 : 0) : view.weight,
+                achieved: sharesByPods ? (attached ? shareOfPods(view) : 0) : view.weight,
                 isAttached: attached
             ),
             sharesByPods: sharesByPods,
@@ -202,6 +203,13 @@ struct RolloutWorld {
             failedBefore: history.first { $0.hash == "h\(wanted)" && $0.outcome == .rolledBack }?.reason,
             others: view.workloads.keys.sorted().map { revision($0, in: view) }
         )
+    }
+
+    /// The canary's share where every pod gets the same of the requests, in percent.
+    private func shareOfPods(_ view: View) -> Int {
+        let all = view.workloads.values.reduce(0) { $0 + $1.ready }
+        let canary = state?.canaryRevision.flatMap { view.workloads[$0]?.ready } ?? 0
+        return all > 0 ? canary * 100 / all : 0
     }
 
     /// One reconcile; `crashAfter` writes at most are made.

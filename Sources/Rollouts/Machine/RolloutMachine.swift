@@ -76,6 +76,7 @@ extension RolloutState {
         deadline = nil
         desiredWeight = 0
         achievedWeight = nil
+        toldWeight = nil
         mirrorPercent = 0
         judge = nil
         lookedAt = nil

@@ -85,6 +85,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     public var desiredWeight = 0
     /// The share that it really has.
     public var achievedWeight: Int?
+    /// The share that was told last.
+    public var toldWeight: Int?
     /// The share of the requests that is mirrored.
     public var mirrorPercent = 0
     /// Whether requests that match go to the canary.
@@ -122,10 +124,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey {
         case phase, strategy, stableRevision, canaryRevision, canaryHash, canaryVersion, stepIndex, stepCount, startedAt
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
-        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches,
-            wasRouted,
-            outcome,
-            reason, message
+        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, toldWeight
+        case mirrorPercent, sendsMatches, wasRouted, outcome, reason, message
         case handledRequest, lookedAt, judge, judgement
     }
 }
@@ -158,6 +158,7 @@ extension RolloutState {
         deadline = try values.decodeIfPresent(WallTime.self, forKey: .deadline)
         desiredWeight = min(max(0, try values.decodeIfPresent(Int.self, forKey: .desiredWeight) ?? 0), 100)
         achievedWeight = try values.decodeIfPresent(Int.self, forKey: .achievedWeight)
+        toldWeight = try values.decodeIfPresent(Int.self, forKey: .toldWeight)
         mirrorPercent = min(max(0, try values.decodeIfPresent(Int.self, forKey: .mirrorPercent) ?? 0), 100)
         sendsMatches = try values.decodeIfPresent(Bool.self, forKey: .sendsMatches) ?? false
         wasRouted = try values.decodeIfPresent(Bool.self, forKey: .wasRouted) ?? false

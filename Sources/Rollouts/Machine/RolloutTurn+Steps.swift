@@ -69,6 +69,7 @@ extension RolloutTurn {
         follow(plan)
         hold()
         noteRoom()
+        tellWeight()
         for _ in 0...plan.steps.count + 1 {
             moveWeight()
             noteReached()
@@ -137,15 +138,24 @@ extension RolloutTurn {
         // A share may only be given to a Service that selects this canary.
         let isThere = seen.sharesByPods || seen.traffic.canaryRevision == state.canaryRevision
         if !isThere { weight = min(weight, max(state.desiredWeight, live)) }
-        if weight != state.desiredWeight {
-            decision.tell(
-                "WeightChanged",
-                "\(Self.name(canary.number, state.canaryVersion)) gets \(weight) % of the requests, after \(state.desiredWeight) %"
-            )
-        }
         state.desiredWeight = weight
         state.mirrorPercent = canary.readyReplicas > 0 && isThere ? goal.mirror : 0
         self.state = state
+    }
+
+    /// Tells the share that the canary is seen to have, once the routes are as was decided.
+    private mutating func tellWeight() {
+        guard let state, !isDraining, let share = seen.traffic.achieved, share != state.toldWeight ?? 0 else { return }
+        // Where the pods share the requests, each that comes or goes changes it: once a step is reached that is the scaling's doing.
+        guard seen.sharesByPods ? state.reachedAt == nil && !isPromoting : seen.traffic.gives(state.desiredWeight)
+        else { return }
+        let wish = share == state.desiredWeight ? "" : " (\(state.desiredWeight) % wanted)"
+        decision.tell(
+            "WeightChanged",
+            "\(Self.name(canary.number, state.canaryVersion)) has \(share) % of the requests\(wish), after "
+                + "\(state.toldWeight ?? 0) %"
+        )
+        self.state?.toldWeight = share
     }
 
     /// Whether the canary is as the step asks.
