@@ -71,6 +71,16 @@ extension RolloutMachineTests {
     }
 
     @Test("what of the wish has no effect is said beside what is going on")
+    @Test("a spec that waited and was set back isn't said to wait")
+    func heldAndSetBack() {
+        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]) { $0.isPaused = true })
+        Self.run(&world)
+        #expect(world.state?.message == "revision 2 (version 2) waits: spec.rollout.paused is true")
+        world.stableSpec()
+        Self.run(&world)
+        #expect(world.state?.phase == .settled && world.state?.message == "revision 1 serves all requests")
+    }
+
     func remark() {
         var world = Self.world(Self.canary([.setWeight(10), .pause(nil)]))
         Self.run(&world)
