@@ -183,7 +183,7 @@ struct RolloutWorld {
         if verdict == .worse {
             evidence = RolloutEvidence(checks: [RolloutCheck(name: "c", answer: .failed, message: "bad")])
         }
-        return RolloutObservation(
+        var seen = RolloutObservation(
             time: time,
             plan: plan,
             state: state,
@@ -203,6 +203,8 @@ struct RolloutWorld {
             failedBefore: history.first { $0.hash == "h\(wanted)" && $0.outcome == .rolledBack }?.reason,
             others: view.workloads.keys.sorted().map { revision($0, in: view) }
         )
+        seen.isAtRest = seen.demand == 0 && seen.stable.map { $0.replicas == 0 && $0.readyReplicas == 0 } ?? false
+        return seen
     }
 
     /// The canary's share where every pod gets the same of the requests, in percent.
@@ -225,7 +227,9 @@ struct RolloutWorld {
             apply(write)
         }
         events += decision.events
-        let isJudged = state?.phase == .paused || state?.phase == .analyzing
+        // A promotion that a person holds is paused as well, and may have replaced the whole stable track by then.
+        let isStep = state.map { $0.stepIndex < plan.steps.count } ?? false
+        let isJudged = isStep && (state?.phase == .paused || state?.phase == .analyzing)
         if !stale, isJudged, demand > 1, let stable = state?.stableRevision, workloads[stable]?.asked == 0 {
             violations.append("nothing is left of the stable track at step \(state?.stepIndex ?? 0)")
         }

@@ -77,6 +77,7 @@ extension RolloutState {
         desiredWeight = 0
         achievedWeight = nil
         toldWeight = nil
+        restedWeight = nil
         mirrorPercent = 0
         judge = nil
         lookedAt = nil

@@ -87,6 +87,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     public var achievedWeight: Int?
     /// The share that was told last.
     public var toldWeight: Int?
+    /// The share that it had when the model went to sleep, and has again when it wakes.
+    public var restedWeight: Int?
     /// The share of the requests that is mirrored.
     public var mirrorPercent = 0
     /// Whether requests that match go to the canary.
@@ -124,7 +126,7 @@ public struct RolloutState: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey {
         case phase, strategy, stableRevision, canaryRevision, canaryHash, canaryVersion, stepIndex, stepCount, startedAt
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
-        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, toldWeight
+        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, toldWeight, restedWeight
         case mirrorPercent, sendsMatches, wasRouted, outcome, reason, message
         case handledRequest, lookedAt, judge, judgement
     }
@@ -159,6 +161,7 @@ extension RolloutState {
         desiredWeight = min(max(0, try values.decodeIfPresent(Int.self, forKey: .desiredWeight) ?? 0), 100)
         achievedWeight = try values.decodeIfPresent(Int.self, forKey: .achievedWeight)
         toldWeight = try values.decodeIfPresent(Int.self, forKey: .toldWeight)
+        restedWeight = try values.decodeIfPresent(Int.self, forKey: .restedWeight).map { min(max(0, $0), 100) }
         mirrorPercent = min(max(0, try values.decodeIfPresent(Int.self, forKey: .mirrorPercent) ?? 0), 100)
         sendsMatches = try values.decodeIfPresent(Bool.self, forKey: .sendsMatches) ?? false
         wasRouted = try values.decodeIfPresent(Bool.self, forKey: .wasRouted) ?? false
