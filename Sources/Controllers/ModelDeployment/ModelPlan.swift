@@ -206,6 +206,7 @@ struct ModelPlan {
     /// The count of a new model: what something outside asks for, or the fewest.
     static func initialReplicas(_ model: ModelDeployment) -> Int {
         model.scaling.engine == .direct ? model.scaling.minReplicas : clamped(model.replicas ?? 0, model)
+        if let rest = builder.recheck { look(in: rest) }
     }
 
     /// Whether a revision's Deployment is made.
