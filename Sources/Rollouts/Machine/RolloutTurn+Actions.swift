@@ -92,7 +92,7 @@ extension RolloutTurn {
         }
         if isWhole, hasTraffic {
             decision.rootRevision = number
-            decision.tell("TrafficSwitched", "revision \(number) is ready and gets the traffic")
+            decision.tell(RolloutEvent.trafficSwitched, "revision \(number) is ready and gets the traffic")
         } else if plan.strategy == .rollingUpdate, !isWhole {
             failRolling(&state)
         }

@@ -22,12 +22,16 @@ struct CanaryReconcileTests {
     private static let version2: JSONValue = ["model": ["version": "2"]]
 
     /// A model with `replicas` ready replicas and a canary's steps, to which a second version came.
-    static func harness(_ rollout: JSONValue, replicas: Int = 4) async throws -> ReconcilerHarness {
+    static func harness(
+        _ rollout: JSONValue,
+        replicas: Int = 4,
+        exchange: (any HTTPExchange)? = nil
+    ) async throws -> ReconcilerHarness {
         let spec: JSONValue = [
             "model": ["format": ["name": "onnx"], "uri": "file:///models/m.onnx", "version": "1"],
             "scaling": ["minReplicas": JSONValue(replicas), "maxReplicas": 10], "rollout": rollout,
         ]
-        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec), exchange: exchange)
         try await harness.reconcile()
         try await harness.setStatus("m-r1", replicas: replicas, ready: replicas)
         try await harness.reconcile()
@@ -50,7 +54,7 @@ struct CanaryReconcileTests {
         for _ in 0..<count { try await harness.reconcile() }
     }
 
-    private static func ask(_ harness: ReconcilerHarness, _ text: String) async throws {
+    static func ask(_ harness: ReconcilerHarness, _ text: String) async throws {
         let annotations: JSONValue = [FleetAPI.rolloutRequestAnnotation: .string(text)]
         try await harness.client.patch(
             .modelDeployments,
