@@ -22,6 +22,7 @@ public struct Autoscaler: Sendable, Hashable {
     private var slo: SLOAutoscaler?
     private var failures = FailedReadings()
     private var lastUsed: WallTime?
+    private var naps = Naps()
 
     /// An autoscaler without a memory.
     public init(policy: ScalingPolicy) { self.policy = policy }
@@ -36,6 +37,8 @@ public struct Autoscaler: Sendable, Hashable {
         var inputs = ScaleInputs(policy: policy, observation: observation, sizing: sizing(observation))
         failures.note(inputs.isFailedReading, at: observation.time, interval: policy.intervalSeconds)
         inputs.memory.failedReadings = failures.count
+        naps.note(observation, lastUsed: lastUsed, wokenAt: Self.wake(observation), idleSeconds: policy.idleSeconds)
+        inputs.memory.idleSeconds = naps.isEarly ? policy.idleSeconds.map(naps.limit) : nil
         noteUse(inputs)
         inputs.memory.unusedSeconds = lastUsed.map { max(0, (observation.time - $0).inSeconds) }
         remember(&inputs)
@@ -70,9 +73,13 @@ public struct Autoscaler: Sendable, Hashable {
         if observation.replicas > 0 ? !inputs.isQuiet || lastUsed == nil : inputs.isWorking {
             lastUsed = observation.time
         }
-        if let woken = observation.wokenAt, woken <= observation.time + Self.clockTolerance {
-            lastUsed = max(lastUsed ?? woken, min(woken, observation.time))
-        }
+        if let woken = Self.wake(observation) { lastUsed = max(lastUsed ?? woken, woken) }
+    }
+
+    /// When somebody last waited for the model; `nil` where nobody did, or it can't be.
+    private static func wake(_ observation: ScaleObservation) -> WallTime? {
+        guard let woken = observation.wokenAt, woken <= observation.time + clockTolerance else { return nil }
+        return min(woken, observation.time)
     }
 
     private mutating func remember(_ inputs: inout ScaleInputs) {
@@ -101,6 +108,44 @@ public struct Autoscaler: Sendable, Hashable {
             up: policy.up,
             down: policy.down
         )
+    }
+}
+
+/// How often in a row a model was woken early that had fallen asleep although it was asked for something, which counted as idle.
+///
+/// What is below a target's activation may come to the pods only (probes) and wake nobody, or be a load that a sleeping model is woken for.
+/// A wake tells which it was: where it came sooner than the model had been awake for in vain, sleeping wasn't worth it, and the idle
+/// time is twice as long from then on. A model that sleeps for longer has its usual idle time again.
+struct Naps: Sendable, Hashable {
+    /// The longest idle time that comes of this, in seconds: a model that is asked all the time is cold once a day at most.
+    private static let longest = 86_400
+
+    /// How many.
+    private var early = 0
+    /// When the model last had a replica; `nil` once somebody has waited since.
+    private var awakeAt: WallTime?
+    /// When anything was last asked of it, counted as idle or not.
+    private var busyAt: WallTime?
+
+    /// Whether the idle time is longer than what the policy says.
+    var isEarly: Bool { early > 0 }
+
+    /// The idle time, where the policy's is `seconds`.
+    func limit(_ seconds: Int) -> Int { max(seconds, min(Self.longest, seconds << min(early, 16))) }
+
+    /// Notes what is seen of a model that was used last at `lastUsed`, before what is seen now counts as use.
+    mutating func note(_ observation: ScaleObservation, lastUsed: WallTime?, wokenAt: WallTime?, idleSeconds: Int?) {
+        guard let idleSeconds else { return self = Naps() }
+        if observation.replicas > 0 {
+            awakeAt = observation.time
+            if observation.readings.values.contains(where: { $0.total > 0 }) { busyAt = observation.time }
+        } else if let asleep = awakeAt, let wokenAt, wokenAt > asleep {
+            awakeAt = nil
+            let wasAsked = busyAt.map { busy in lastUsed.map { busy > $0 } ?? true } ?? false
+            let limit = limit(idleSeconds)
+            guard wasAsked, wokenAt - asleep < .seconds(limit) else { return early = 0 }
+            if limit < Self.longest { early += 1 }
+        }
     }
 }
 

@@ -75,6 +75,7 @@ extension ScaleMemory {
         json["limited"] = limited.map { JSONValue($0) }
         // Rounded down: what isn't idle for long enough yet isn't in the record either.
         json["unusedSeconds"] = unusedSeconds.map { .double(($0 * 1000).rounded(.down) / 1000) }
+        json["idleSeconds"] = idleSeconds.map { JSONValue($0) }
         return json
     }
 }

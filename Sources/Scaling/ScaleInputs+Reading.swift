@@ -114,6 +114,7 @@ extension ScaleMemory {
         stabilized = try json.count("stabilized")
         limited = try json.count("limited")
         unusedSeconds = json["unusedSeconds"]?.double
+        idleSeconds = try json.count("idleSeconds")
     }
 }
 

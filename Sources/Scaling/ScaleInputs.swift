@@ -13,6 +13,8 @@ public struct ScaleMemory: Sendable, Hashable {
     public var failedReadings = 0
     /// The seconds since the model was last used, as far as is known.
     public var unusedSeconds: Double?
+    /// After how many seconds without use it goes to zero, where that isn't what the policy says: it was woken early.
+    public var idleSeconds: Int?
 
     /// Nothing remembered.
     public init() {}
@@ -113,7 +115,7 @@ public struct ScaleInputs: Sendable, Hashable {
         guard isQuiet, memory.unusedSeconds ?? 0 >= Double(window), decision.desired > policy.minReplicas else {
             return
         }
-        let note = "down to \(policy.minReplicas): no request for \(window) s"
+        let note = "down to \(policy.minReplicas): \(nothing) for \(window) s"
         apply("Unused", "Unused", &decision, policy.minReplicas, note)
     }
 
@@ -205,7 +207,7 @@ public struct ScaleInputs: Sendable, Hashable {
 
     /// Zero replicas are for a model that nobody uses; a model that somebody asks for has one at least.
     private func applyUse(_ decision: inout ScaleDecision) {
-        guard let limit = policy.idleSeconds else { return }
+        guard let limit = idleSeconds else { return }
         let unused = memory.unusedSeconds
         let isUnused = unused.map { $0 >= Double(limit) } ?? (decision.current == 0)
         if isUnused, decision.current == 0 || isQuiet {
@@ -220,10 +222,18 @@ public struct ScaleInputs: Sendable, Hashable {
         }
     }
 
+    /// After how many seconds without use the model goes to zero; `nil` for never.
+    var idleSeconds: Int? { policy.idleSeconds.map { memory.idleSeconds ?? $0 } }
+
     /// For how long nobody has used the model, as a clause.
     var idleness: String {
         let since = memory.unusedSeconds.map { "for \(TargetTracking.text($0.rounded())) s" }
-        return "no request \(since ?? "since the operator started")"
+        return "\(nothing) \(since ?? "since the operator started")"
+    }
+
+    /// What is seen of a model that isn't used.
+    private var nothing: String {
+        policy.targets.contains { $0.activation > 0 } ? "no more than activationValue" : "no request"
     }
 
     /// Whether the model may go to zero, or stay there.

@@ -96,7 +96,19 @@ struct ScaleSentence {
 
     /// A limit that left the number as it was is no step, and still the reason. (Of a model that stays at zero no seconds are counted:
     /// status would follow them.)
-    private var tacit: [String] {
+    private var tacit: [String] { reasoned + awake }
+
+    /// Why a model stays that has been idle for as long as the policy says.
+    private var awake: [String] {
+        guard let usual = inputs.policy.idleSeconds, let limit = inputs.memory.idleSeconds,
+            let unused = inputs.memory.unusedSeconds, unused >= Double(usual), decision.desired > 0, inputs.isQuiet
+        else { return [] }
+        return [
+            "idle for \(limit) s instead of \(usual) s before 0: asked for no more than activationValue, it was woken soon after it slept"
+        ]
+    }
+
+    private var reasoned: [String] {
         func isStep(_ rule: String) -> Bool { decision.steps.contains { $0.rule == rule } }
         switch decision.reason.code {
         case "Fallback" where !isStep("Fallback"): return ["the fewest by fallback"]

@@ -7,6 +7,7 @@ import HTTPMessages
 import HTTPTypes
 import KubeAPI
 import KubeModel
+import KubeRuntime
 import KubeServer
 import Synchronization
 import Templates
@@ -29,6 +30,47 @@ struct HandoverTests {
         for _ in 0..<3 { try await harness.reconcile() }
         #expect(try await harness.get(.modelDeployments, "m")["spec", "replicas"] == 4)
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 4)
+    }
+
+    @Test("what an HPA says that it can't do counts, once it has had the time to look a few times")
+    func newAutoscaler() async throws {
+        let harness = try await ReconcilerHarness()
+        for _ in 0..<2 { try await harness.reconcile() }
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.patchModel(["scaling": ["engine": "HorizontalPodAutoscaler"]])
+        for _ in 0..<4 { _ = try? await harness.reconcile() }
+        /// Plays the HPA controller; a cluster may have another server for its metrics.
+        func says(_ isAble: Bool, _ reason: String) async throws -> (active: Condition?, outcome: ReconcileOutcome) {
+            let condition: JSONValue = [
+                "type": "ScalingActive", "status": isAble ? "True" : "False", "reason": .string(reason),
+                "message": "as it is", "lastTransitionTime": "2026-11-29T14:17:36Z",
+            ]
+            let status: JSONValue = ["status": ["conditions": [condition]]]
+            try await harness.client.patch(
+                .horizontalPodAutoscalers,
+                harness.key,
+                .merge(status),
+                subresource: "status"
+            )
+            try await harness.reconcile()
+            return (try await harness.condition("ScalingActive"), try await harness.reconcile())
+        }
+        let first = try await says(false, "FailedGetExternalMetric")
+        #expect(first.active?.isTrue == true && first.active?.reason == "HorizontalPodAutoscaler")
+        #expect(first.active?.message.contains("hasn't read what it needs yet") == true)
+        #expect(try await harness.events("FailedGetExternalMetric").isEmpty)
+        // Time alone makes it a trouble.
+        guard case .requeue(let after) = first.outcome else { return #expect(Bool(false), "\(first.outcome)") }
+        #expect(after <= .seconds(60))
+        harness.time.advance(by: after)
+        try await harness.reconcile()
+        let late = try await harness.condition("ScalingActive")
+        #expect(late?.isTrue == false && late?.reason == "FailedGetExternalMetric")
+        #expect(late?.message.contains("`kubectl describe hpa m` says why") == true)
+        #expect(try await harness.events("FailedGetExternalMetric").count == 1)
+        let able = try await says(true, "ValidMetricFound")
+        #expect(able.active?.isTrue == true && able.active?.reason == "HorizontalPodAutoscaler")
+        #expect(able.active?.message == "the HorizontalPodAutoscaler decides the replica count")
     }
 
     @Test("from no replica to an HPA, which needs one to begin with")

@@ -107,21 +107,6 @@ struct OperatorTests {
             let key = OperatorHarness.key("m")
             try await harness.client.setReplicas(4, of: .modelDeployments, key)
             try await harness.expect(.deployments, "m-r1") { $0["spec", "replicas"]?.int == 4 }
-            // What the HPA says of itself counts: a cluster may have another server for its metrics.
-            for (isAble, reason) in [(false, "FailedGetExternalMetric"), (true, "ValidMetricFound")] {
-                let condition: JSONValue = [
-                    "type": "ScalingActive", "status": isAble ? "True" : "False", "reason": .string(reason),
-                    "message": "as it is", "lastTransitionTime": "2026-11-29T14:17:36Z",
-                ]
-                let status: JSONValue = ["status": ["conditions": [condition]]]
-                try await harness.client.patch(.horizontalPodAutoscalers, key, .merge(status), subresource: "status")
-                let model = try await harness.expect(.modelDeployments, "m") {
-                    ConditionSet($0)["ScalingActive"]?.isTrue == isAble
-                }
-                let active = try #require(ConditionSet(model)["ScalingActive"])
-                #expect(active.reason == (isAble ? "HorizontalPodAutoscaler" : reason))
-                #expect(isAble || active.message.contains("`kubectl describe hpa m` says why"))
-            }
             try await harness.client.patch(.modelDeployments, key, .merge(["spec": ["scaling": ["engine": "Direct"]]]))
             try await harness.expectGone(.horizontalPodAutoscalers, "m")
         }

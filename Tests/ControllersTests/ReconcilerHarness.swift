@@ -10,6 +10,7 @@ import KubeRuntime
 import KubeServer
 import KubeTesting
 import Logging
+import Telemetry
 import Templates
 import Testing
 
@@ -21,6 +22,7 @@ struct ReconcilerHarness {
     let time = ManualTime()
     let client: KubeClient
     let key = ObjectKey(namespace: "default", name: "m")
+    let metrics = MetricsRegistry()
     private(set) var stores = FleetStores()
     private(set) var reconciler: ModelReconciler
 
@@ -37,6 +39,7 @@ struct ReconcilerHarness {
         configuration.time = time
         client = KubeClient(exchange: exchange ?? APIServer(configuration: configuration))
         reconciler = Self.reconciler(stores, client, time, .builtIn)
+        reconciler.metrics = RolloutMetrics(registry: metrics)
         for var definition in FleetAPI.customResourceDefinitions {
             if loosely {
                 let open: JSONValue = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]

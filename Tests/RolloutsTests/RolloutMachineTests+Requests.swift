@@ -28,14 +28,20 @@ extension RolloutMachineTests {
         #expect(last?.message.hasSuffix("it was at step 2147483648 then, and is at step 2 now") == true)
     }
 
-    @Test("a wish to retry waits while the rollout is paused, and is done when it goes on")
-    func retryWhilePaused() {
-        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]))
-        Self.run(&world)
+    /// A world whose canary is on its way back, because a person asked for it.
+    private static func aborting() -> RolloutWorld {
+        var world = world(canary([.setWeight(50), .pause(nil)]))
+        run(&world)
         world.ask(.abort)
         world.catchUp()
         world.reconcile()
         world.reconcile()
+        return world
+    }
+
+    @Test("a wish to retry waits while the rollout is paused, and is done when it goes on")
+    func retryWhilePaused() {
+        var world = Self.aborting()
         world.pass(.seconds(6))
         Self.run(&world)
         #expect(world.state?.phase == .rolledBack)
@@ -52,12 +58,7 @@ extension RolloutMachineTests {
 
     @Test("a wish to retry that comes on the way back is done once nothing of the canary serves any more")
     func retryWhileRollingBack() {
-        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]))
-        Self.run(&world)
-        world.ask(.abort)
-        world.catchUp()
-        world.reconcile()
-        world.reconcile()
+        var world = Self.aborting()
         #expect(world.state?.phase == .rollingBack)
         world.ask(.retry)
         Self.run(&world)
@@ -68,6 +69,16 @@ extension RolloutMachineTests {
         #expect(world.state?.phase == .paused && world.weight == 50)
         #expect(world.state?.handledRequest == world.request?.text)
         #expect(!world.events.contains { $0.reason == "RequestIgnored" })
+    }
+
+    @Test("a spec that waited and was set back isn't said to wait")
+    func heldAndSetBack() {
+        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]) { $0.isPaused = true })
+        Self.run(&world)
+        #expect(world.state?.message == "revision 2 (version 2) waits: spec.rollout.paused is true")
+        world.stableSpec()
+        Self.run(&world)
+        #expect(world.state?.phase == .settled && world.state?.message == "revision 1 serves all requests")
     }
 
     @Test("what of the wish has no effect is said beside what is going on")

@@ -11,6 +11,7 @@ enum WorldEvent: Int, CaseIterable {
     case reconcile, crashEarly, crashLater, staleReconcile, catchUp, podReady, canaryDies, stableDies, scaleUp,
         scaleDown
     case newSpec, brokenSpec, stableSpec, promote, promoteFull, abort, retry, worse, surge, second, minute, quarter
+    case sleep, wake, hold
 
     func happen(in world: inout RolloutWorld) {
         switch self {
@@ -33,6 +34,9 @@ enum WorldEvent: Int, CaseIterable {
         case .retry: world.ask(.retry)
         case .worse: world.verdict = world.verdict == .worse ? nil : .worse
         case .surge: world.plan.surge = world.plan.surge == .always ? .auto : .always
+        case .sleep: world.scale(to: 0)
+        case .wake: world.scale(to: max(1, world.demand))
+        case .hold: world.plan.isPaused.toggle()
         case .second: world.pass(.seconds(1))
         case .minute: world.pass(.seconds(61))
         case .quarter: world.pass(.seconds(901))
@@ -86,8 +90,9 @@ struct RolloutPropertyTests {
     private static func ends(_ world: inout RolloutWorld) -> String? {
         world.verdict = nil
         world.request = nil
+        world.plan.isPaused = false
         for _ in 0..<60 {
-            world.scale(to: world.demand)
+            world.scale(to: max(1, world.demand))
             for _ in 0..<40 { world.getReady() }
             world.catchUp()
             world.reconcile()
@@ -164,7 +169,7 @@ struct RolloutPropertyTests {
                 // Most of what happens is that the operator works and pods get ready.
                 if index >= WorldEvent.allCases.count { index = [0, 4, 5][index % 3] }
                 let event = WorldEvent.allCases[index]
-                if room == 0, event == .scaleUp || event == .scaleDown { continue }
+                if room == 0, [.scaleUp, .scaleDown, .sleep, .wake].contains(event) { continue }
                 event.happen(in: &world)
                 trace.append(
                     "\(event): root \(world.root ?? 0) \(world.weight) % to \(world.service ?? 0) \(world.workloads.sorted { $0.key < $1.key }.map { "r\($0.key) \($0.value.ready)/\($0.value.asked)" }) \(world.state?.phase.rawValue ?? "-") \(world.state?.stepIndex ?? 0) D \(world.demand) w \(world.state?.desiredWeight ?? 0)"

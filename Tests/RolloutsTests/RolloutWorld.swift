@@ -183,7 +183,7 @@ struct RolloutWorld {
         if verdict == .worse {
             evidence = RolloutEvidence(checks: [RolloutCheck(name: "c", answer: .failed, message: "bad")])
         }
-        return RolloutObservation(
+        var seen = RolloutObservation(
             time: time,
             plan: plan,
             state: state,
@@ -194,6 +194,7 @@ struct RolloutWorld {
                 rootRevision: view.root,
                 canaryRevision: view.service,
                 weight: sharesByPods ? (attached ? 50 : 0) : view.weight,
+                achieved: sharesByPods ? (attached ? shareOfPods(view) : 0) : view.weight,
                 isAttached: attached
             ),
             sharesByPods: sharesByPods,
@@ -202,6 +203,15 @@ struct RolloutWorld {
             failedBefore: history.first { $0.hash == "h\(wanted)" && $0.outcome == .rolledBack }?.reason,
             others: view.workloads.keys.sorted().map { revision($0, in: view) }
         )
+        seen.isAtRest = seen.demand == 0 && seen.stable.map { $0.replicas == 0 && $0.readyReplicas == 0 } ?? false
+        return seen
+    }
+
+    /// The canary's share where every pod gets the same of the requests, in percent.
+    private func shareOfPods(_ view: View) -> Int {
+        let all = view.workloads.values.reduce(0) { $0 + $1.ready }
+        let canary = state?.canaryRevision.flatMap { view.workloads[$0]?.ready } ?? 0
+        return all > 0 ? canary * 100 / all : 0
     }
 
     /// One reconcile; `crashAfter` writes at most are made.
@@ -217,7 +227,9 @@ struct RolloutWorld {
             apply(write)
         }
         events += decision.events
-        let isJudged = state?.phase == .paused || state?.phase == .analyzing
+        // A promotion that a person holds is paused as well, and may have replaced the whole stable track by then.
+        let isStep = state.map { $0.stepIndex < plan.steps.count } ?? false
+        let isJudged = isStep && (state?.phase == .paused || state?.phase == .analyzing)
         if !stale, isJudged, demand > 1, let stable = state?.stableRevision, workloads[stable]?.asked == 0 {
             violations.append("nothing is left of the stable track at step \(state?.stepIndex ?? 0)")
         }

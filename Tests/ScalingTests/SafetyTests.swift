@@ -208,6 +208,77 @@ struct SafetyTests {
         #expect(decide(100, 2) == 1)
     }
 
+    /// How often a model falls asleep that is asked for `load` all the time, by requests that wake it after `nap` seconds of sleep; and what
+    /// was said in the end.
+    private func sleeps(
+        hours: Int,
+        load: Double,
+        activation: Double = 2,
+        nap: (Int) -> Int
+    ) -> (times: [Int], last: ScaleDecision?) {
+        var autoscaler = Autoscaler(
+            policy: policy {
+                $0.idleSeconds = 60
+                $0.targets = [ScalingTarget(signal: .inFlight, value: 8, activation: activation)]
+            }
+        )
+        var (replicas, asleep, times): (Int, Int, [Int]) = (1, 0, [])
+        var woken: WallTime?
+        var last: ScaleDecision?
+        for second in stride(from: 0, through: hours * 3600, by: 2) {
+            if replicas == 0, second >= asleep + nap(times.count) { woken = woken ?? Self.start + .seconds(second) }
+            var seen = seen(second, replicas: replicas, load: replicas > 0 ? load : nil)
+            seen.wokenAt = woken
+            let decision = autoscaler.decide(seen)
+            if second % 60 == 0 {
+                let replayed = autoscaler.lastInputs.flatMap { ScaleInputs($0.json)?.decision() }
+                #expect(replayed?.desired == decision.desired && replayed?.reason == decision.reason)
+            }
+            if replicas > 0, decision.desired == 0 { (asleep, woken, times) = (second, nil, times + [second]) }
+            replicas = decision.desired
+            last = decision
+        }
+        return (times, last)
+    }
+
+    @Test("a load below the activation that wakes the model each time keeps it up for ever longer")
+    func flapping() {
+        let (times, last) = sleeps(hours: 12, load: 1) { _ in 4 }
+        #expect(times.count >= 5 && times.count <= 10, "\(times)")
+        let waits = zip(times.dropFirst(), times).map { $0 - $1 }
+        #expect(zip(waits.dropFirst(), waits).allSatisfy { abs($0 - 2 * $1) < 20 }, "\(waits)")
+        let message = last?.reason.message ?? ""
+        #expect(message.contains("instead of 60 s before 0: asked for no more than activationValue"), "\(message)")
+    }
+
+    @Test(
+        "a model that sleeps for longer than it was awake in vain, or that nobody asked for anything, sleeps as usual"
+    )
+    func sleeping() {
+        // Probes that wake nobody, and somebody who comes each quarter of an hour.
+        let probed = sleeps(hours: 3, load: 1) { _ in 900 }.times
+        #expect(probed.count >= 10, "\(probed)")
+        // One early wake, and then a long sleep: the next idle time is twice as long, and the one after that isn't.
+        let once = sleeps(hours: 1, load: 1) { $0 == 1 ? 10 : 600 }.times
+        #expect(once.count >= 4 && once[1] - once[0] > 120 && once[3] - once[2] < 700, "\(once)")
+        // Without an activation value a request that came is use; the gaps between requests are the user's choice.
+        let rare = sleeps(hours: 1, load: 0, activation: 0) { _ in 4 }.times
+        #expect(rare.count > 40, "\(rare.count)")
+    }
+
+    @Test("a model that sleeps although it is asked for something isn't said to have had no request")
+    func idleness() {
+        var autoscaler = Autoscaler(
+            policy: policy {
+                $0.idleSeconds = 60
+                $0.targets = [ScalingTarget(signal: .inFlight, value: 8, activation: 2)]
+            }
+        )
+        _ = autoscaler.decide(seen(0, replicas: 1, load: 1))
+        let message = autoscaler.decide(seen(62, replicas: 1, load: 1)).reason.message
+        #expect(message.hasSuffix("down to 0: no more than activationValue for 62 s"), "\(message)")
+    }
+
     @Test("a restart at zero stays at zero; a wake-up that lies far in the future is none")
     func restart() {
         var autoscaler = Autoscaler(policy: policy { $0.idleSeconds = 60 })

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import Testing
 
 @testable import Scaling
@@ -99,6 +100,42 @@ struct SlowdownTests {
         let slots = try #require(profile.slots)
         #expect(slots > 39)
         #expect(profile.plan(within: 0.1)?.concurrency == slots / 4)
+    }
+
+    /// What the SLO policy says of an objective that `traffic` misses.
+    private static func hopelessness(milliseconds: Double, of traffic: [SLOTraffic]) -> String? {
+        let objective = LatencyObjective(percentile: 95, milliseconds: milliseconds)
+        var autoscaler = SLOAutoscaler(policy: SLOPolicy(objective: objective, maxReplicas: 1000))
+        var sizing = SLOSizing()
+        for (index, one) in traffic.enumerated() {
+            let seen = SLOObservation(
+                time: WallTime(seconds: Double(1_000_000 + 2 * index)),
+                replicas: 10,
+                readyReplicas: 10,
+                reporting: 10,
+                traffic: one
+            )
+            sizing = autoscaler.decide(seen).sizing
+        }
+        return sizing.hopelessness(of: objective)
+    }
+
+    @Test(
+        "no count keeps an objective that a request by itself misses, and not one that only a quarter of the slots misses"
+    )
+    func hopeless() {
+        // A request by itself takes a second, one of ten at once 1.9 s.
+        let traffic = (0..<300).map { Self.seen(working: $0 / 50 % 2 == 0 ? 10 : 40, slope: 0.1) }
+        let missed = Self.hopelessness(milliseconds: 1500, of: traffic) ?? ""
+        #expect(missed.hasPrefix("the objective of 1500 ms is no longer than a request's work ("), "\(missed)")
+        #expect(missed.hasSuffix(" at once in a replica)"), "\(missed)")
+        let none = Self.hopelessness(milliseconds: 300, of: traffic) ?? ""
+        #expect(none.hasSuffix("ms at least): no count keeps it"), "\(none)")
+        #expect(Self.hopelessness(milliseconds: 3000, of: traffic) == nil)
+        // Full replicas whose throughput stays as it is: how long one takes by itself nobody knows.
+        let steady = Array(repeating: Self.seen(working: 4, slope: 0.4), count: 300)
+        let unknown = Self.hopelessness(milliseconds: 1500, of: steady) ?? ""
+        #expect(unknown.contains("(2200 ms with ") && !unknown.contains("no count"), "\(unknown)")
     }
 
     @Test("another version starts without it")

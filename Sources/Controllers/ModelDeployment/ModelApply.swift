@@ -38,7 +38,8 @@ struct ModelApply: Sendable {
     /// Who was told that the cluster's definition is too old.
     let dropped = DroppedStatus()
 
-    /// Sends the requests in order, then the status where it differs, then the events.
+    /// Sends the requests in order, then the status where it differs, then the events; of a status that comes first the events as well where a
+    /// request fails.
     ///
     /// Where the rollout goes on or a revision is made, the status comes first: what is done follows from what is written, and a process
     /// that ends in between leaves nothing that the next one doesn't know of, nor gives a revision's number to another.
@@ -52,29 +53,47 @@ struct ModelApply: Sendable {
             if try await !mayRise(state, demand: demand, for: model) { return .stale }
         }
         let isNews = plan.status["rollout"] != model["status", "rollout"]
-        if isNews && !plan.actions.isEmpty || plan.makesRevision {
+        let isFirst = isNews && !plan.actions.isEmpty || plan.makesRevision
+        if isFirst {
             let first = plan.handsOver ? plan.status.keepingScaling(of: model) : plan.status
             do { try await writeStatus(first, for: &model) } catch {
                 if (error as? KubeError)?.isNotFound == true { return .gone }
                 throw error
             }
         }
-        let state = plan.rollout?.state
-        for action in plan.actions {
-            let progress = try await send(action, for: model, state: state)
-            if progress != .done { return progress }
+        let progress: Progress
+        do { progress = try await act(plan, for: model) } catch {
+            if isFirst { await tell(plan.events.filter { !$0.isOfDeed }, of: model) }
+            throw error
+        }
+        guard progress == .done else {
+            // The next decision sees what was written, and doesn't tell it again.
+            if isFirst { await tell(plan.events.filter { !$0.isOfDeed }, of: model) }
+            return progress
         }
         try await report(plan, for: &model)
         return .done
     }
 
-    /// Writes the status where it differs and records the events.
-    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws {
-        try await writeStatus(plan.status, for: &model)
-        for event in plan.events {
+    private func act(_ plan: ModelPlan, for model: KubeObject) async throws -> Progress {
+        for action in plan.actions {
+            let progress = try await send(action, for: model, state: plan.rollout?.state)
+            if progress != .done { return progress }
+        }
+        return .done
+    }
+
+    private func tell(_ events: [PlannedEvent], of model: KubeObject) async {
+        for event in events {
             let type: EventRecorder.EventType = event.isWarning ? .warning : .normal
             await recorder.record(model, type, reason: event.reason, message: event.message)
         }
+    }
+
+    /// Writes the status where it differs and records the events.
+    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws {
+        try await writeStatus(plan.status, for: &model)
+        await tell(plan.events, of: model)
     }
 
     private func send(_ action: PlannedAction, for model: KubeObject, state: RolloutState?) async throws -> Progress {

@@ -100,11 +100,20 @@ struct ModelPlan {
                     isWarning: false,
                     reason: "RevisionCreated",
                     message: "revision \(wanted) is made of version \(observation.model.versionName) "
-                        + "with ServingRuntime \(input.runtime.object.name)"
+                        + "with ServingRuntime \(input.runtime.object.name)",
+                    isOfDeed: true
                 )
             )
         }
-        events += decision.events.map { PlannedEvent(isWarning: $0.isWarning, reason: $0.reason, message: $0.message) }
+        events += decision.events.map { event in
+            let isOfDeed = event.reason == RolloutEvent.trafficSwitched
+            return PlannedEvent(
+                isWarning: event.isWarning,
+                reason: event.reason,
+                message: event.message,
+                isOfDeed: isOfDeed
+            )
+        }
         planRechecks(observation, decision, wanted: wanted)
         finish(StatusBuilder(observation, decision, wanted: wanted, failure: failure, input: input))
         planKeeping(observation, decision, wanted: wanted)
@@ -197,6 +206,7 @@ struct ModelPlan {
     private mutating func finish(_ builder: StatusBuilder) {
         status = builder.status
         events += builder.events
+        if let rest = builder.recheck { look(in: rest) }
     }
 
     private static func clamped(_ count: Int, _ model: ModelDeployment) -> Int {

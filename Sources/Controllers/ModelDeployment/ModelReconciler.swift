@@ -89,10 +89,11 @@ struct ModelReconciler: Reconciler {
         var model = observation.stored
         // What couldn't be written doesn't hold: the scaling goes on writing the count.
         defer { if !wasSharing, model["status", "rollout", "isSharing"] != true { scaling.noteSharing(key, nil) } }
+        // Once it is stored: the next decision sees it, and doesn't count it again.
+        defer { if model["status", "rollout"] == plan.status["rollout"] { metrics?.note(plan, observation) } }
         do {
             switch try await apply.run(plan, for: &model) {
             case .done:
-                metrics?.note(plan, observation)
                 // With nothing done but telling of it, the same plan follows from what is told.
                 if let inputs, isQuiet, plan.onlyTells(observation), model["status"] == plan.status {
                     settled.note(key, inputs, written: model.resourceVersion, recheck: plan.recheck, now: now)

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import FleetAPI
 import KubeModel
 import Scaling
@@ -74,6 +75,12 @@ extension StatusBuilder {
             let message =
                 "the HorizontalPodAutoscaler can't scale (\(trouble.type) is False, \(trouble.reason)): "
                 + "`kubectl describe hpa \(observation.stored.key.name)` says why"
+            // One that was just made had no time to read anything.
+            if let rest = observation.autoscalerPatience {
+                recheck = rest
+                let message = "the HorizontalPodAutoscaler decides the replica count, and hasn't read what it needs yet"
+                return set(active, true, engine.rawValue, message)
+            }
             // Before anything is ready there is nothing to read.
             return set(active, false, trouble.reason, message, warns: hasReadyReplica)
         }
@@ -99,5 +106,18 @@ extension StatusBuilder {
 
     private var hasReadyReplica: Bool {
         observation.stableRevision.map { observation.readyReplicas($0) > 0 } ?? false
+    }
+}
+
+extension ModelObservation {
+    /// How long an HPA that was just made may say that it can't scale: it looks every 15 s, and the first look may come before any metric.
+    static let patience = Duration.seconds(60)
+
+    /// For how much longer nothing is made of what the model's HPA says it can't do; `nil` where that counts.
+    var autoscalerPatience: Duration? {
+        guard let created = autoscaler?.creationTimestamp else { return nil }
+        let rest = Self.patience - (time - created)
+        // Clocks may differ, but not by as much again.
+        return rest > .zero && rest <= Self.patience * 2 ? rest : nil
     }
 }

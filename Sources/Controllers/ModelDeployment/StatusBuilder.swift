@@ -13,6 +13,8 @@ struct StatusBuilder {
     var status: JSONValue
     /// Events about conditions that changed.
     private(set) var events: [PlannedEvent] = []
+    /// When time alone changes what there is to say; `nil`: never.
+    var recheck: Duration?
     let observation: ModelObservation
     var conditions: ConditionSet
 

@@ -89,7 +89,11 @@ public struct ScalingExplanation: Sendable {
         }
     }
 
-    private var zero: String { model.scaling.idleSeconds.map { ", and none after \($0) s without a request" } ?? "" }
+    private var zero: String {
+        let usual = model.scaling.targets.allSatisfy { $0.activationValue == 0 }
+        let use = usual ? "a request" : "more than activationValue"
+        return model.scaling.idleSeconds.map { ", and none after \($0) s without \(use)" } ?? ""
+    }
 
     private static func sentences(_ decision: JSONValue) -> [String] {
         var lines = ["  \(span(decision)): \(decision["message"]?.string ?? "")."]

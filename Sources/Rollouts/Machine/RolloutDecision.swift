@@ -12,6 +12,8 @@ public struct RolloutEvent: Sendable, Hashable {
 
     /// The reason where a share goes back although the stable track doesn't carry it.
     public static let returnForced = "ReturnForced"
+    /// The reason where the root Service turns to the new revision by this decision; it comes with each one until that is seen.
+    public static let trafficSwitched = "TrafficSwitched"
 
     /// An event.
     public init(isWarning: Bool = false, reason: String, message: String) {

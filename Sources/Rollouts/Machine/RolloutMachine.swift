@@ -76,6 +76,8 @@ extension RolloutState {
         deadline = nil
         desiredWeight = 0
         achievedWeight = nil
+        toldWeight = nil
+        restedWeight = nil
         mirrorPercent = 0
         judge = nil
         lookedAt = nil
@@ -220,7 +222,8 @@ struct RolloutTurn {
     /// Everything is with the stable revision.
     private mutating func settle() {
         if var state {
-            if state.phase == .rolledBack {
+            // What waited for a person, or was given up, isn't wanted any more.
+            if state.phase == .rolledBack || state.message.hasSuffix(Self.held) {
                 state.end(in: .settled, message: "revision \(decision.stableRevision) serves all requests")
             }
             state.phase = .settled
@@ -273,6 +276,9 @@ struct RolloutTurn {
 
     // MARK: The beginnings
 
+    /// How the message of a spec ends that waits for a person.
+    private static let held = ": spec.rollout.paused is true"
+
     /// Whether a person asks to try again what is given up, and it wasn't done yet.
     func retries() -> Bool {
         guard let state, let request = seen.request, request.text != state.handledRequest else { return false }
@@ -289,7 +295,7 @@ struct RolloutTurn {
             if held.phase == .rolledBack { held.end(in: .settled, message: "") }
             held.phase = .settled
             held.stableRevision = stable.number
-            held.message = "\(name) waits: spec.rollout.paused is true"
+            held.message = "\(name) waits\(Self.held)"
             state = held
             decision.bringsUp = false
             takeRequest()

@@ -199,6 +199,8 @@ public struct RolloutObservation: Sendable, Hashable {
     public var wanted: RevisionState
     /// The replicas that the whole load needs.
     public var demand: Int
+    /// Whether the stable track has no replica because nobody uses the model, so that the first request wakes it.
+    public var isAtRest = false
     /// Where the traffic goes.
     public var traffic: TrafficObservation
     /// Whether traffic can only be shared by the number of pods.

@@ -85,6 +85,10 @@ public struct RolloutState: Sendable, Hashable, Codable {
     public var desiredWeight = 0
     /// The share that it really has.
     public var achievedWeight: Int?
+    /// The share that was told last.
+    public var toldWeight: Int?
+    /// The share that it had when the model went to sleep, and has again when it wakes.
+    public var restedWeight: Int?
     /// The share of the requests that is mirrored.
     public var mirrorPercent = 0
     /// Whether requests that match go to the canary.
@@ -122,10 +126,8 @@ public struct RolloutState: Sendable, Hashable, Codable {
     enum CodingKeys: String, CodingKey {
         case phase, strategy, stableRevision, canaryRevision, canaryHash, canaryVersion, stepIndex, stepCount, startedAt
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
-        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, mirrorPercent, sendsMatches,
-            wasRouted,
-            outcome,
-            reason, message
+        case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, toldWeight, restedWeight
+        case mirrorPercent, sendsMatches, wasRouted, outcome, reason, message
         case handledRequest, lookedAt, judge, judgement
     }
 }
@@ -158,6 +160,8 @@ extension RolloutState {
         deadline = try values.decodeIfPresent(WallTime.self, forKey: .deadline)
         desiredWeight = min(max(0, try values.decodeIfPresent(Int.self, forKey: .desiredWeight) ?? 0), 100)
         achievedWeight = try values.decodeIfPresent(Int.self, forKey: .achievedWeight)
+        toldWeight = try values.decodeIfPresent(Int.self, forKey: .toldWeight)
+        restedWeight = try values.decodeIfPresent(Int.self, forKey: .restedWeight).map { min(max(0, $0), 100) }
         mirrorPercent = min(max(0, try values.decodeIfPresent(Int.self, forKey: .mirrorPercent) ?? 0), 100)
         sendsMatches = try values.decodeIfPresent(Bool.self, forKey: .sendsMatches) ?? false
         wasRouted = try values.decodeIfPresent(Bool.self, forKey: .wasRouted) ?? false

@@ -7,13 +7,14 @@ extension RolloutTurn {
     /// What holds for a canary that is under way.
     mutating func act() {
         if isPromoting { promote() }
+        noteRest()
         guard var state else { return }
         let number = canary.number
         decision.canaryRevision = number
         decision.weight = state.desiredWeight
         decision.mirrorPercent = state.mirrorPercent
         let isLive = canary.readyReplicas > 0 && seen.traffic.canaryRevision == number
-        decision.sendsMatches = plan.strategy == .canary && isLive && !isDraining
+        decision.sendsMatches = plan.strategy == .canary && isLive && !isDraining && !sleeps
         decision.canaryReplicas = canaryTarget
         if seen.sharesByPods, decision.rootRevision == stable.number, state.desiredWeight > 0 {
             decision.rootRevision = nil
@@ -38,6 +39,7 @@ extension RolloutTurn {
     /// The replicas of the canary: what the step needs, and never less than what its live share needs.
     private var canaryTarget: Int {
         guard let state else { return 0 }
+        if sleeps { return sleepingReplicas }
         var target = goal.needs
         if !seen.sharesByPods, seen.traffic.isAttached, !isDraining {
             let live = max(state.desiredWeight, seen.traffic.weight ?? 100)
@@ -90,7 +92,7 @@ extension RolloutTurn {
         }
         if isWhole, hasTraffic {
             decision.rootRevision = number
-            decision.tell("TrafficSwitched", "revision \(number) is ready and gets the traffic")
+            decision.tell(RolloutEvent.trafficSwitched, "revision \(number) is ready and gets the traffic")
         } else if plan.strategy == .rollingUpdate, !isWhole {
             failRolling(&state)
         }
@@ -194,7 +196,8 @@ extension RolloutTurn {
             return
         }
         // Where every pod gets the same share of the requests, fewer stable ones would be a larger share for the canary.
-        guard plan.dynamicStableScale, !isDraining, !seen.sharesByPods else { return restoreStable() }
+        // Without a demand there is nothing to share.
+        guard plan.dynamicStableScale, seen.demand > 0, !isDraining, !seen.sharesByPods else { return restoreStable() }
         // What a step gives back must be there before its weight falls.
         let live = min(state.desiredWeight, seen.traffic.weight ?? 0, goal.weight)
         let whole = TrackCapacity(demand: seen.demand, canaryReady: 0, stableReady: 0)

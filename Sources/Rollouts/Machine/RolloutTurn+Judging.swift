@@ -119,6 +119,10 @@ extension RolloutTurn {
         let name = Self.name(canary.number, state.canaryVersion)
         let ready = "\(canary.readyReplicas) of \(goal.needs) ready replicas"
         let place = isPromoting ? "promotion" : "step \(state.stepIndex + 1) of \(plan.steps.count)"
+        if sleeps {
+            let held = plan.isPaused ? "; spec.rollout.paused is true" : ""
+            return "\(place): \(name) sleeps with the model, which nobody uses; the first request wakes both\(held)"
+        }
         if plan.isPaused { return "\(place): \(name) stays where it is: spec.rollout.paused is true" }
         if let failure = decision.failure { return "\(place): \(failure)\(deadlock)" }
         if canary.readyReplicas < goal.needs {

@@ -42,6 +42,7 @@ extension RolloutTurn {
 
     /// What the step asks for.
     var goal: RolloutGoal {
+        if sleeps { return RolloutGoal(weight: 0, needs: 0, mirror: 0) }
         let full = max(1, seen.demand)
         guard let state, !isPromoting else {
             let isWeighted = plan.movesWeights && !seen.sharesByPods
@@ -69,6 +70,7 @@ extension RolloutTurn {
         follow(plan)
         hold()
         noteRoom()
+        tellWeight()
         for _ in 0...plan.steps.count + 1 {
             moveWeight()
             noteReached()
@@ -124,7 +126,7 @@ extension RolloutTurn {
             // The stable track gives a replica up only for a share that has moved, so the share follows each replica that gets ready.
             wanted = min(max(wanted, replacedShare), max(state.desiredWeight, capacity.canaryCarries))
         }
-        if plan.isPaused { wanted = state.desiredWeight }
+        if plan.isPaused { wanted = sleeps ? 0 : state.restedWeight ?? state.desiredWeight }
         if isDraining { wanted = 0 }
         // A share that is to go may still be there, if what was decided wasn't written.
         let isGiven = seen.traffic.gives(state.desiredWeight)
@@ -137,15 +139,29 @@ extension RolloutTurn {
         // A share may only be given to a Service that selects this canary.
         let isThere = seen.sharesByPods || seen.traffic.canaryRevision == state.canaryRevision
         if !isThere { weight = min(weight, max(state.desiredWeight, live)) }
-        if weight != state.desiredWeight {
-            decision.tell(
-                "WeightChanged",
-                "\(Self.name(canary.number, state.canaryVersion)) gets \(weight) % of the requests, after \(state.desiredWeight) %"
-            )
+        if sleeps {
+            state.restedWeight = state.restedWeight ?? state.desiredWeight
+        } else if !plan.isPaused || weight == state.restedWeight {
+            state.restedWeight = nil
         }
         state.desiredWeight = weight
         state.mirrorPercent = canary.readyReplicas > 0 && isThere ? goal.mirror : 0
         self.state = state
+    }
+
+    /// Tells the share that the canary is seen to have, once the routes are as was decided.
+    private mutating func tellWeight() {
+        guard let state, !isDraining, let share = seen.traffic.achieved, share != state.toldWeight ?? 0 else { return }
+        // Where the pods share the requests, each that comes or goes changes it: once a step is reached that is the scaling's doing.
+        guard seen.sharesByPods ? state.reachedAt == nil && !isPromoting : seen.traffic.gives(state.desiredWeight)
+        else { return }
+        let wish = share == state.desiredWeight ? "" : " (\(state.desiredWeight) % wanted)"
+        decision.tell(
+            "WeightChanged",
+            "\(Self.name(canary.number, state.canaryVersion)) has \(share) % of the requests\(wish), after "
+                + "\(state.toldWeight ?? 0) %"
+        )
+        self.state?.toldWeight = share
     }
 
     /// Whether the canary is as the step asks.

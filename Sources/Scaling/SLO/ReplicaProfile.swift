@@ -50,12 +50,21 @@ struct ReplicaProfile: Sendable, Hashable {
     /// As how many times their mean the seconds of work of the 95th percentile count: those of a normal distribution.
     var tailFactor: Double { 1 + 1.65 * serviceVariation.squareRoot() }
 
+    /// As how many times their mean the seconds of work count at least that all requests but a share of `late` keep below: no distribution
+    /// with this variation has less (Cantelli's inequality).
+    func leastFactor(late: Double) -> Double {
+        guard late < 1 else { return 0 }
+        return max(0, 1 - (serviceVariation * late / (1 - late)).squareRoot())
+    }
+
     /// A replica as it is planned with: the requests at work in it, and the seconds that each takes beside the others.
     struct Plan: Sendable, Hashable {
         /// The mean seconds of work in a request.
         var serviceSeconds: Double
         /// The requests that a replica works on at the same time.
         var concurrency: Double
+        /// The mean seconds of work in a request with nothing beside it; `nil` where that isn't known.
+        var aloneSeconds: Double?
     }
 
     /// Which share of an objective work may take where it takes longer the more there is: the rest is for waits.
@@ -73,12 +82,18 @@ struct ReplicaProfile: Sendable, Hashable {
     func plan(within objective: Double) -> Plan? {
         guard let seconds = work.seconds else { return nil }
         let slowdown = work.slowdown
-        guard slowdown.isNotable(at: slots ?? 1) else { return Plan(serviceSeconds: seconds, concurrency: concurrency) }
+        guard slowdown.isNotable(at: slots ?? 1) else {
+            return Plan(serviceSeconds: seconds, concurrency: concurrency, aloneSeconds: isAlone ? seconds : nil)
+        }
         let alone = slowdown.alone(seconds: seconds, working: work.working)
         let most = slowdown.most(stretch: Self.workShare * objective / (alone * tailFactor))
         let count = min(concurrency, max(most, Self.leastShare * (slots ?? 1)))
-        return Plan(serviceSeconds: alone * slowdown.stretch(count), concurrency: count)
+        return Plan(serviceSeconds: alone * slowdown.stretch(count), concurrency: count, aloneSeconds: alone)
     }
+
+    /// Whether requests take as long as one by itself, as far as is known: they had nothing beside them, or fewer slots made them no quicker.
+    /// That no slowdown is seen says nothing while the throughput stays as it is.
+    private var isAlone: Bool { work.working <= 1 || hopelessWork != nil }
 
     /// What is told of an interval, with those that wait apart from those at work.
     mutating func splitting(_ traffic: SLOTraffic) -> SLOTraffic { work.splitting(traffic) }

@@ -123,6 +123,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
             rates: rates
         )
         sizing.serviceSeconds = replica.serviceSeconds
+        sizing.leastSeconds = (replica.aloneSeconds ?? 0) * profile.leastFactor(late: policy.lateShare)
         sizing.concurrency = replica.concurrency
         sizing.variability = (min(dispersion, 10) + profile.serviceVariation) / 2
         sizing.slackSeconds = slack

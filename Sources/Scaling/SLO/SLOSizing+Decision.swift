@@ -48,12 +48,19 @@ extension SLOSizing {
     }
 
     /// A clause that says that a request's work alone takes as long as the objective allows; `nil` where it doesn't.
+    ///
+    /// That no count keeps it is said only where a request with nothing beside it misses it, too: a plan leaves a quarter of the slots in use,
+    /// however tight the objective.
     func hopelessness(of objective: LatencyObjective) -> String? {
-        let work = serviceSeconds * 1000
-        guard work >= objective.milliseconds else { return nil }
         let text = TargetTracking.text
-        return "the objective of \(text(objective.milliseconds)) ms is no longer than a request's work "
-            + "(\(text(work.rounded())) ms): no count keeps it"
+        func clause(_ seconds: Double, _ how: String) -> String? {
+            let work = seconds * 1000
+            guard work >= objective.milliseconds else { return nil }
+            return
+                "the objective of \(text(objective.milliseconds)) ms is no longer than a request's work (\(text(work.rounded())) ms\(how))"
+        }
+        if let clause = clause(leastSeconds, " at least") { return clause + ": no count keeps it" }
+        return clause(serviceSeconds, concurrency > 1 ? " with \(text(concurrency)) at once in a replica" : "")
     }
 
     /// Goes down only as far as is safe for what arrives and waits now, whatever is expected.

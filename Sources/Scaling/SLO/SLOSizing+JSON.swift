@@ -23,6 +23,7 @@ extension SLOSizing {
     public var json: JSONValue {
         var object: [(String, JSONValue)] = Self.counts.map { ($0.0, JSONValue(self[keyPath: $0.1])) }
         object += Self.numbers.map { ($0.0, .double(self[keyPath: $0.1])) }
+        if leastSeconds > 0 { object.append(("leastSeconds", .double(leastSeconds))) }
         object.append(("isIncomplete", .bool(isIncomplete)))
         object.append(("plan", .string(plan)))
         let loading = loading.map {
@@ -45,6 +46,8 @@ extension SLOSizing {
         }
         guard let isIncomplete = json["isIncomplete"]?.bool, let loading = json["loading"]?.array else { return nil }
         self.isIncomplete = isIncomplete
+        // What earlier operators recorded hasn't got it.
+        if let least = json["leastSeconds"]?.double, least.isFinite { leastSeconds = max(0, least) }
         plan = String((json["plan"]?.string ?? "").prefix(Self.planLimit))
         for entry in loading {
             guard let count = entry["count"]?.int, count >= 0, let seconds = entry["inSeconds"]?.double, seconds >= 0

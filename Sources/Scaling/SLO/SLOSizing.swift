@@ -36,6 +36,8 @@ public struct SLOSizing: Sendable, Hashable {
     public var waiting = 0.0
     /// The mean seconds of work in a request.
     public var serviceSeconds = 0.0
+    /// The seconds of work that the objective's share of requests can't be below, however few are at work; 0 where that isn't known.
+    public var leastSeconds = 0.0
     /// The requests that a replica works on at the same time.
     public var concurrency = 0.0
     /// The variability in the queue, as `QueueModel` has it.

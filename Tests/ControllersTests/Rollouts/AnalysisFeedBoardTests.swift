@@ -33,7 +33,7 @@ struct AnalysisFeedBoardTests {
             }
         }
 
-        var reads: [Int] { pages.withLock { $0.sorted { $0.key < $1.key }.map(\.value.reads) } }
+        var reads: [String: Int] { pages.withLock { $0.mapValues(\.reads) } }
 
         var exchange: ClosureExchange {
             ClosureExchange { [self] request in
@@ -76,16 +76,53 @@ struct AnalysisFeedBoardTests {
         return deployment
     }
 
+    /// A board that reads two pods' pages, and the feed on it.
+    private struct Bench {
+        let time = ManualTime()
+        let pages = Pages()
+        let stores = FleetStores()
+        let board: ScrapeBoard
+        let feed: AnalysisFeed
+
+        init() {
+            board = ScrapeBoard(
+                scraper: Scraper(exchange: pages.exchange, time: time),
+                time: time,
+                random: SeededRandom(seed: 1)
+            )
+            feed = AnalysisFeed(board: board)
+        }
+
+        /// Lets the board scrape until something is so; what isn't after ten minutes of its time, hundreds of scrapes, won't be.
+        func run(sourceLocation: SourceLocation = #_sourceLocation, until isDone: () -> Bool) async {
+            await withTaskGroup { group in
+                group.addTask { await board.run() }
+                let start = time.now()
+                while !isDone(), time.now() - start < .seconds(600), !Task.isCancelled {
+                    time.advance(by: .milliseconds(50))
+                    for _ in 0..<20 { await Task.yield() }
+                }
+                group.cancelAll()
+            }
+            #expect(isDone(), sourceLocation: sourceLocation)
+        }
+
+        /// Lets the board read each of the pages again, and have them all: one that is on its way isn't on the board yet.
+        func scrape(sourceLocation: SourceLocation = #_sourceLocation) async {
+            func total(_ reads: [String: Int]) -> Int { reads.values.reduce(0, +) }
+            let (before, scraped) = (pages.reads, Int(board.counts.scraped))
+            await run(sourceLocation: sourceLocation) {
+                let reads = pages.reads
+                return before.allSatisfy { reads[$0.key] ?? 0 > $0.value }
+                    && Int(board.counts.scraped) - scraped == total(reads) - total(before)
+            }
+        }
+    }
+
     @Test("scrapes what scaling doesn't, looks at both tracks, and stops when it is told to forget")
     func own() async throws {
-        let (time, pages) = (ManualTime(), Pages())
-        let board = ScrapeBoard(
-            scraper: Scraper(exchange: pages.exchange, time: time),
-            time: time,
-            random: SeededRandom(seed: 1)
-        )
-        let feed = AnalysisFeed(board: board)
-        let stores = FleetStores()
+        let bench = Bench()
+        let (time, pages, stores, feed) = (bench.time, bench.pages, bench.stores, bench.feed)
         var model = OperatorHarness.model(spec: ["scaling": ["engine": "External"]])
         model["metadata", "uid"] = "u"
         model["metadata", "resourceVersion"] = "1"
@@ -105,30 +142,17 @@ struct AnalysisFeedBoardTests {
             let observation = ModelObservation(key, stores: stores, scaling: nil, time: time.now())
             return feed.look(try #require(observation), canary: 2, stable: 1, warmup: .seconds(30))
         }
-        func run(until isDone: () -> Bool) async {
-            await withTaskGroup { group in
-                group.addTask { await board.run() }
-                while !isDone(), !Task.isCancelled {
-                    time.advance(by: .milliseconds(50))
-                    for _ in 0..<20 { await Task.yield() }
-                }
-                group.cancelAll()
-            }
-        }
         pages.answer("10.0.0.1:8080", 1000, errors: 100)
         pages.answer("10.0.0.2:8081", 100, errors: 90)
         #expect(try look() == AnalysisLook(canary: TrackIncrement(), stable: TrackIncrement()))
-        await run { pages.reads == [1, 1] }
+        await bench.scrape()
         let first = try look()
         #expect(first.canary.answers == nil && first.stable.answers == nil)
         // The runtime has a histogram of durations, and the page hasn't: that is said.
         #expect(first.canary.remarks.contains { $0.hasPrefix("pod c: no latency: looked for") })
         pages.answer("10.0.0.1:8080", 90, errors: 1)
         pages.answer("10.0.0.2:8081", 45, errors: 5)
-        let before = pages.reads
-        await run { zip(pages.reads, before).allSatisfy { $0 > $1 } }
-        // A page that is on its way isn't on the board yet.
-        await run { board.counts.scraped == UInt64(pages.reads.reduce(0, +)) }
+        await bench.scrape()
         let second = try look()
         #expect(second.canary.answers == HitCount(trials: 50, hits: 5))
         #expect(second.stable.answers == HitCount(trials: 91, hits: 1))
@@ -136,20 +160,14 @@ struct AnalysisFeedBoardTests {
         #expect(second.stable.outputs?[3] == 90)
         feed.forget(key)
         let (reads, start) = (pages.reads, time.now())
-        await run { time.now() - start > .seconds(10) }
+        await bench.run { time.now() - start > .seconds(10) }
         #expect(pages.reads == reads)
     }
 
     @Test("what another process has looked at meanwhile isn't counted again")
     func otherProcess() async throws {
-        let (time, pages) = (ManualTime(), Pages())
-        let board = ScrapeBoard(
-            scraper: Scraper(exchange: pages.exchange, time: time),
-            time: time,
-            random: SeededRandom(seed: 1)
-        )
-        let feed = AnalysisFeed(board: board)
-        let stores = FleetStores()
+        let bench = Bench()
+        let (time, pages, stores, feed) = (bench.time, bench.pages, bench.stores, bench.feed)
         stores.pods.replaceAll([pod("c", revision: 2, address: "10.0.0.2")])
         stores.runtimes.replaceAll([ServingRuntime.builtIn])
         /// A look of this process, after the last one that status knows of.
@@ -167,17 +185,7 @@ struct AnalysisFeedBoardTests {
         }
         func scrape(_ count: Int) async {
             pages.answer("10.0.0.2:8080", count, errors: 0)
-            let before = pages.reads
-            await withTaskGroup { group in
-                group.addTask { await board.run() }
-                while pages.reads == before || board.counts.scraped < UInt64(pages.reads.reduce(0, +)),
-                    !Task.isCancelled
-                {
-                    time.advance(by: .milliseconds(50))
-                    for _ in 0..<20 { await Task.yield() }
-                }
-                group.cancelAll()
-            }
+            await bench.scrape()
         }
         #expect(try look(after: nil) == nil)
         await scrape(100)

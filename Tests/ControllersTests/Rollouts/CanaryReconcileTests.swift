@@ -22,12 +22,16 @@ struct CanaryReconcileTests {
     private static let version2: JSONValue = ["model": ["version": "2"]]
 
     /// A model with `replicas` ready replicas and a canary's steps, to which a second version came.
-    private static func harness(_ rollout: JSONValue, replicas: Int = 4) async throws -> ReconcilerHarness {
+    static func harness(
+        _ rollout: JSONValue,
+        replicas: Int = 4,
+        exchange: (any HTTPExchange)? = nil
+    ) async throws -> ReconcilerHarness {
         let spec: JSONValue = [
             "model": ["format": ["name": "onnx"], "uri": "file:///models/m.onnx", "version": "1"],
             "scaling": ["minReplicas": JSONValue(replicas), "maxReplicas": 10], "rollout": rollout,
         ]
-        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec), exchange: exchange)
         try await harness.reconcile()
         try await harness.setStatus("m-r1", replicas: replicas, ready: replicas)
         try await harness.reconcile()
@@ -36,21 +40,21 @@ struct CanaryReconcileTests {
         return harness
     }
 
-    private static let steps: JSONValue = [
+    static let steps: JSONValue = [
         "strategy": "Canary", "steps": [["setWeight": 25], ["pause": [:]], ["setWeight": 50], ["pause": [:]]],
     ]
 
-    private static func weight(_ harness: ReconcilerHarness) async throws -> Int? {
+    static func weight(_ harness: ReconcilerHarness) async throws -> Int? {
         let service = try await harness.get(.services, "m")
         guard let text = service.annotation(FleetAPI.trafficAnnotation) else { return nil }
         return try JSONValue(parsing: Array(text.utf8)).at("backends")?[0]?["weight"]?.int
     }
 
-    private static func settle(_ harness: ReconcilerHarness, _ count: Int = 4) async throws {
+    static func settle(_ harness: ReconcilerHarness, _ count: Int = 4) async throws {
         for _ in 0..<count { try await harness.reconcile() }
     }
 
-    private static func ask(_ harness: ReconcilerHarness, _ text: String) async throws {
+    static func ask(_ harness: ReconcilerHarness, _ text: String) async throws {
         let annotations: JSONValue = [FleetAPI.rolloutRequestAnnotation: .string(text)]
         try await harness.client.patch(
             .modelDeployments,

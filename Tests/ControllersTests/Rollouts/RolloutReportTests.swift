@@ -220,7 +220,7 @@ struct RolloutReportTests {
 
 @Suite("Rollout orders")
 struct RolloutOrderTests {
-    private static func model(_ phase: String, stable: Int = 3, canary: Int? = 4, step: Int = 1) -> KubeObject {
+    static func model(_ phase: String, stable: Int = 3, canary: Int? = 4, step: Int = 1) -> KubeObject {
         var rollout: JSONValue = [
             "phase": .string(phase), "stableRevision": JSONValue(stable), "stepIndex": JSONValue(step), "stepCount": 6,
         ]
@@ -257,7 +257,7 @@ struct RolloutOrderTests {
             try RolloutOrder.promote(model, isFull: false, nonce: "n").message
                 == "iris: asked to promote revision 4 past step 2 of 6"
         )
-        #expect(RolloutOrder.pause(model, true).patch == .merge(["spec": ["rollout": ["paused": true]]]))
+        #expect(RolloutOrder.pause(model).patch == .merge(["spec": ["rollout": ["paused": true]]]))
     }
 
     @Test("an order that makes no sense now is refused with what to do instead")
@@ -290,7 +290,7 @@ struct RolloutOrderTests {
         #expect(refusal { try .promote(empty, isFull: false, nonce: "n") } != nil)
     }
 
-    private func kept(_ number: Int, owner: String = "u", extra: JSONValue? = nil) -> KubeObject {
+    func kept(_ number: Int, owner: String = "u", extra: JSONValue? = nil) -> KubeObject {
         var spec: JSONValue = ["model": ["uri": .string("file:///\(number)"), "version": .string("v\(number)")]]
         spec["template"] = extra
         return KubeObject([

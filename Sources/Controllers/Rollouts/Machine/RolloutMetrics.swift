@@ -21,7 +21,7 @@ struct RolloutMetrics: Sendable {
         step = registry.gauge("modelfleet_rollout_step", help: "The step, from 1, while a canary is under way.")
     }
 
-    /// Notes what was decided, after it was done.
+    /// Notes what was decided, once it is stored.
     func note(_ plan: ModelPlan, _ observation: ModelObservation) {
         guard let decision = plan.rollout, let state = decision.state else { return }
         for outcome in decision.ended { ended.add(labels: ["outcome": outcome.outcome.rawValue]) }

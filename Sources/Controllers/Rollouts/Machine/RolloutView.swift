@@ -26,7 +26,7 @@ struct RolloutView {
             traffic.canaryRevision = RolloutRouting.selected(observation.canaryService)
         }
         let request = model.object.annotation(FleetAPI.rolloutRequestAnnotation).flatMap { RolloutRequest($0) }
-        return RolloutObservation(
+        var seen = RolloutObservation(
             time: observation.time,
             plan: plan,
             state: observation.rollout,
@@ -40,6 +40,17 @@ struct RolloutView {
             failedBefore: failedBefore,
             others: observation.deployments.map { revision(ModelObservation.revision(of: $0)) }
         )
+        seen.isAtRest = isAtRest(stable)
+        return seen
+    }
+
+    /// Whether the stable track has no replica because nobody uses the model; one whose Deployment is gone has none either.
+    private func isAtRest(_ stable: Int?) -> Bool {
+        let scaling = observation.model.scaling
+        guard scaling.engine == .direct, scaling.idleSeconds != nil,
+            let deployment = stable.flatMap(observation.deployment)
+        else { return false }
+        return deployment["spec", "replicas"]?.int == 0 && deployment["status", "replicas"]?.int ?? 0 == 0
     }
 
     /// The replicas that the whole load needs: what the stable track has, or while both tracks share them what the scaling acted on.

@@ -4,6 +4,7 @@
 import FleetAPI
 public import KubeAPI
 public import KubeModel
+import Rollouts
 
 /// Why an order makes no sense for a rollout as it is: what, why, what next.
 public struct RolloutRefusal: Error, Sendable, Hashable, CustomStringConvertible {
@@ -30,11 +31,14 @@ public struct RolloutOrder: Sendable, Hashable {
         let (rollout, canary) = try active(model, to: "promote", evenRollingBack: isFull)
         let step = rollout["stepIndex"]?.int ?? 0
         let count = rollout["stepCount"]?.int ?? 0
-        if rollout["phase"]?.string == "Promoting" {
+        // The promotion is what comes after the last step, also of one that is held or doesn't get on.
+        if phase(model) == "Promoting" || phase(model) != "RollingBack" && step >= count {
+            let next =
+                isPaused(model)
+                ? "it goes on with `modelfleet rollout resume" : "watch it with `modelfleet rollout status"
             throw RolloutRefusal(
-                description:
-                    "\(model.name): revision \(canary) is being promoted already; watch it with `modelfleet rollout status "
-                    + "\(model.name) -w`"
+                description: "\(model.name): revision \(canary) is being promoted already; \(next) \(model.name)"
+                    + (isPaused(model) ? "`" : " -w`")
             )
         }
         let what =
@@ -45,7 +49,7 @@ public struct RolloutOrder: Sendable, Hashable {
             canary,
             step,
             nonce,
-            "\(model.name): asked to promote revision \(canary) \(what)"
+            "\(model.name): asked to promote revision \(canary) \(what)" + wait(model, "it gets no further before")
         )
     }
 
@@ -81,24 +85,83 @@ public struct RolloutOrder: Sendable, Hashable {
             rollout?["stepIndex"]?.int ?? 0,
             nonce,
             "\(model.name): asked to try revision \(canary) again"
-                + (phase == "RollingBack" ? ", once its way back has ended" : "")
+                + (phase == "RollingBack" ? ", once its way back has ended" : "") + wait(model, "it waits for")
         )
     }
 
-    /// The rollout stays where it is, or goes on; the judge watches either way.
-    public static func pause(_ model: KubeObject, _ paused: Bool) -> RolloutOrder {
-        let was = model["spec", "rollout", "paused"]?.bool ?? false
-        let what = was == paused ? "is \(paused ? "paused" : "not paused") already" : paused ? "is paused" : "goes on"
-        let phase = model["status", "rollout", "phase"]?.string ?? "Settled"
-        let isActive = phase != "Settled" && phase != "RolledBack"
+    /// The rollout stays where it is; the judge watches on.
+    public static func pause(_ model: KubeObject) -> RolloutOrder {
+        let canary = model["status", "rollout", "canaryRevision"]?.int ?? 0
+        let what = isPaused(model) ? "is paused already" : "is paused"
         let rest =
-            !paused
-            ? ""
-            : isActive ? "; the judge goes on watching the canary" : "; none is under way, and a new spec will wait"
-        return RolloutOrder(
+            switch phase(model) {
+            case "Settled", "RolledBack": "none is under way, and a new spec will wait"
+            case "RollingBack": "revision \(canary) is being rolled back all the same"
+            default:
+                ModelDeployment(model).rolloutPlan.judges
+                    ? "the judge goes on watching the canary" : "revision \(canary) takes nothing over meanwhile"
+            }
+        return held(model, true, "the rollout \(what); \(rest)")
+    }
+
+    /// A rollout that a person holds goes on.
+    /// - Throws: when nobody holds one.
+    public static func resume(_ model: KubeObject) throws(RolloutRefusal) -> RolloutOrder {
+        let canary = model["status", "rollout", "canaryRevision"]?.int ?? 0
+        let phase = phase(model)
+        let isActive = phase != "Settled" && phase != "RolledBack"
+        guard isPaused(model) else {
+            let next =
+                phase == "Paused"
+                ? "its step waits, for its time or for `modelfleet rollout promote \(model.name)`"
+                : isActive
+                    ? "revision \(canary) is under way (phase \(phase))"
+                    : "no rollout is under way"
+            throw RolloutRefusal(
+                description: "\(model.name): there is nothing to resume, spec.rollout.paused isn't true: \(next)"
+            )
+        }
+        let what =
+            if phase == "RollingBack" {
+                "isn't paused any more; revision \(canary) is being rolled back all the same"
+            } else if isActive {
+                "goes on"
+            } else if RolloutReport.isHeld(model) {
+                "goes on: the new spec is rolled out"
+            } else if isRetryOpen(model) {
+                "goes on: revision \(canary) is tried again"
+            } else {
+                "isn't paused any more; none is under way that could go on"
+            }
+        return held(model, false, "the rollout \(what)")
+    }
+
+    private static func held(_ model: KubeObject, _ paused: Bool, _ message: String) -> RolloutOrder {
+        RolloutOrder(
             patch: .merge(["spec": ["rollout": ["paused": .bool(paused)]]]),
-            message: "\(model.name): the rollout \(what)\(rest)"
+            message: "\(model.name): \(message)"
         )
+    }
+
+    private static func phase(_ model: KubeObject) -> String {
+        model["status", "rollout", "phase"]?.string ?? "Settled"
+    }
+
+    private static func isPaused(_ model: KubeObject) -> Bool { model["spec", "rollout", "paused"]?.bool ?? false }
+
+    /// Whether a person asked to retry what was given up, and the operator hasn't done it yet.
+    private static func isRetryOpen(_ model: KubeObject) -> Bool {
+        guard let request = model.annotation(annotation).flatMap({ RolloutRequest($0) }), request.action == .retry
+        else {
+            return false
+        }
+        let rollout = model["status", "rollout"]
+        return request.revision == rollout?["canaryRevision"]?.int && request.text != rollout?["handledRequest"]?.string
+    }
+
+    /// What is to be known of an order that is done only once the rollout isn't paused any more; empty where it isn't.
+    fileprivate static func wait(_ model: KubeObject, _ what: String) -> String {
+        isPaused(model) ? "; \(what) `modelfleet rollout resume \(model.name)`, since spec.rollout.paused is true" : ""
     }
 
     private static func active(
@@ -109,13 +172,10 @@ public struct RolloutOrder: Sendable, Hashable {
         let rollout = model["status", "rollout"]
         let phase = rollout?["phase"]?.string ?? "Settled"
         guard let rollout, phase != "Settled", phase != "RolledBack", let canary = rollout["canaryRevision"]?.int else {
-            let isHeld =
-                phase == "Settled" && model["spec", "rollout", "paused"]?.bool ?? false
-                && rollout?["message"]?.string?.contains("spec.rollout.paused") ?? false
             let next =
                 phase == "RolledBack"
                 ? "the last one was rolled back; try it again with `modelfleet rollout retry \(model.name)`"
-                : isHeld
+                : RolloutReport.isHeld(model)
                     ? "the new spec waits for `modelfleet rollout resume \(model.name)`"
                     : "change its spec to start one"
             throw RolloutRefusal(description: "\(model.name): no rollout is under way to \(verb): \(next)")
@@ -207,6 +267,9 @@ public enum RolloutUndo {
         if last?["outcome"]?.string == "RolledBack" {
             message += "; it was rolled back before, so it also needs `modelfleet rollout retry \(model.name)`"
         }
+        // The stable spec ends a rollout at once, paused or not.
+        let stable = model["status", "rollout", "stableRevision"]?.int ?? model["status", "stable", "revision"]?.int
+        if target != stable { message += RolloutOrder.wait(model, "it waits for") }
         return RolloutOrder(patch: .json(operations), message: message)
     }
 
@@ -226,8 +289,8 @@ public enum RolloutUndo {
         let rollout = model["status", "rollout"]
         let phase = rollout?["phase"]?.string ?? "Settled"
         let stable = rollout?["stableRevision"]?.int ?? model["status", "stable", "revision"]?.int
-        // A canary under way, or one that was given up and is still the spec.
-        if phase != "Settled" { return stable }
+        // A canary under way, one that waits to be, or one that was given up and is still the spec.
+        if phase != "Settled" || RolloutReport.isHeld(model) { return stable }
         guard let stable else { return nil }
         let history = model["status", "history"]?.array ?? []
         let promoted = history.filter { $0["outcome"]?.string == "Promoted" }.compactMap { $0["revision"]?.int }

@@ -104,8 +104,16 @@ extension RolloutReport {
     }
 
     /// Whether a person holds a rollout where it is, or one that has not begun.
-    var isHeld: Bool {
+    var isHeld: Bool { Self.isHeld(model) }
+
+    /// The same of a model.
+    static func isHeld(_ model: KubeObject) -> Bool {
         guard model["spec", "rollout", "paused"]?.bool ?? false else { return false }
-        return isActive || phase == "Settled" && rollout?["message"]?.string?.contains("spec.rollout.paused") ?? false
+        let rollout = model["status", "rollout"]
+        return switch rollout?["phase"]?.string ?? "Settled" {
+        case "RolledBack": false
+        case "Settled": rollout?["message"]?.string?.contains("spec.rollout.paused") ?? false
+        default: true
+        }
     }
 }

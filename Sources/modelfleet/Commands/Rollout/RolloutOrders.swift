@@ -47,7 +47,7 @@ struct RolloutPauseCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let target = try options.target()
-        try await target.send(.pause(try await target.model(), true), output: output)
+        try await target.send(.pause(try await target.model()), output: output)
     }
 }
 
@@ -65,7 +65,7 @@ struct RolloutResumeCommand: AsyncParsableCommand {
 
     mutating func run() async throws {
         let target = try options.target()
-        try await target.send(.pause(try await target.model(), false), output: output)
+        try await target.send(.resume(try await target.model()), output: output)
     }
 }
 
