@@ -26,9 +26,10 @@ struct ListQuery: Sendable {
     /// When a watch ends, in seconds.
     var timeoutSeconds: Int64?
 
-    /// Reads and checks the query.
-    init(_ query: QueryItems, resource: APIResource) throws(APIStatus) {
-        isWatch = query.flag("watch")
+    /// Reads and checks the query; a path of the form `/api/v1/watch/…` is a watch whatever the query says, of one object
+    /// where it names one.
+    init(_ query: QueryItems, resource: APIResource, target: RequestTarget? = nil) throws(APIStatus) {
+        isWatch = target?.isWatch == true || query.flag("watch")
         allowsBookmarks = query.flag("allowWatchBookmarks")
         limit = max(0, Int(clamping: try query.number("limit") ?? 0))
         next = query["continue"].flatMap { $0.isEmpty ? nil : $0 }
@@ -40,6 +41,12 @@ struct ListQuery: Sendable {
         }
         do { fields = try FieldSelector(parsing: query["fieldSelector"] ?? "") } catch {
             throw .badRequest(error.message)
+        }
+        if let name = target?.name {
+            if fields.isEmpty { fields = FieldSelector(name: name) }
+            guard fields.terms.contains(FieldSelector.Term("metadata.name", name)) else {
+                throw .badRequest("fieldSelector metadata.name doesn't match requested name")
+            }
         }
         let version = query["resourceVersion"] ?? ""
         let causes =
