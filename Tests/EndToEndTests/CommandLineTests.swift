@@ -79,6 +79,22 @@ extension EndToEnd {
             }
         }
 
+        @Test("local ends at once where its kubeconfig can't be written, with the reason and what to do")
+        func unwritableKubeconfig() async throws {
+            let folder = try TestFolder()
+            let file = folder.path + "/notes"
+            try "notes".write(toFile: file, atomically: true, encoding: .utf8)
+            let result = try await run(["local", "--only-api-server", "--kubeconfig", file + "/config"])
+            #expect(result.status == 1)
+            #expect(
+                result.output.contains(
+                    "Error: can't write the kubeconfig \(file)/config: can't make its folder: Not a directory; "
+                        + "name another file with --kubeconfig"
+                ),
+                "\(result.output)"
+            )
+        }
+
         @Test("load refuses durations that no timer can keep")
         func loadDurations() async throws {
             for option in ["--seconds", "--ramp-seconds", "--timeout-seconds", "--connection-seconds"] {
