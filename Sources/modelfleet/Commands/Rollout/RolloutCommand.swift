@@ -70,7 +70,7 @@ struct RolloutTarget: Sendable {
     static func nonce() -> String { String(SystemRandom().next(), radix: 36) }
 
     /// The model as it is stored.
-    func model() async throws(KubeError) -> KubeObject { try await client.get(.modelDeployments, key) }
+    func model() async throws(KubeError) -> KubeObject { try await client.namedModel(key) }
 
     /// The model with its pods.
     func report(now: WallTime) async throws(KubeError) -> RolloutReport {
