@@ -212,9 +212,15 @@ struct PodAutoscalingTests {
         #expect(one["kind"] == "PodMetrics" && one["window"] == "10.0s")
         let node = try await world.client.raw(.get, "\(root)/nodes/local")
         #expect(node["usage"] == ["cpu": "750000000n", "memory": "20480Ki"])
-        for path in ["\(root)/nodes/other", "\(root)/namespaces/default/pods/d-9", "\(root)/things"] {
-            let error = await #expect(throws: KubeError.self) { _ = try await world.client.raw(.get, path) }
+        for (path, message) in [
+            ("nodes/other", #"nodemetrics.metrics.k8s.io "other" not found"#),
+            ("namespaces/default/pods/d-9", #"podmetrics.metrics.k8s.io "default/d-9" not found"#), ("things", ""),
+        ] {
+            let error = await #expect(throws: KubeError.self) {
+                _ = try await world.client.raw(.get, "\(root)/\(path)")
+            }
             #expect(error?.isNotFound == true)
+            #expect(message.isEmpty || error?.status?.message == message)
         }
     }
 
