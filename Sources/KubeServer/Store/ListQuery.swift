@@ -53,13 +53,19 @@ struct ListQuery: Sendable {
             isWatch ? watchCauses(startsAnywhere: version.isEmpty || version == "0") : listCauses(version: version)
         if !causes.isEmpty { throw .invalidOptions("ListOptions", causes) }
         if let unknown = fields.terms.first(where: { !resource.knownFields.contains($0.field) }) {
-            let known = resource.knownFields.map { "\"\($0)\"" }.joined(separator: ", ")
-            throw .badRequest("\"\(unknown.field)\" is not a known field selector: only \(known)")
+            throw .badRequest(Self.unknownField(unknown.field, resource))
         }
         revision = try Self.revision(version, isList: !isWatch)
         if !isWatch, next != nil, revision ?? 0 > 0 {
             throw .badRequest("specifying resource version is not allowed when using continue")
         }
+    }
+
+    /// A kind with fields of its own to select by has other words for an unknown one than all the others.
+    private static func unknownField(_ field: String, _ resource: APIResource) -> String {
+        resource.isCustom || !resource.selectableFields.isEmpty
+            ? "field label not supported: \(field)"
+            : "\"\(field)\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
     }
 
     /// Reads a resource version; `nil` for none. A get and a watch say of a wrong one that they failed.
