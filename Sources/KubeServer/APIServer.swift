@@ -56,6 +56,7 @@ public final class APIServer: HTTPExchange {
                 configuration: configuration,
                 openAPIDocuments: openAPIDocuments
             )
+            try Caller.requireUser(request.head.headerFields)
             let request = ServerRequest(request, body: body)
             try request.caller.authorize(request)
             let answer = await answer(request, router)

@@ -21,6 +21,14 @@ struct ModelFleet: AsyncParsableCommand {
             CRDsCommand.self, LoadCommand.self, DemoCommand.self, SimulateCommand.self, BenchScalingCommand.self,
         ]
     )
+
+    /// Runs the command that the arguments name.
+    static func main() async {
+        if let unknown = Spelling.unknownCommand(in: Array(CommandLine.arguments.dropFirst()), of: Self.self) {
+            exit(withError: ValidationError(unknown))
+        }
+        await main(nil)
+    }
 }
 
 /// The version of the program.

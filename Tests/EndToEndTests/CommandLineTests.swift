@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Foundation
+import KubeAPI
 import KubeModel
 import Testing
 
@@ -77,6 +78,65 @@ extension EndToEnd {
                 #expect(result.status == 64, "\(arguments)")
                 #expect(result.output.contains("Error: "), "\(arguments)")
             }
+        }
+
+        @Test(
+            "a misspelled command or option is answered with the one that was meant",
+            arguments: [
+                (
+                    ["explian", "iris"], "there is no command 'explian'; did you mean 'explain'?",
+                    "modelfleet <subcommand>"
+                ),
+                (["rollout", "promot"], "did you mean 'rollout promote'?", "modelfleet <subcommand>"),
+                (["loc"], "did you mean 'local'?", "modelfleet <subcommand>"),
+                (["nonsense"], "there is no command 'nonsense'", "modelfleet <subcommand>"),
+                (["local", "--operater"], "Did you mean '--operator'?", "modelfleet local"),
+            ]
+        )
+        func suggestions(_ arguments: [String], _ words: String, _ usage: String) async throws {
+            let result = try await run(arguments)
+            #expect(result.status == 64)
+            #expect(result.output.contains(words), "\(result.output)")
+            #expect(result.output.contains("Usage: " + usage), "\(result.output)")
+        }
+
+        @Test("a misspelled model is answered with those that there are")
+        func modelSuggestions() async throws {
+            try await LocalRun.run(["--only-api-server"]) { local in
+                let settings = ["KUBECONFIG": local.kubeconfig]
+                func answer(_ arguments: [String]) async throws -> String {
+                    let result = try await run(arguments, standard: settings)
+                    #expect(result.status == 1)
+                    return result.output
+                }
+                #expect(try await answer(["get", "iris"]).contains("there are no models in namespace default"))
+                for (name, namespace) in [("iris", "default"), ("iris-canary", "default"), ("churn", "kube-public")] {
+                    var model = Samples.model(name)
+                    model["metadata", "namespace"] = .string(namespace)
+                    try await local.client.create(Samples.models, model)
+                }
+                #expect(try await answer(["explain", "irsi"]).contains("not found; did you mean 'iris'?"))
+                #expect(try await answer(["get", "iris-"]).contains("did you mean 'iris' or 'iris-canary'?"))
+                let elsewhere = try await answer(["rollout", "status", "churn"])
+                #expect(elsewhere.contains("there is one in namespace kube-public: add -n kube-public"))
+                #expect(try await answer(["get", "titanic"]).contains("modelfleet get -n default lists those"))
+            }
+        }
+
+        @Test("local ends at once where its kubeconfig can't be written, with the reason and what to do")
+        func unwritableKubeconfig() async throws {
+            let folder = try TestFolder()
+            let file = folder.path + "/notes"
+            try "notes".write(toFile: file, atomically: true, encoding: .utf8)
+            let result = try await run(["local", "--only-api-server", "--kubeconfig", file + "/config"])
+            #expect(result.status == 1)
+            #expect(
+                result.output.contains(
+                    "Error: can't write the kubeconfig \(file)/config: can't make its folder: Not a directory; "
+                        + "name another file with --kubeconfig"
+                ),
+                "\(result.output)"
+            )
         }
 
         @Test("load refuses durations that no timer can keep")

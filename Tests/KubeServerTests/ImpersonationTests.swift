@@ -36,6 +36,11 @@ struct ImpersonationTests {
                     + #"in the namespace "a""#
             ),
             (.get, "/metrics", #"forbidden: User "bob" cannot get path "/metrics""#),
+            (.get, "/livez/etcd", #"forbidden: User "bob" cannot get path "/livez/etcd""#),
+            (
+                .get, "/api/v1/watch/namespaces/a/pods/web",
+                #"pods "web" is forbidden: User "bob" cannot watch resource "pods" in API group "" in the namespace "a""#
+            ),
         ]
     )
     func refused(_ method: HTTPRequest.Method, _ path: String, _ message: String) async throws {
@@ -69,5 +74,48 @@ struct ImpersonationTests {
     func administrator() async throws {
         let answer = try await TestClient().json(.get, "/api/v1/pods", headers: Self.administrator)
         #expect(answer.code == 200)
+    }
+
+    @Test("groups without a user to act as are refused, as everything else without one")
+    func nobody() async throws {
+        let claims = [
+            "Impersonate-Group": "builders", "Impersonate-Uid": "7", "Impersonate-Extra-Acme.com%2FTeam": "blue",
+        ]
+        let answer = try await TestClient().json(.get, "/api/v1/pods", headers: claims)
+        #expect(answer.code == 400)
+        #expect(
+            answer.body["message"]?.string == "requested [{Group  builders    } "
+                + "{UserExtra  blue  authentication.k8s.io/v1  acme.com/team} {UID  7  authentication.k8s.io/v1  }] "
+                + "without impersonating a user"
+        )
+    }
+
+    @Test(
+        "which groups a user is in that names none, or some",
+        arguments: [
+            ("bob", nil, ["system:authenticated"]),
+            ("bob", "builders", ["builders", "system:authenticated"]),
+            ("bob", "system:unauthenticated", ["system:unauthenticated"]),
+            ("system:anonymous", nil, ["system:unauthenticated"]),
+            (
+                "system:serviceaccount:shop:web", nil,
+                ["system:serviceaccounts", "system:serviceaccounts:shop", "system:authenticated"]
+            ),
+            ("system:serviceaccount:shop:web", "builders", ["builders", "system:authenticated"]),
+        ]
+    )
+    func groups(_ user: String, _ group: String?, _ expected: [String]) async throws {
+        var headers = ["Impersonate-User": user, "Impersonate-Uid": "7", "Impersonate-Extra-Acme.com%2FTeam": "blue"]
+        headers["Impersonate-Group"] = group
+        let review = try await TestClient().json(
+            .post,
+            "/apis/authentication.k8s.io/v1/selfsubjectreviews",
+            [:],
+            headers: headers
+        )
+        let info = review.body.at("status", "userInfo")
+        #expect(info?["groups"] == .array(expected.map(JSONValue.string)))
+        #expect(info?["uid"] == "7")
+        #expect(info?["extra"] == ["acme.com/team": ["blue"]])
     }
 }

@@ -48,6 +48,32 @@ struct ProtobufTests {
         #expect(object.at("metadata", "generateName") == nil)
     }
 
+    @Test("a disruption budget, whose numbers may be texts and whose zero counts")
+    func disruptionBudget() async throws {
+        let number = field(1, [8, 0, 16, 0])
+        let share = field(3, [8, 1, 16, 0] + field(3, "50%"))
+        let selector = field(
+            2,
+            field(1, field(1, "app") + field(2, "web"))
+                + field(2, field(1, "tier") + field(2, "In") + field(3, "a") + field(3, "b"))
+        )
+        let rows: [([UInt8], JSONValue)] = [(number, ["minAvailable": 0]), (share, ["maxUnavailable": "50%"])]
+        for (limits, expected) in rows {
+            let raw = field(1, field(1, "p")) + field(2, limits + selector) + field(3, [8, 0, 24, 0, 32, 0])
+            let (code, object) = try await post(
+                "/apis/policy/v1/namespaces/default/poddisruptionbudgets",
+                envelope("policy/v1", "PodDisruptionBudget", raw)
+            )
+            #expect(code == 201, "\(object)")
+            var spec = expected
+            spec["selector"] = [
+                "matchLabels": ["app": "web"],
+                "matchExpressions": [["key": "tier", "operator": "In", "values": ["a", "b"]]],
+            ]
+            #expect(object["spec"] == spec)
+        }
+    }
+
     @Test("lists keep their order, and of two entries with one key the later wins")
     func listsAndMaps() async throws {
         func entry(_ key: String, _ value: String) -> [UInt8] { field(2, field(1, key) + field(2, value)) }

@@ -24,6 +24,18 @@ struct RefusalTests {
     }
 
     private static let rows: [Row] = [
+        Row(
+            method: .get,
+            path: "/api/v1/pods?fieldSelector=spec.foo%3D1",
+            code: 400,
+            message: "field label not supported: spec.foo"
+        ),
+        Row(
+            method: .get,
+            path: maps + "?fieldSelector=data.a%3D1",
+            code: 400,
+            message: "\"data.a\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        ),
         Row(method: .get, path: "/api/v2/pods", code: 404, message: "the server could not find the requested resource"),
         Row(
             method: .get,

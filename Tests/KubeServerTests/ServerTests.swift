@@ -50,6 +50,18 @@ struct ServerTests {
         #expect(service.at("spec", "clusterIP")?.string?.hasPrefix("127.96.") == true)
     }
 
+    @Test("the kubernetes Service comes back when it is deleted, as the others' don't")
+    func ownService() async throws {
+        let client = TestClient()
+        let path = "/api/v1/namespaces/default/services/kubernetes"
+        let before = try await client.json(.get, path).body
+        #expect(try await client.json(.delete, path).code == 200)
+        let after = try await client.json(.get, path)
+        #expect(after.code == 200)
+        #expect(after.body.at("spec", "clusterIP") == before.at("spec", "clusterIP"))
+        #expect(after.body.at("metadata", "uid") != before.at("metadata", "uid"))
+    }
+
     @Test("a Service's address is unique, may be named, and is free again after its deletion")
     func addresses() async throws {
         let client = TestClient()

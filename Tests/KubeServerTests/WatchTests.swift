@@ -30,6 +30,44 @@ struct WatchTests {
         #expect(try await TestClient.events(&iterator, 3) == ["ADDED b", "MODIFIED a", "DELETED b"])
     }
 
+    @Test("the watch in the path, which older clients ask for, is one with a parameter", .timeLimit(.minutes(3)))
+    func pathOfOldWatch() async throws {
+        let client = TestClient()
+        try await client.configMap("a")
+        try await client.configMap("b")
+        let paths = [
+            "/api/v1/watch/configmaps", "/api/v1/watch/namespaces/default/configmaps",
+            "/api/v1/watch/namespaces/default/configmaps/b", "/api/v1/watch/namespaces",
+            "/api/v1/watch/namespaces/default",
+            "/apis/apiregistration.k8s.io/v1/watch/apiservices?timeoutSeconds=1",
+        ]
+        var found: [[String]] = []
+        for path in paths.dropLast() {
+            var iterator = await client.send(.get, path).body.makeAsyncIterator()
+            found.append(try await TestClient.events(&iterator, 1))
+        }
+        #expect(
+            found == [
+                ["ADDED a", "ADDED b"], ["ADDED a", "ADDED b"], ["ADDED b"],
+                ["ADDED default", "ADDED kube-node-lease", "ADDED kube-public", "ADDED kube-system"],
+                ["ADDED default"],
+            ]
+        )
+        #expect(await client.send(.get, paths[5]).head.status == .ok)
+    }
+
+    @Test("of the watch in the path, another name in the selector and other methods are refused")
+    func refusedOldWatch() async throws {
+        let client = TestClient()
+        let path = "/api/v1/watch/namespaces/default/configmaps/b"
+        let other = try await client.json(.get, path + "?fieldSelector=metadata.name%3Da")
+        #expect(other.code == 400)
+        #expect(other.body["message"] == "fieldSelector metadata.name doesn't match requested name")
+        #expect(await client.send(.get, path + "?fieldSelector=metadata.name%3Db").head.status == .ok)
+        #expect(try await client.json(.post, path, [:]).code == 405)
+        #expect(try await client.json(.get, "/api/v1/watch/nothings").code == 404)
+    }
+
     @Test("an object that leaves the selection is deleted for the watcher", .timeLimit(.minutes(3)))
     func selection() async throws {
         let client = TestClient()

@@ -73,20 +73,7 @@ extension AutoscalerTests {
             )
             api = Refusing(APIServer(configuration: configuration))
             client = KubeClient(exchange: api)
-            reconciler = AutoscalerReconciler(
-                client: client,
-                memory: AutoscalerMemory(),
-                events: EventRecorder(
-                    client: client,
-                    component: "horizontal-pod-autoscaler",
-                    instance: "test",
-                    time: time,
-                    random: SeededRandom(seed: 4),
-                    logger: Logger(label: "test")
-                ),
-                period: .seconds(15),
-                time: time
-            )
+            reconciler = AutoscalerReconciler(testing: client, time: time)
             _ = try await client.raw(
                 .post,
                 "/apis/apiregistration.k8s.io/v1/apiservices",
@@ -101,15 +88,7 @@ extension AutoscalerTests {
             var service = KubeObject(.services, namespace: "default", name: "adapter")
             service["spec"] = ["type": "ExternalName", "externalName": "localhost"]
             try await client.create(.services, service)
-            var deployment = KubeObject(.deployments, namespace: "default", name: "model")
-            deployment["spec"] = [
-                "replicas": 2, "selector": ["matchLabels": ["app": "model"]],
-                "template": [
-                    "metadata": ["labels": ["app": "model"]], "spec": ["containers": [["name": "a", "image": "a"]]],
-                ],
-            ]
-            try await client.create(.deployments, deployment)
-            try await client.patch(.deployments, Self.key, .merge(["status": ["replicas": 2]]), subresource: "status")
+            try await client.createScaled("model")
             var autoscaler = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "model")
             autoscaler["spec"] = [
                 "scaleTargetRef": ["apiVersion": "apps/v1", "kind": "Deployment", "name": "model"],
@@ -178,5 +157,40 @@ extension AutoscalerTests {
             let condition = ConditionSet(found)[type]
             return "\(condition?.status.rawValue ?? "") \(condition?.reason ?? "")"
         }
+    }
+}
+
+extension AutoscalerReconciler {
+    /// A reconciler with nothing in its memory, whose clock is the test's.
+    init(testing client: KubeClient, time: ManualTime) {
+        self.init(
+            client: client,
+            memory: AutoscalerMemory(),
+            events: EventRecorder(
+                client: client,
+                component: "horizontal-pod-autoscaler",
+                instance: "test",
+                time: time,
+                random: SeededRandom(seed: 4),
+                logger: Logger(label: "test")
+            ),
+            period: .seconds(15),
+            time: time
+        )
+    }
+}
+
+extension KubeClient {
+    /// Creates a Deployment of two replicas that are there.
+    func createScaled(_ name: String) async throws {
+        var deployment = KubeObject(.deployments, namespace: "default", name: name)
+        deployment["spec"] = [
+            "replicas": 2, "selector": ["matchLabels": ["app": .string(name)]],
+            "template": [
+                "metadata": ["labels": ["app": .string(name)]], "spec": ["containers": [["name": "a", "image": "a"]]],
+            ],
+        ]
+        try await create(.deployments, deployment)
+        try await patch(.deployments, deployment.key, .merge(["status": ["replicas": 2]]), subresource: "status")
     }
 }

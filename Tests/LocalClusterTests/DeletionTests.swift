@@ -154,6 +154,25 @@ struct DeletionTests {
         #expect(!FileManager.default.fileExists(atPath: file.path))
     }
 
+    @Test("A kubeconfig that can't be written fails with the file and the system's reason")
+    func unwritableKubeconfig() throws {
+        let folder = NSTemporaryDirectory() + "modelfleet-kubeconfig-\(UInt64.random(in: 0 ... .max))"
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        try FileManager.default.createDirectory(atPath: folder + "/dir/inner", withIntermediateDirectories: true)
+        try Data().write(to: URL(fileURLWithPath: folder + "/file"))
+        for (path, reason) in [
+            ("/file/config", "can't make its folder: Not a directory"),
+            ("/dir", "can't replace \(folder)/dir: Is a directory"),
+            ("/\(String(repeating: "x", count: 300))", "File name too long"),
+        ] {
+            let error = #expect(throws: LocalClusterError.self) {
+                try KubeconfigFile(path: folder + path).write(ClusterAccess(server: "https://127.0.0.1:1"))
+            }
+            #expect(error?.message.hasPrefix("can't write the kubeconfig \(folder + path): ") == true)
+            #expect(error?.message.hasSuffix(reason) == true, "\(error?.message ?? "")")
+        }
+    }
+
     @Test(
         "A file that holds anything but a local cluster is somebody else's; an empty one is nobody's",
         arguments: [

@@ -8,7 +8,6 @@ import KubeAPI
 import KubeModel
 import KubeRuntime
 import KubeServer
-import Logging
 import Synchronization
 import Testing
 
@@ -62,29 +61,8 @@ struct PodAutoscalingTests {
                 ]
             )
             client = KubeClient(exchange: APIServer(configuration: configuration))
-            reconciler = AutoscalerReconciler(
-                client: client,
-                memory: AutoscalerMemory(),
-                events: EventRecorder(
-                    client: client,
-                    component: "horizontal-pod-autoscaler",
-                    instance: "test",
-                    time: time,
-                    random: SeededRandom(seed: 4),
-                    logger: Logger(label: "test")
-                ),
-                period: .seconds(15),
-                time: time
-            )
-            var deployment = KubeObject(.deployments, namespace: "default", name: "d")
-            deployment["spec"] = [
-                "replicas": 2, "selector": ["matchLabels": ["app": "d"]],
-                "template": [
-                    "metadata": ["labels": ["app": "d"]], "spec": ["containers": [["name": "a", "image": "a"]]],
-                ],
-            ]
-            try await client.create(.deployments, deployment)
-            try await client.patch(.deployments, Self.key, .merge(["status": ["replicas": 2]]), subresource: "status")
+            reconciler = AutoscalerReconciler(testing: client, time: time)
+            try await client.createScaled("d")
             for name in ["d-1", "d-2"] { try await addPod(name) }
             var autoscaler = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "d")
             autoscaler["spec"] = [
@@ -234,9 +212,15 @@ struct PodAutoscalingTests {
         #expect(one["kind"] == "PodMetrics" && one["window"] == "10.0s")
         let node = try await world.client.raw(.get, "\(root)/nodes/local")
         #expect(node["usage"] == ["cpu": "750000000n", "memory": "20480Ki"])
-        for path in ["\(root)/nodes/other", "\(root)/namespaces/default/pods/d-9", "\(root)/things"] {
-            let error = await #expect(throws: KubeError.self) { _ = try await world.client.raw(.get, path) }
+        for (path, message) in [
+            ("nodes/other", #"nodemetrics.metrics.k8s.io "other" not found"#),
+            ("namespaces/default/pods/d-9", #"podmetrics.metrics.k8s.io "default/d-9" not found"#), ("things", ""),
+        ] {
+            let error = await #expect(throws: KubeError.self) {
+                _ = try await world.client.raw(.get, "\(root)/\(path)")
+            }
             #expect(error?.isNotFound == true)
+            #expect(message.isEmpty || error?.status?.message == message)
         }
     }
 

@@ -7,23 +7,23 @@ import Testing
 
 @testable import LocalCluster
 
+private let start = WallTime(nanoseconds: 1_767_225_600_000_000_000)
+
+private func pod(_ spec: JSONValue) -> KubeObject {
+    var pod = KubeObject(.pods, namespace: "shop", name: "web")
+    pod["spec"] = ["containers": [["name": "main", "image": "demo"]]]
+    for (member, value) in spec.object ?? JSONObject() { pod["spec", member] = value }
+    return pod
+}
+
 @Suite("When the node looks at a pod again, and how it stops one")
 struct PodStopTests {
-    private let start = WallTime(nanoseconds: 1_767_225_600_000_000_000)
-
-    private static func pod(_ spec: JSONValue) -> KubeObject {
-        var pod = KubeObject(.pods, namespace: "shop", name: "web")
-        pod["spec"] = ["containers": [["name": "main", "image": "demo"]]]
-        for (member, value) in spec.object ?? JSONObject() { pod["spec", member] = value }
-        return pod
-    }
-
     private static let side: JSONValue = ["name": "side", "image": "demo", "restartPolicy": "Always"]
 
     private static func life(_ spec: JSONValue) -> PodLifecycle {
         let backoff = Backoff(initial: .seconds(10), maximum: .seconds(300), factor: 2, jitter: 0)
         var life = PodLifecycle(pod: pod(spec), backoff: backoff, random: SeededRandom(seed: 1))
-        _ = life.handle(.begin, now: WallTime(nanoseconds: 1_767_225_600_000_000_000))
+        _ = life.handle(.begin, now: start)
         return life
     }
 
@@ -121,7 +121,7 @@ struct PodStopTests {
             _ = life.handle(.exited(container: "main", instance: instance, .code(3), message: ""), now: start)
         }
         #expect(life.handle(.delete(grace: 5), now: start) == [.finished])
-        let status = life.status(of: Self.pod(.emptyObject), address: nil, now: start)
+        let status = life.status(of: pod(.emptyObject), address: nil, now: start)
         #expect(status["containerStatuses"]?[0]?.at("state", "terminated", "exitCode") == 3)
         #expect(status["phase"] == "Failed")
     }
@@ -147,15 +147,6 @@ struct PodStopTests {
 
 @Suite("Sidecars, readiness and probes in a pod's status")
 struct PodReadinessTests {
-    private let start = WallTime(nanoseconds: 1_767_225_600_000_000_000)
-
-    private static func pod(_ spec: JSONValue) -> KubeObject {
-        var pod = KubeObject(.pods, namespace: "shop", name: "web")
-        pod["spec"] = ["containers": [["name": "main", "image": "demo"]]]
-        for (member, value) in spec.object ?? JSONObject() { pod["spec", member] = value }
-        return pod
-    }
-
     private static func side(_ extra: JSONValue = .emptyObject) -> JSONValue {
         var side: JSONValue = ["name": "side", "image": "demo", "restartPolicy": "Always"]
         for (member, value) in extra.object ?? JSONObject() { side[member] = value }
@@ -177,7 +168,7 @@ struct PodReadinessTests {
 
     @Test("A pod is ready only when its sidecars are, too")
     func sidecarReadiness() {
-        let pod = Self.pod(["initContainers": [Self.side(["readinessProbe": ["httpGet": ["port": 80]]])]])
+        let pod = pod(["initContainers": [Self.side(["readinessProbe": ["httpGet": ["port": 80]]])]])
         var life = life(pod)
         _ = life.handle(.started(container: "side", instance: 0), now: start)
         _ = life.handle(.started(container: "main", instance: 0), now: start)
@@ -193,7 +184,7 @@ struct PodReadinessTests {
     @Test("A sidecar in a back-off takes nothing back: the pod stays initialized, and what runs beside it is restarted")
     func sidecarBackoff() {
         let two: JSONValue = [["name": "main", "image": "demo"], ["name": "second", "image": "demo"]]
-        let pod = Self.pod(["initContainers": [Self.side()], "containers": two])
+        let pod = pod(["initContainers": [Self.side()], "containers": two])
         var life = life(pod)
         #expect(condition("Initialized", life, pod)?["message"] == "containers with incomplete status: [side]")
         _ = life.handle(.started(container: "side", instance: 0), now: start)
@@ -210,7 +201,7 @@ struct PodReadinessTests {
 
     @Test("A readiness gate keeps a pod unready until its condition is true")
     func gates() {
-        var pod = Self.pod(["readinessGates": [["conditionType": "example.com/open"]]])
+        var pod = pod(["readinessGates": [["conditionType": "example.com/open"]]])
         var life = life(pod)
         _ = life.handle(.started(container: "main", instance: 0), now: start)
         #expect(condition("ContainersReady", life, pod)?["status"] == "True")
@@ -232,7 +223,7 @@ struct PodReadinessTests {
     @Test("A probe that couldn't be asked says nothing, and is asked again after its period")
     func unanswered() {
         let probe: JSONValue = ["periodSeconds": 5, "failureThreshold": 1, "exec": ["command": ["x"]]]
-        let pod = Self.pod(["containers": [["name": "main", "image": "demo", "livenessProbe": probe]]])
+        let pod = pod(["containers": [["name": "main", "image": "demo", "livenessProbe": probe]]])
         var life = life(pod)
         _ = life.handle(.started(container: "main", instance: 0), now: start)
         let silence = PodInput.unanswered(container: "main", instance: 0, .liveness, message: "no such program")

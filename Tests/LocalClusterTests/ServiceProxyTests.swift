@@ -136,12 +136,7 @@ struct ServiceProxyTests {
         try await client.create(.services, service)
         try await withProxy(client: client) { proxy in
             proxy.update(table([], namespace: "default", holds: true))
-            var early: SmallClient?
-            try await until("the proxy listens") {
-                early = try? await SmallClient(to: address, port: port)
-                return early != nil
-            }
-            let held = try #require(early)
+            let held = try await firstClient()
             try await until("its model is woken") {
                 let service = try await client.get(.services, service.key)
                 return service.annotation(FleetAPI.wakeAnnotation).flatMap(WallTime.init(rfc3339:)) != nil
@@ -158,17 +153,23 @@ struct ServiceProxyTests {
         }
     }
 
+    /// A connection to the proxy, as soon as it listens.
+    private func firstClient() async throws -> SmallClient {
+        var early: SmallClient?
+        try await until("the proxy listens") {
+            early = try? await SmallClient(to: address, port: port)
+            return early != nil
+        }
+        return try #require(early)
+    }
+
     @Test("A connection whose client goes while it is held is held no longer", .timeLimit(.minutes(5)))
     func heldClientGone() async throws {
         try await withProxy { proxy in
             proxy.update(table([], holds: true))
-            var early: SmallClient?
-            try await until("the proxy listens") {
-                early = try? await SmallClient(to: address, port: port)
-                return early != nil
-            }
+            let early = try await firstClient()
             try await until("it is held") { proxy.held.count > 0 }
-            try await early?.talk { _ in }
+            try await early.talk { _ in }
             try await until("it is forgotten") { proxy.held.count == 0 }
         }
     }
@@ -177,12 +178,8 @@ struct ServiceProxyTests {
     func holdsNoMore() async throws {
         try await withProxy { proxy in
             proxy.update(table([], holds: true))
-            var early: SmallClient?
-            try await until("the proxy listens") {
-                early = try? await SmallClient(to: address, port: port)
-                return early != nil
-            }
-            try await early?.talk { line in
+            let early = try await firstClient()
+            try await early.talk { line in
                 proxy.update(table([]))
                 let end = try await line.receive()
                 #expect(end == nil)

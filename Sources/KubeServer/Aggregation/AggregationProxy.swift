@@ -116,12 +116,13 @@ struct AggregationProxy: Sendable {
             }
             fields.append(field)
         }
-        if let name = HTTPField.Name(FrontProxy.userHeader) {
-            fields[name] = caller.name
+        var claims = [(FrontProxy.userHeader, caller.name)] + caller.groups.map { (FrontProxy.groupHeader, $0) }
+        if let uid = caller.uid { claims.append((FrontProxy.uidHeader, uid)) }
+        for (key, values) in caller.extra.sorted(by: { $0.key < $1.key }) {
+            claims += values.map { (FrontProxy.extraPrefix + PercentCoding.encoded(key), $0) }
         }
-        for group in caller.groups {
-            guard let name = HTTPField.Name(FrontProxy.groupHeader) else { continue }
-            fields.append(HTTPField(name: name, value: group))
+        for (name, value) in claims {
+            if let name = HTTPField.Name(name) { fields.append(HTTPField(name: name, value: value)) }
         }
         return fields
     }

@@ -18,9 +18,15 @@ public enum JSONPatch {
     static let maximumDepth = JSONLimits().depth
 
     /// `value` after all operations of `patch`, an array; none of them when one fails.
+    /// - Parameter respelled: The indices of operations with numbers that `respelled(in:)` found.
     /// - Throws: 400 for what is no patch, 413 for too many operations, 422 for one that doesn't fit.
-    public static func apply(_ patch: JSONValue, to value: JSONValue) throws(PatchError) -> JSONValue {
-        let operations = try operations(of: patch)
+    public static func apply(
+        _ patch: JSONValue,
+        to value: JSONValue,
+        respelled: Set<Int> = []
+    ) throws(PatchError) -> JSONValue {
+        var operations = try operations(of: patch)
+        for index in respelled where operations.indices.contains(index) { operations[index].isRespelled = true }
         guard operations.count <= maximumOperations else {
             throw .tooLarge(
                 "The allowed maximum operations in a JSON patch is \(maximumOperations), got \(operations.count)"
@@ -79,6 +85,8 @@ extension PatchError {
 struct JSONPatchOperation {
     /// The operation as it was sent: an object, or null.
     let json: JSONValue
+    /// Whether it has a number that isn't written as the API server writes it: `1.50`, `1e3`.
+    var isRespelled = false
 
     /// What to do: `add`, `replace`; `unknown` where it isn't said.
     var kind: String { json["op"]?.string ?? "unknown" }

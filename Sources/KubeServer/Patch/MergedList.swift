@@ -83,6 +83,7 @@ extension MergedList {
     ) throws(PatchError) -> [JSONValue] {
         let key = field.patch.mergeKey
         var result = elements
+        var waiting = [[JSONObject]](repeating: [], count: elements.count)
         var places: [JSONValue: Int] = [:]
         for (place, element) in elements.enumerated() {
             if let value = element[key], places[value] == nil { places[value] = place }
@@ -90,12 +91,17 @@ extension MergedList {
         for change in changes {
             let members = change.object ?? JSONObject()
             guard let value = members[key] else { throw .noMergeKey(members, key) }
-            if let place = places[value], let current = result[place].object {
-                result[place] = .object(try StrategicMergePatch.merged(current, members, field.shape.element))
+            if let place = places[value] {
+                waiting[place].append(members)
             } else {
                 places[value] = result.count
                 result.append(change)
+                waiting.append([])
             }
+        }
+        for (place, changes) in waiting.enumerated() where !changes.isEmpty {
+            let current = result[place].object ?? JSONObject()
+            result[place] = .object(try StrategicMergePatch.merged(current, inTurn: changes, field.shape.element))
         }
         return result
     }

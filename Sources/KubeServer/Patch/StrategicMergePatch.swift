@@ -68,7 +68,7 @@ public enum StrategicMergePatch {
     }
 
     /// The merged value of one member; `nil` when there is none.
-    private static func merged(
+    static func merged(
         _ current: JSONValue?,
         _ change: JSONValue,
         _ field: TypeField
@@ -83,7 +83,8 @@ public enum StrategicMergePatch {
         }
     }
 
-    private static func field(_ name: String, _ shape: TypeShape) -> TypeField {
+    /// What a type has under a name.
+    static func field(_ name: String, _ shape: TypeShape) -> TypeField {
         if case .structure(let structure) = shape.content, let field = structure.fields[name] { return field }
         return TypeField(shape: shape.member(name) ?? .anything)
     }

@@ -81,6 +81,17 @@ enum ProtobufBody {
         "SelfSubjectReview": .message([1: metadata]),
         "Service": .message([1: metadata, 2: .init("spec", service)]),
         "Deployment": .message([1: metadata, 2: .init("spec", deployment)]),
+        "PodDisruptionBudget": .message([
+            1: metadata,
+            2: .init(
+                "spec",
+                .message([
+                    1: .init("minAvailable", .integerOrText, .optional), 2: .init("selector", labelSelector),
+                    3: .init("maxUnavailable", .integerOrText, .optional),
+                    4: .init("unhealthyPodEvictionPolicy", .text, .optional),
+                ])
+            ),
+        ]),
     ]
 
     /// Kinds whose versions are written differently.
@@ -130,9 +141,18 @@ enum ProtobufBody {
         7: .init("sessionAffinity", .text), 10: .init("externalName", .text),
     ])
 
+    private static let labelSelector = ProtobufShape.message([
+        1: .init("matchLabels", .text, .map),
+        2: .init(
+            "matchExpressions",
+            .message([1: .init("key", .text), 2: .init("operator", .text), 3: .init("values", .text, .list)]),
+            .list
+        ),
+    ])
+
     private static let deployment = ProtobufShape.message([
         1: .init("replicas", .integer, .optional),
-        2: .init("selector", .message([1: .init("matchLabels", .text, .map)])),
+        2: .init("selector", labelSelector),
         3: .init("template", .message([1: metadata, 2: .init("spec", podSpec)])),
         4: .init("strategy", .message([1: .init("type", .text)])), 5: .init("minReadySeconds", .integer),
         6: .init("revisionHistoryLimit", .integer, .optional), 7: .init("paused", .boolean),

@@ -10,18 +10,7 @@ extension ServerState {
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             create(.namespaces, namespace: nil, KubeObject(.namespaces, namespace: nil, name: name), options)
         }
-        var service = KubeObject(.services, namespace: "default", name: "kubernetes")
-        service.labels = ["component": "apiserver", "provider": "kubernetes"]
-        service["spec"] = [
-            "type": "ClusterIP",
-            "ports": [
-                [
-                    "name": "https", "port": 443, "protocol": "TCP",
-                    "targetPort": JSONValue(configuration.advertisedPort),
-                ]
-            ],
-        ]
-        create(.services, namespace: "default", service, options)
+        addOwnService()
         guard let authority = configuration.frontProxyAuthority else { return }
         var map = KubeObject(.configMaps, namespace: "kube-system", name: "extension-apiserver-authentication")
         map["data"] = [
@@ -33,6 +22,26 @@ extension ServerState {
             "requestheader-extra-headers-prefix": .string("[\"\(FrontProxy.extraPrefix)\"]"),
         ]
         create(.configMaps, namespace: "kube-system", map, options)
+    }
+
+    /// The Service of the API itself.
+    static let ownService = ObjectKey(namespace: "default", name: "kubernetes")
+
+    /// Creates the Service of the API itself, with this address or any.
+    mutating func addOwnService(address: String? = nil) {
+        var service = KubeObject(.services, namespace: Self.ownService.namespace, name: Self.ownService.name)
+        service.labels = ["component": "apiserver", "provider": "kubernetes"]
+        service["spec"] = [
+            "type": "ClusterIP",
+            "ports": [
+                [
+                    "name": "https", "port": 443, "protocol": "TCP",
+                    "targetPort": JSONValue(configuration.advertisedPort),
+                ]
+            ],
+        ]
+        if let address { service["spec", "clusterIP"] = .string(address) }
+        create(.services, namespace: service.namespace, service, WriteOptions(manager: "kube-apiserver"))
     }
 
     private mutating func create(

@@ -26,6 +26,25 @@ enum GoWording {
         return start.map(hex).joined() + end
     }
 
+    /// A number as Go's JSON writer has it: with an exponent below 1e-6 and from 1e21 on.
+    static func number(_ json: JSONValue) -> String {
+        let text = json.jsonText
+        guard let mark = text.firstIndex(of: "e"), let exponent = Int(text[text.index(after: mark)...]) else {
+            return text
+        }
+        let sign = text.hasPrefix("-") ? "-" : ""
+        let mantissa = text[..<mark].filter { $0 != "-" }
+        guard (-6..<21).contains(exponent) else {
+            return "\(sign)\(mantissa)e\(exponent < 0 ? "-" : "+")\(exponent.magnitude)"
+        }
+        let digits = mantissa.filter { $0 != "." }
+        func zeros(_ count: Int) -> String { String(repeating: "0", count: max(0, count)) }
+        if exponent < 0 { return "\(sign)0.\(zeros(-exponent - 1))\(digits)" }
+        let fraction = digits.dropFirst(exponent + 1)
+        return sign + digits.prefix(exponent + 1) + zeros(exponent + 1 - digits.count)
+            + (fraction.isEmpty ? "" : ".\(fraction)")
+    }
+
     /// A value as Go prints it with `%+v`: `map[a:1 b:<nil> c:[x y]]`.
     static func value(_ json: JSONValue) -> String {
         if let members = json.object {

@@ -3,6 +3,16 @@
 
 import KubeModel
 
+/// A patch as the body of a request has it.
+struct ReadPatch: Sendable {
+    /// The patch.
+    var value: JSONValue
+    /// Sentences about fields that it has twice or shouldn't have.
+    var complaints: [String] = []
+    /// The operations of a JSON patch whose numbers are written otherwise than the API server writes them.
+    var respelled: Set<Int> = []
+}
+
 /// The four ways to patch, by their media types.
 enum PatchKind: String, Sendable {
     /// RFC 6902.
@@ -30,24 +40,26 @@ enum PatchKind: String, Sendable {
         throw status
     }
 
-    /// The patch in a request's body, with sentences about the fields that it has twice or shouldn't have.
+    /// The patch in a request's body.
     ///
     /// The body of an apply is an object; it is read elsewhere.
     func patch(
         _ request: ServerRequest,
         _ validation: WriteOptions.Validation
-    ) throws(APIStatus) -> (value: JSONValue, complaints: [String]) {
+    ) throws(APIStatus) -> ReadPatch {
         var duplicates: [String] = []
         let patch: JSONValue
         do { patch = try JSONValue(parsing: request.body, duplicates: &duplicates) } catch {
             throw undecodable(GoWording.text(error, request.body), validation)
         }
         guard self != .json else {
-            guard validation != .ignore else { return (patch, []) }
+            var read = ReadPatch(value: patch, respelled: JSONPatch.respelled(in: request.body))
+            guard validation != .ignore else { return read }
             do {
                 let unknown = try JSONPatch.unknownFields(in: patch)
                 let complaints = duplicates.map(BodyDecoder.duplicate) + unknown.map(BodyDecoder.unknown)
-                return (patch, complaints.map { "json patch \($0)" })
+                read.complaints = complaints.map { "json patch \($0)" }
+                return read
             } catch {
                 throw undecodable(error.detail, validation)
             }
@@ -59,7 +71,7 @@ enum PatchKind: String, Sendable {
             )
         }
         if self == .merge, patch.isNull { throw .badRequest(Self.invalidMerge) }
-        return (patch.isNull ? .emptyObject : patch, duplicates.map(BodyDecoder.duplicate))
+        return ReadPatch(value: patch.isNull ? .emptyObject : patch, complaints: duplicates.map(BodyDecoder.duplicate))
     }
 
     private static let invalidMerge = "Invalid JSON Patch"
@@ -75,12 +87,12 @@ enum PatchKind: String, Sendable {
     }
 
     /// `target` with a patch of this kind; an apply merges elsewhere.
-    func patched(_ target: JSONValue, _ patch: JSONValue, schema: TypeSchema) throws(APIStatus) -> JSONValue {
+    func patched(_ target: JSONValue, _ patch: ReadPatch, schema: TypeSchema) throws(APIStatus) -> JSONValue {
         do {
             switch self {
-            case .json: return try JSONPatch.apply(patch, to: target)
-            case .merge, .apply: return MergePatch.apply(patch, to: target)
-            case .strategic: return try StrategicMergePatch.apply(patch, to: target, schema: schema)
+            case .json: return try JSONPatch.apply(patch.value, to: target, respelled: patch.respelled)
+            case .merge, .apply: return MergePatch.apply(patch.value, to: target)
+            case .strategic: return try StrategicMergePatch.apply(patch.value, to: target, schema: schema)
             }
         } catch {
             var status = error.status

@@ -65,6 +65,15 @@ enum PercentCoding {
         return String(decoding: result, as: UTF8.self)
     }
 
+    /// The text with everything escaped but letters, digits and `-._~`.
+    static func encoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            let character = Character(Unicode.Scalar(byte))
+            let isPlain = byte < 0x80 && (character.isLetter || character.isNumber || "-._~".contains(character))
+            return isPlain ? String(character) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }.joined()
+    }
+
     private static func digit(_ byte: UInt8) -> UInt8? {
         switch byte {
         case 48...57: byte - 48

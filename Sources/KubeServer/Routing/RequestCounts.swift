@@ -75,6 +75,7 @@ final class RequestCounts: Sendable {
     static func verb(_ request: ServerRequest, _ target: RequestTarget) -> String {
         switch request.method {
         case .get, .head:
+            if target.isWatch { return "WATCH" }
             guard target.name == nil else { return "GET" }
             return ["1", "true"].contains(request.query["watch"]) ? "WATCH" : "LIST"
         case .delete: return target.name == nil ? "DELETECOLLECTION" : "DELETE"

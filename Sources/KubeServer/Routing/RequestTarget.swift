@@ -15,6 +15,9 @@ struct RequestTarget: Sendable, Hashable {
     var name: String?
     /// `status`, `scale`, `log` and the like.
     var subresource: String?
+    /// Whether the path itself asks for a watch, as `/api/v1/watch/pods` does: the way before `?watch=true`, which the real
+    /// server still goes.
+    var isWatch = false
 
     /// Reads the decoded parts of a whole path; `nil` when it names no resource.
     init?(parts: [String]) {
@@ -30,6 +33,10 @@ struct RequestTarget: Sendable, Hashable {
         self.group = group
         self.version = version
         var rest = rest
+        if rest.first == "watch" {
+            isWatch = true
+            rest.removeFirst()
+        }
         if rest.first == "namespaces", rest.count > 1 {
             let third = rest.count > 2 ? rest[rest.startIndex + 2] : nil
             if rest.count > 2, third != "status" && third != "finalize" || group != "" {

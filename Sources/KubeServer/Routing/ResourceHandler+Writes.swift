@@ -48,15 +48,15 @@ extension ResourceHandler {
         let outcome = try state.with { state throws(APIStatus) in
             try state.update(resource, key, subresource: subresource, change: .patch, options: options) {
                 live throws(APIStatus) in
-                let (patch, complaints) = try read.get()
+                let patch = try read.get()
                 let patched = try kind.patched(live.json, patch, schema: schema)
                 let decoded = try BodyDecoder.checked(
                     patched,
                     resource,
-                    complaints: complaints,
+                    complaints: patch.complaints,
                     validation: options.validation
                 ) { why in
-                    .invalidPatch(kind == .strategic ? GoWording.value(patch) : patched.jsonText, why)
+                    .invalidPatch(kind == .strategic ? GoWording.value(patch.value) : patched.jsonText, why)
                 }
                 warnings = decoded.warnings
                 return decoded.object
@@ -213,7 +213,7 @@ extension ResourceHandler {
             let kind = try PatchKind.of(request, resource)
             guard kind != .apply else { throw .notImplemented("server-side apply of the scale subresource") }
             options = try request.writeOptions("PatchOptions")
-            let read = Result { () throws(APIStatus) in try kind.patch(request, options.validation).value }
+            let read = Result { () throws(APIStatus) in try kind.patch(request, options.validation) }
             // A Scale has no lists, so a strategic merge is a merge.
             let plain = kind == .strategic ? PatchKind.merge : kind
             transform = { live throws(APIStatus) in

@@ -44,6 +44,11 @@ struct ResourceHandler: Sendable {
             include: request.query["includeObject"] ?? "Metadata",
             time: configuration.time
         )
+        if target.isWatch {
+            guard request.method == .get else { throw .methodNotAllowed }
+            guard target.subresource == nil else { throw .unknownResource }
+            return try list(request, target, resource, answer)
+        }
         if target.subresource != nil { return try await subresource(request, target, resource, answer) }
         if let name = target.name {
             return try object(request, ObjectKey(namespace: target.namespace, name: name), resource, answer)
@@ -98,7 +103,7 @@ struct ResourceHandler: Sendable {
         _ resource: APIResource,
         _ answer: ObjectAnswer
     ) throws(APIStatus) -> ServerAnswer {
-        let query = try ListQuery(request.query, resource: resource)
+        let query = try ListQuery(request.query, resource: resource, target: target)
         if query.isWatch {
             // A stream of documents in YAML has no form that clients know.
             guard !request.accept.prefersYAML else { throw .notAcceptable(isCustom: resource.isCustom) }

@@ -68,11 +68,10 @@ struct Router: Sendable {
         let parts = request.parts
         switch parts.first {
         case nil:
-            return ServerAnswer([
-                "paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]
-            ])
+            let others = ["/api", "/api/v1", "/apis", "/metrics", "/openapi/v2", "/openapi/v3", "/version"]
+            return ServerAnswer(["paths": .array((others + HealthPage.paths).sorted().map(JSONValue.string))])
         case "version" where parts.count == 1: return ServerAnswer(ServerVersion.json(configuration.serverVersion))
-        case "healthz", "livez", "readyz": return ServerAnswer(text: "ok")
+        case "healthz", "livez", "readyz": return HealthPage(parts[0])?.answer(request) ?? Self.pageNotFound
         case "api", "apis": return await discovery(request, parts)
         case "openapi" where parts.count > 1 && parts[1] == "v3": return openAPI(request, parts.dropFirst(2))
         case "openapi" where parts == ["openapi", "v2"]:

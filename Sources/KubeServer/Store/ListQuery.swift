@@ -26,9 +26,10 @@ struct ListQuery: Sendable {
     /// When a watch ends, in seconds.
     var timeoutSeconds: Int64?
 
-    /// Reads and checks the query.
-    init(_ query: QueryItems, resource: APIResource) throws(APIStatus) {
-        isWatch = query.flag("watch")
+    /// Reads and checks the query; a path of the form `/api/v1/watch/…` is a watch whatever the query says, of one object
+    /// where it names one.
+    init(_ query: QueryItems, resource: APIResource, target: RequestTarget? = nil) throws(APIStatus) {
+        isWatch = target?.isWatch == true || query.flag("watch")
         allowsBookmarks = query.flag("allowWatchBookmarks")
         limit = max(0, Int(clamping: try query.number("limit") ?? 0))
         next = query["continue"].flatMap { $0.isEmpty ? nil : $0 }
@@ -41,18 +42,30 @@ struct ListQuery: Sendable {
         do { fields = try FieldSelector(parsing: query["fieldSelector"] ?? "") } catch {
             throw .badRequest(error.message)
         }
+        if let name = target?.name {
+            if fields.isEmpty { fields = FieldSelector(name: name) }
+            guard fields.terms.contains(FieldSelector.Term("metadata.name", name)) else {
+                throw .badRequest("fieldSelector metadata.name doesn't match requested name")
+            }
+        }
         let version = query["resourceVersion"] ?? ""
         let causes =
             isWatch ? watchCauses(startsAnywhere: version.isEmpty || version == "0") : listCauses(version: version)
         if !causes.isEmpty { throw .invalidOptions("ListOptions", causes) }
         if let unknown = fields.terms.first(where: { !resource.knownFields.contains($0.field) }) {
-            let known = resource.knownFields.map { "\"\($0)\"" }.joined(separator: ", ")
-            throw .badRequest("\"\(unknown.field)\" is not a known field selector: only \(known)")
+            throw .badRequest(Self.unknownField(unknown.field, resource))
         }
         revision = try Self.revision(version, isList: !isWatch)
         if !isWatch, next != nil, revision ?? 0 > 0 {
             throw .badRequest("specifying resource version is not allowed when using continue")
         }
+    }
+
+    /// A kind with fields of its own to select by has other words for an unknown one than all the others.
+    private static func unknownField(_ field: String, _ resource: APIResource) -> String {
+        resource.isCustom || !resource.selectableFields.isEmpty
+            ? "field label not supported: \(field)"
+            : "\"\(field)\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
     }
 
     /// Reads a resource version; `nil` for none. A get and a watch say of a wrong one that they failed.

@@ -65,6 +65,8 @@ struct ServerState: Sendable {
         if kind == .services { addresses.release(old.object) }
         if kind == .definitions { definitionChanged(change) }
         finishDefinition(of: kind)
+        // The real server makes it anew within seconds.
+        if kind == .services, key == Self.ownService { addOwnService(address: old.object["spec", "clusterIP"]?.string) }
     }
 
     /// Adds a watcher; answers its number.

@@ -59,17 +59,15 @@ public struct KubeconfigFile: Sendable {
                 )
             }
             try? FileManager.default.removeItem(atPath: temporary)
-            let contents = Data(Self.document(for: access).encodedPretty() + [0x0a])
-            guard
-                FileManager.default.createFile(
-                    atPath: temporary,
-                    contents: contents,
-                    attributes: [.posixPermissions: 0o600]
-                )
-            else { throw LocalClusterError("can't create \(temporary)") }
+            try FileCalls.create(temporary, Self.document(for: access).encodedPretty() + [0x0a])
             try FileCalls.replace(path, with: temporary)
-        } catch {
+        } catch let error as LocalClusterError {
             throw LocalClusterError("can't write the kubeconfig \(path): \(error)")
+        } catch {
+            let number = ((error as? CocoaError)?.underlying as? POSIXError)?.code.rawValue
+            // A file stands where the folder should.
+            let reason = number.map { FileCalls.words($0 == EEXIST ? ENOTDIR : $0) } ?? error.localizedDescription
+            throw LocalClusterError("can't write the kubeconfig \(path): can't make its folder: \(reason)")
         }
     }
 

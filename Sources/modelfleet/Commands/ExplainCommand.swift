@@ -37,7 +37,7 @@ struct ExplainCommand: AsyncParsableCommand {
         let connection = try cluster.connection()
         let client = try cluster.client(for: connection)
         let key = ObjectKey(namespace: namespace ?? connection.namespace, name: name)
-        let model = try await client.get(.modelDeployments, key)
+        let model = try await client.namedModel(key)
         // The operator keeps it under the model's name.
         var autoscaler: KubeObject?
         var unread: String?

@@ -39,10 +39,8 @@ struct GetCommand: AsyncParsableCommand {
         let client = try cluster.client(for: connection)
         let namespace = allNamespaces ? nil : namespace ?? connection.namespace
         if let name {
-            let model = try await client.get(
-                .modelDeployments,
-                ObjectKey(namespace: namespace ?? connection.namespace, name: name)
-            )
+            let key = ObjectKey(namespace: namespace ?? connection.namespace, name: name)
+            let model = try await client.namedModel(key)
             switch output {
             case .table: print(ModelReport(model).text, terminator: "")
             case .yaml: print(YAMLWriter().text(model.json), terminator: "")

@@ -147,26 +147,21 @@ struct LocalCommand: AsyncParsableCommand {
         // Before anything else runs, so that an operator finds its kinds at its first look.
         if runsOperator || onlyAPIServer { try await Installation.install(into: cluster.client()) }
         defer { file.remove(token: token) }
+        let (ports, listening) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
         let front = HTTPService(
             exchange: cluster.apiServer,
             host: "127.0.0.1",
             port: port,
             tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
             logger: logger
-        ) { port in
-            do {
-                // The kubeconfig appears once everything is there that its user may ask for.
-                try file.write(
-                    ClusterAccess(server: "https://127.0.0.1:\(port)", authority: certificates.authority, token: token)
-                )
-                print("The local cluster listens on https://127.0.0.1:\(port). To use it:")
-                print("  export KUBECONFIG=\(URL(fileURLWithPath: file.path).path)")
-                fflush(nil)
-            } catch {
-                logger.error("the cluster can't be used", metadata: ["error": "\(error)"])
-            }
-        }
-        var services: [any Service] = onlyAPIServer ? [front] : [cluster, front]
+        ) { listening.yield($0) }
+        let announcement = KubeconfigService(
+            file: file,
+            authority: certificates.authority,
+            token: token,
+            ports: ports
+        )
+        var services: [any Service] = onlyAPIServer ? [front, announcement] : [cluster, front, announcement]
         if runsOperator {
             let operatorService = OperatorService(
                 client: cluster.client(),

@@ -122,6 +122,39 @@ struct JSONPatchTests {
         #expect(try JSONPatch.apply([["op": "test", "path": "/a", "value": 2]], to: object) == object)
         #expect(try JSONPatch.apply(.null, to: object) == object)
     }
+
+    @Test(
+        "a number is tested by its text, as the API server's library has it",
+        arguments: [
+            ("1.5", true), ("1.50", false), ("15e-1", false), ("[1.5]", false), (#""1.50""#, false), ("1.25", false),
+        ]
+    )
+    func spelling(_ text: String, _ holds: Bool) throws {
+        let body = Array(#"[{"op":"test","path":"/a","value":\#(text)}]"#.utf8)
+        let patch = try JSONValue(parsing: body)
+        let respelled = JSONPatch.respelled(in: body)
+        #expect(respelled == (["1.50", "15e-1"].contains(text) ? [0] : []))
+        let object: JSONValue = ["a": 1.5]
+        #expect((try? JSONPatch.apply(patch, to: object, respelled: respelled)) == (holds ? object : nil))
+    }
+
+    @Test("which numbers the API server writes otherwise: those in strings aren't numbers, and operations are counted")
+    func respelled() throws {
+        let own = ["0", "-1", "0.00001", "1e-7", "10000000000000000", "1e+21", "1.5e+300", "-2.5", #""\\\"1.50""#]
+        let others = ["1.0", "1e3", "1E-7", "1e21", "1e16", "0.0000001", "-1.10", "[{\"a\":1.50}]"]
+        for (index, value) in (own + others).enumerated() {
+            let body = #"[{"op":"add","path":"/a,b","value":[1,2]},{"op":"test","path":"/a","value": \#(value) }]"#
+            #expect(JSONPatch.respelled(in: Array(body.utf8)) == (index < own.count ? [] : [1]), "\(value)")
+        }
+    }
+
+    @Test("what a patch puts into the object keeps its spelling within the patch")
+    func spellingOfOwn() throws {
+        let body = #"[{"op":"add","path":"/b","value":1.50},{"op":"test","path":"/b","value":1.50}]"#
+        let respelled = JSONPatch.respelled(in: Array(body.utf8))
+        let result = try JSONPatch.apply(try JSONValue(parsing: body), to: ["a": 1], respelled: respelled)
+        #expect(result == ["a": 1, "b": 1.5])
+    }
 }
 
 @Suite("JSON patches as requests")

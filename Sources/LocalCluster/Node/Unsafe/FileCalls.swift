@@ -9,8 +9,24 @@ enum FileCalls {
     /// - Throws: `LocalClusterError` with the system's reason.
     static func replace(_ target: String, with source: String) throws(LocalClusterError) {
         guard unsafe rename(source, target) == 0 else {
-            let reason = unsafe String(cString: strerror(errno))
-            throw LocalClusterError("can't replace \(target): \(reason)")
+            throw LocalClusterError("can't replace \(target): \(words(errno))")
         }
     }
+
+    /// Makes a file that only its owner may read.
+    /// - Throws: `LocalClusterError` with the system's reason, also where there is such a file.
+    static func create(_ path: String, _ bytes: [UInt8]) throws(LocalClusterError) {
+        let file = unsafe open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw LocalClusterError("can't create \(path): \(words(errno))") }
+        defer { close(file) }
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe write(file, $0.baseAddress, $0.count) }
+            guard count > 0 else { throw LocalClusterError("can't write \(path): \(words(errno))") }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// The system's words for an error: `Permission denied`.
+    static func words(_ number: Int32) -> String { unsafe String(cString: strerror(number)) }
 }

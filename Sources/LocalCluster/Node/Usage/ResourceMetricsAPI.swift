@@ -103,13 +103,15 @@ struct ResourceMetricsAPI: HTTPExchange {
         name: String
     ) throws(APIStatus) -> JSONValue {
         guard let found = items.first(where: { $0.at("metadata", "name")?.string == name }) else {
+            // metrics-server names the kind, not the resource: `podmetrics.metrics.k8s.io`.
+            let resource = resource.dropLast() + "metrics"
             throw APIStatus(
                 code: 404,
                 reason: "NotFound",
                 message: "\(resource).metrics.k8s.io \"\(namespace.map { "\($0)/" } ?? "")\(name)\" not found",
                 name: name,
                 group: "metrics.k8s.io",
-                kind: resource
+                kind: String(resource)
             )
         }
         return found

@@ -38,6 +38,9 @@ struct RolloutOptions: ParsableArguments {
     @Option(name: [.short, .long], help: "The namespace; by default the context's.")
     var namespace: String?
 
+    @Option(name: [.short, .long], help: "text or json.")
+    var output: RolloutOutput = .text
+
     @OptionGroup var cluster: ClusterOptions
 
     /// The model in its cluster.
@@ -45,7 +48,8 @@ struct RolloutOptions: ParsableArguments {
         let connection = try cluster.connection()
         return RolloutTarget(
             client: try cluster.client(for: connection),
-            key: ObjectKey(namespace: namespace ?? connection.namespace, name: name)
+            key: ObjectKey(namespace: namespace ?? connection.namespace, name: name),
+            output: output
         )
     }
 }
@@ -59,12 +63,14 @@ struct RolloutTarget: Sendable {
     let client: KubeClient
     /// The model.
     let key: ObjectKey
+    /// How answers are written.
+    let output: RolloutOutput
 
     /// What makes a request differ from all others.
     static func nonce() -> String { String(SystemRandom().next(), radix: 36) }
 
     /// The model as it is stored.
-    func model() async throws(KubeError) -> KubeObject { try await client.get(.modelDeployments, key) }
+    func model() async throws(KubeError) -> KubeObject { try await client.namedModel(key) }
 
     /// The model with its pods.
     func report(now: WallTime) async throws(KubeError) -> RolloutReport {
@@ -76,7 +82,7 @@ struct RolloutTarget: Sendable {
     }
 
     /// Sends an order and says what was asked.
-    func send(_ order: RolloutOrder, output: RolloutOutput) async throws {
+    func send(_ order: RolloutOrder) async throws {
         try await client.patch(.modelDeployments, key, order.patch)
         switch output {
         case .text: print(order.message)
@@ -99,12 +105,9 @@ struct RolloutHistoryCommand: AsyncParsableCommand {
 
     @OptionGroup var options: RolloutOptions
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let report = RolloutReport(try await options.target().model(), now: SystemTime().now())
-        switch output {
+        switch options.output {
         case .text: for line in report.historyLines { print(line.plain) }
         case .json:
             let history = report.json["history"] ?? .array([])

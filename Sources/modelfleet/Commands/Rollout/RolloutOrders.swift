@@ -23,13 +23,10 @@ struct RolloutPromoteCommand: AsyncParsableCommand {
     @Flag(help: "Skip all steps that are left.")
     var full = false
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let target = try options.target()
         let model = try await target.model()
-        try await target.send(.promote(model, isFull: full, nonce: RolloutTarget.nonce()), output: output)
+        try await target.send(.promote(model, isFull: full, nonce: RolloutTarget.nonce()))
     }
 }
 
@@ -42,12 +39,9 @@ struct RolloutPauseCommand: AsyncParsableCommand {
 
     @OptionGroup var options: RolloutOptions
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let target = try options.target()
-        try await target.send(.pause(try await target.model()), output: output)
+        try await target.send(.pause(try await target.model()))
     }
 }
 
@@ -60,12 +54,9 @@ struct RolloutResumeCommand: AsyncParsableCommand {
 
     @OptionGroup var options: RolloutOptions
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let target = try options.target()
-        try await target.send(.resume(try await target.model()), output: output)
+        try await target.send(.resume(try await target.model()))
     }
 }
 
@@ -78,13 +69,10 @@ struct RolloutAbortCommand: AsyncParsableCommand {
 
     @OptionGroup var options: RolloutOptions
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let target = try options.target()
         let model = try await target.model()
-        try await target.send(.abort(model, nonce: RolloutTarget.nonce()), output: output)
+        try await target.send(.abort(model, nonce: RolloutTarget.nonce()))
     }
 }
 
@@ -97,13 +85,10 @@ struct RolloutRetryCommand: AsyncParsableCommand {
 
     @OptionGroup var options: RolloutOptions
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let target = try options.target()
         let model = try await target.model()
-        try await target.send(.retry(model, nonce: RolloutTarget.nonce()), output: output)
+        try await target.send(.retry(model, nonce: RolloutTarget.nonce()))
     }
 }
 
@@ -124,9 +109,6 @@ struct RolloutUndoCommand: AsyncParsableCommand {
     @Option(help: "The revision to go back to; see modelfleet rollout history.")
     var toRevision: Int?
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let target = try options.target()
         let model = try await target.model()
@@ -137,8 +119,7 @@ struct RolloutUndoCommand: AsyncParsableCommand {
             options: ListOptions(labelSelector: selector)
         )
         try await target.send(
-            RolloutUndo.order(model, revisions: revisions.items, to: toRevision),
-            output: output
+            RolloutUndo.order(model, revisions: revisions.items, to: toRevision)
         )
     }
 }

@@ -27,9 +27,6 @@ struct RolloutStatusCommand: AsyncParsableCommand {
     @Option(help: "How long to follow at most, as 90s or 1h30m; without it there is no limit.")
     var timeout: DurationArgument?
 
-    @Option(name: [.short, .long], help: "text or json.")
-    var output: RolloutOutput = .text
-
     mutating func run() async throws {
         let target = try options.target()
         let time = SystemTime()
@@ -37,7 +34,7 @@ struct RolloutStatusCommand: AsyncParsableCommand {
             show(try await target.report(now: time.now()))
             return
         }
-        let end = await RolloutWatch(target: target, time: time, output: output).run(timeout: timeout?.duration)
+        let end = await RolloutWatch(target: target, time: time).run(timeout: timeout?.duration)
         switch end {
         case .settled?: return
         case .rolledBack?: throw ExitCode(1)
@@ -46,7 +43,7 @@ struct RolloutStatusCommand: AsyncParsableCommand {
     }
 
     private func show(_ report: RolloutReport) {
-        switch output {
+        switch options.output {
         case .text:
             let isTerminal = TerminalSize.ofOutput != nil
             for line in report.tree { print(isTerminal ? line.colored(width: 10_000) : line.plain) }
@@ -60,12 +57,10 @@ struct RolloutWatch {
     /// How often it looks.
     static let interval = Duration.seconds(1)
 
-    /// The model.
+    /// The model; JSON is one object a line.
     let target: RolloutTarget
     /// The time.
     let time: any TimeSource
-    /// How it writes: JSON is one object a line.
-    let output: RolloutOutput
 
     /// Follows until the rollout has ended; `nil` when the time was over, or the model is gone.
     func run(timeout: Duration?) async -> RolloutReport.End? {
@@ -110,7 +105,7 @@ struct RolloutWatch {
         trouble: String?
     ) {
         let isNews = report.milestone != shown
-        switch output {
+        switch target.output {
         case .json:
             guard isNews else { return }
             put(String(decoding: report.json.encoded(), as: UTF8.self))
