@@ -114,4 +114,45 @@ struct ReplicaProfileTests {
         #expect(share(constant, intervals: 50) < 0.6)
         #expect(share(constant, intervals: 1000) == 1, "an objective below the work itself")
     }
+
+    /// A profile of requests that are late however few are at work beside them.
+    private static func hopeless() -> ReplicaProfile {
+        var profile = learned([seen(running: 40, waiting: 30)])
+        for _ in 0..<1000 { profile.learn(late(seconds: 2), reporting: 10, lateShare: 0.05) }
+        return profile
+    }
+
+    private static func late(seconds: Double) -> SLOTraffic {
+        var seen = seen(running: 40)
+        seen.meanSeconds = seconds
+        seen.completed = 80 / seconds
+        seen.late = seen.completed / 2
+        return seen
+    }
+
+    @Test("a mean that strays is no reason to try fewer slots again; much longer or shorter requests are")
+    func straying() {
+        func isTried(_ seconds: Double) -> Bool {
+            var profile = Self.hopeless()
+            for _ in 0..<60 { profile.learn(Self.late(seconds: seconds), reporting: 10, lateShare: 0.05) }
+            return profile.usableShare < 1
+        }
+        for seconds in [1.7, 2, 2.4, 2.8] { #expect(!isTried(seconds), "\(seconds) s") }
+        for seconds in [1, 4.0] { #expect(isTried(seconds), "\(seconds) s") }
+    }
+
+    @Test("a request may wait as long as the work's tail leaves, and half as long as its mean does at least")
+    func slack() {
+        func profile(variation: Double) -> ReplicaProfile {
+            var seen = Self.seen(running: 20)
+            seen.serviceVariation = variation
+            return Self.learned(Array(repeating: seen, count: 500))
+        }
+        let (even, uneven) = (profile(variation: 0), profile(variation: 4))
+        #expect(abs(even.slack(within: 3, seconds: 1) - 2) < 0.01)
+        #expect(even.slack(within: 3, seconds: 4) == 0)
+        // The 95th percentile of the work is 4.3 s.
+        #expect(abs(uneven.slack(within: 12, seconds: 1) - 7.7) < 0.05)
+        #expect(uneven.slack(within: 3, seconds: 1) == 1)
+    }
 }

@@ -50,6 +50,18 @@ struct ReplicaProfile: Sendable, Hashable {
     /// As how many times their mean the seconds of work of the 95th percentile count: those of a normal distribution.
     var tailFactor: Double { 1 + 1.65 * serviceVariation.squareRoot() }
 
+    /// The seconds that a request may wait and still be answered within `objective` seconds, where the mean of the work is `seconds`: what the
+    /// tail of the work leaves, but half of what the mean leaves at least.
+    ///
+    /// Where the tail takes nearly all, some are late without a wait, and a wait makes few of the others late. Whoever counts all that wait
+    /// as late there asks for many replicas that get hardly any done on time.
+    func slack(within objective: Double, seconds: Double) -> Double {
+        max(0, objective - seconds * tailFactor, Self.leastSlackShare * (objective - seconds))
+    }
+
+    /// The least share of what the mean of the work leaves of an objective that a request may wait.
+    private static let leastSlackShare = 0.5
+
     /// As how many times their mean the seconds of work count at least that all requests but a share of `late` keep below: no distribution
     /// with this variation has less (Cantelli's inequality).
     func leastFactor(late: Double) -> Double {
@@ -141,7 +153,8 @@ struct ReplicaProfile: Sendable, Hashable {
         let planned = (slots ?? 1) * usableShare
         let seconds = work.seconds ?? 0
         if let hopeless = hopelessWork {
-            guard abs(seconds - hopeless) > 0.2 * hopeless else { return }
+            // Seconds that differ much from one request to the next have a mean that strays.
+            guard !(0.8...1.5).contains(seconds / hopeless) else { return }
             hopelessWork = nil
         }
         if traffic.waiting == 0, traffic.completed >= 10, traffic.late > lateShare * traffic.completed,

@@ -102,8 +102,7 @@ public struct SLOAutoscaler: Sendable, Hashable {
     private mutating func size(_ sizing: inout SLOSizing, now: Double, seconds: Double, arrived: Double) {
         let objective = policy.objective.milliseconds / 1000
         guard let replica = profile.plan(within: objective) else { return }
-        // The tail of the work itself: a wait may only take what is left of the objective.
-        let slack = max(0, objective - replica.serviceSeconds * profile.tailFactor)
+        let slack = profile.slack(within: objective, seconds: replica.serviceSeconds)
         let burst = history.burstRate(slack: slack)
         let horizon = profile.plannedColdStart + seconds
         let dispersion = history.dispersion()
