@@ -51,30 +51,26 @@ struct ModelApply: Sendable {
             if !isForced, try await !mayFall(state, demand: demand, for: model) { return .stale }
             if try await !mayRise(state, demand: demand, for: model) { return .stale }
         }
-        let isNews = plan.status["rollout"] != model["status", "rollout"]
-        if isNews && !plan.actions.isEmpty || plan.makesRevision {
+        if plan.writesFirst(model) {
             let first = plan.handsOver ? plan.status.keepingScaling(of: model) : plan.status
-            do { try await writeStatus(first, for: &model) } catch {
-                if (error as? KubeError)?.isNotFound == true { return .gone }
-                throw error
-            }
+            guard try await writeStatus(first, for: &model) else { return .gone }
         }
         let state = plan.rollout?.state
         for action in plan.actions {
             let progress = try await send(action, for: model, state: state)
             if progress != .done { return progress }
         }
-        try await report(plan, for: &model)
-        return .done
+        return try await report(plan, for: &model)
     }
 
     /// Writes the status where it differs and records the events.
-    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws {
-        try await writeStatus(plan.status, for: &model)
+    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws -> Progress {
+        guard try await writeStatus(plan.status, for: &model) else { return .gone }
         for event in plan.events {
             let type: EventRecorder.EventType = event.isWarning ? .warning : .normal
             await recorder.record(model, type, reason: event.reason, message: event.message)
         }
+        return .done
     }
 
     private func send(_ action: PlannedAction, for model: KubeObject, state: RolloutState?) async throws -> Progress {
@@ -319,14 +315,21 @@ struct ModelApply: Sendable {
     ///
     /// The status was decided from the version that was read: it is written on that version only, so that an operator
     /// whose view is old doesn't turn it back.
-    private func writeStatus(_ status: JSONValue, for model: inout KubeObject) async throws {
+    /// - Returns: `false` where the model is gone.
+    private func writeStatus(_ status: JSONValue, for model: inout KubeObject) async throws -> Bool {
         let live = model["status"] ?? .emptyObject
-        guard let patch = MergeDifference.patch(from: live, to: status) else { return }
+        guard let patch = MergeDifference.patch(from: live, to: status) else { return true }
         var body: JSONValue = ["status": patch]
         if let version = model.resourceVersion { body["metadata"] = ["resourceVersion": .string(version)] }
-        model = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
+        do {
+            model = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
+        } catch {
+            guard error.isNotFound else { throw error }
+            return false
+        }
         if let message = dropped.notice(model.key, wanted: status, kept: model["status"] ?? .emptyObject) {
             await recorder.record(model, .warning, reason: "DefinitionOutdated", message: message)
         }
+        return true
     }
 }

@@ -213,6 +213,19 @@ struct ModelPlan {
         actions.contains { if case .create(.deployments, _) = $0 { true } else { false } }
     }
 
+    /// The members of status from which it follows what is done; the others say what is true.
+    static let decidingMembers = ["rollout", "history", "keptRevision", "latestRevision"]
+
+    /// Whether the status has to be written before anything is done.
+    ///
+    /// What was written before isn't: a Deployment that the cluster refuses is asked for again and again, and what is true meanwhile is
+    /// that it was refused.
+    func writesFirst(_ model: KubeObject) -> Bool {
+        let isNews = status["rollout"] != model["status", "rollout"]
+        guard isNews && !actions.isEmpty || makesRevision else { return false }
+        return Self.decidingMembers.contains { status[$0] != model["status", $0] }
+    }
+
     /// The revision with this hash, or the number after the highest that was ever given to one.
     private static func wantedRevision(_ observation: ModelObservation, hash: String) -> Int {
         let match = observation.deployments.last { $0.annotation(FleetAPI.revisionHashAnnotation) == hash }
