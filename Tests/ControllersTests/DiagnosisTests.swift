@@ -82,6 +82,38 @@ struct DiagnosisTests {
         #expect(try await harness.events("ProgressDeadlineExceeded").count == 1)
     }
 
+    @Test("why the cluster makes no more pods is told beside those that serve", arguments: [true, false])
+    func quota(isReady: Bool) async throws {
+        let harness = try await ReconcilerHarness(
+            OperatorHarness.model(spec: ["scaling": ["minReplicas": 3, "maxReplicas": 5]])
+        )
+        try await harness.reconcile()
+        let why = "pods \"m-r1-x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"
+        let status: JSONValue = [
+            "replicas": 1, "readyReplicas": isReady ? 1 : 0,
+            "conditions": [
+                ["type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": .string(why)]
+            ],
+        ]
+        try await harness.client.patch(
+            .deployments,
+            OperatorHarness.key("m-r1"),
+            .merge(["status": status]),
+            subresource: "status"
+        )
+        let pod = isReady ? OperatorHarness.ready("10.0.0.1") : Self.unready(started: false, since: harness.time.now())
+        try await harness.addPod("m-r1-a", revision: 1, status: pod)
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect((ready.status == .isTrue) == isReady)
+        #expect(
+            ready.message.contains("no more pod of Deployment m-r1 can be created (FailedCreate): \(why)") == isReady
+        )
+        let summary = try await harness.get(.modelDeployments, "m")["status", "summary"]
+        #expect(summary == (isReady ? "Serving, 2 not ready" : "Loading"), "the first pods start: no trouble yet")
+        if isReady { #expect(ready.message.hasPrefix("1 of 3 replicas are ready; ")) }
+    }
+
     @Test("a second revision whose pod is late keeps waiting until the deadline, then says what it waited for")
     func lateSecondRevision() async throws {
         let harness = try await ReconcilerHarness(

@@ -35,14 +35,16 @@ enum PodDiagnosis {
         return waiting.lazy.compactMap { failure($0) }.first ?? waiting.lazy.compactMap { lateness($0, now: now) }.first
     }
 
-    /// Why a Deployment has no pods, where its conditions say so.
-    static func failure(ofDeployment deployment: KubeObject) -> PodFailure? {
+    /// Why a Deployment has no pods, or not all, where its conditions say so.
+    /// - Parameter isWhole: whether it has none.
+    static func failure(ofDeployment deployment: KubeObject, isWhole: Bool) -> PodFailure? {
         guard let condition = ConditionSet(deployment)["ReplicaFailure"], condition.status == .isTrue else {
             return nil
         }
         return PodFailure(
             reason: "PodsNotCreated",
-            message: "no pod of Deployment \(deployment.name) can be created (\(condition.reason)): "
+            message:
+                "no \(isWhole ? "" : "more ")pod of Deployment \(deployment.name) can be created (\(condition.reason)): "
                 + lastLine(condition.message)
         )
     }

@@ -171,8 +171,10 @@ struct StatusBuilder {
     ) -> String {
         if isRolling(decision, wanted: wanted, serving: serving) { return rolloutSummary(decision) }
         if replicas == 0 && isAtRest { return "Idle" }
-        if ready > 0 { return ready < replicas ? "Serving, \(replicas - ready) loading" : "Serving" }
-        return failure?.reason ?? "Loading"
+        guard ready > 0 else { return failure?.reason ?? "Loading" }
+        guard ready < replicas else { return "Serving" }
+        let isLoading = failure?.isSlow ?? true
+        return "Serving, \(replicas - ready) \(isLoading ? "loading" : "not ready")"
     }
 
     // MARK: Parts
