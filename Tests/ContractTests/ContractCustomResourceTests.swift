@@ -135,6 +135,64 @@ struct ContractCustomResourceTests {
         }
     }
 
+    /// Specs that say two things at once, and the member that is wrong.
+    private static let contradictions: [(spec: JSONValue, field: String)] = [
+        (["scaling": ["minReplicas": 5, "maxReplicas": 2]], "spec.scaling"),
+        (["scaling": ["minReplicas": 0]], "spec.scaling"),
+        (["scaling": ["metricsSource": "Prometheus"]], "spec.scaling"),
+        (["scaling": ["policy": "SLO"]], "spec.scaling"),
+        (["scaling": ["policy": "Rule", "targets": [["signal": "InFlight", "value": 4]]]], "spec.scaling"),
+        (
+            [
+                "scaling": [
+                    "schedules": [
+                        ["name": "a", "start": "0 8 * * *", "end": "0 9 * * *", "minReplicas": 3, "maxReplicas": 2]
+                    ]
+                ]
+            ], "spec.scaling.schedules[0]"
+        ),
+        (["rollout": ["steps": [["setWeight": 10], ["setWeight": 20, "pause": [:]]]]], "spec.rollout.steps[1]"),
+        (["rollout": ["steps": [[:]]]], "spec.rollout.steps[0]"),
+        (["rollout": ["analysis": ["checks": [["name": "a"]]]]], "spec.rollout.analysis.checks[0]"),
+        (["rollout": check(["address": "http://p", "query": "up"])], "spec.rollout.analysis.checks[0].prometheus"),
+        (
+            ["rollout": check(["address": "http://p", "query": "up", "min": 2.5, "max": 2])],
+            "spec.rollout.analysis.checks[0].prometheus"
+        ),
+        (["rollout": ["strategy": "Shadow", "traffic": ["provider": "Replicas"]]], "spec.rollout"),
+    ]
+
+    private static func check(_ prometheus: JSONValue) -> JSONValue {
+        ["analysis": ["checks": [["name": "a", "prometheus": prometheus]]]]
+    }
+
+    @Test("a spec that contradicts itself is refused, and so is a name that nothing can be made of")
+    func contradictions() async throws {
+        let type = ModelDeployment.resourceType
+        try await ContractCluster.withFleetDefinitions { client, namespace in
+            func make(_ name: String, _ spec: JSONValue) async -> KubeError? {
+                var object = KubeObject(type, namespace: namespace, name: name)
+                object["spec"] = ["model": ["format": ["name": "onnx"], "uri": "https://models.example.com/iris.onnx"]]
+                for (member, value) in spec.object ?? [:] { object["spec", member] = value }
+                return await failure { try await client.create(type, object, options: WriteOptions(isDryRun: true)) }
+            }
+            for (spec, field) in Self.contradictions {
+                let error = try #require(await make("iris", spec), "\(spec)")
+                #expect(error.isInvalid && error.causes.contains { $0.field.hasPrefix(field) }, "\(spec): \(error)")
+            }
+            for name in ["1iris", "iris.v1", String(repeating: "a", count: ModelDeployment.longestName + 1)] {
+                let error = try #require(await make(name, [:]), "\(name)")
+                #expect(error.isInvalid && error.causes.contains { $0.field == "metadata.name" }, "\(error)")
+            }
+            #expect(await make(String(repeating: "a", count: ModelDeployment.longestName), [:]) == nil)
+            let good: JSONValue = [
+                "scaling": ["policy": "Rule"],
+                "rollout": ["strategy": "Canary", "steps": [["setWeight": 10], ["pause": [:]], ["analysis": [:]]]],
+            ]
+            #expect(await make("iris", good) == nil)
+        }
+    }
+
     @Test("the keys of a list by key must be properties that every item has")
     func listKeys() async throws {
         let client = try await ContractCluster.client()
