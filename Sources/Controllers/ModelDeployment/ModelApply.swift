@@ -38,7 +38,8 @@ struct ModelApply: Sendable {
     /// Who was told that the cluster's definition is too old.
     let dropped = DroppedStatus()
 
-    /// Sends the requests in order, then the status where it differs, then the events.
+    /// Sends the requests in order, then the status where it differs. An event follows what it is about: nothing that fails afterwards
+    /// takes it away.
     ///
     /// Where the rollout goes on or a revision is made, the status comes first: what is done follows from what is written, and a process
     /// that ends in between leaves nothing that the next one doesn't know of, nor gives a revision's number to another.
@@ -51,26 +52,37 @@ struct ModelApply: Sendable {
             if !isForced, try await !mayFall(state, demand: demand, for: model) { return .stale }
             if try await !mayRise(state, demand: demand, for: model) { return .stale }
         }
+        var untold = plan.decided
         if plan.writesFirst(model) {
             let first = plan.handsOver ? plan.status.keepingScaling(of: model) : plan.status
             guard try await writeStatus(first, for: &model) else { return .gone }
+            await record(untold, for: model)
+            untold = []
         }
         let state = plan.rollout?.state
         for action in plan.actions {
             let progress = try await send(action, for: model, state: state)
             if progress != .done { return progress }
+            if case .create(.deployments, _) = action, let event = plan.creation { await record([event], for: model) }
         }
-        return try await report(plan, for: &model)
+        return try await report(plan, telling: untold, for: &model)
     }
 
     /// Writes the status where it differs and records the events.
-    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws -> Progress {
+    /// - Parameter decided: events about decisions that only this status tells of.
+    func report(_ plan: ModelPlan, telling decided: [PlannedEvent] = [], for model: inout KubeObject) async throws
+        -> Progress
+    {
         guard try await writeStatus(plan.status, for: &model) else { return .gone }
-        for event in plan.events {
+        await record(decided + plan.events, for: model)
+        return .done
+    }
+
+    private func record(_ events: [PlannedEvent], for model: KubeObject) async {
+        for event in events {
             let type: EventRecorder.EventType = event.isWarning ? .warning : .normal
             await recorder.record(model, type, reason: event.reason, message: event.message)
         }
-        return .done
     }
 
     private func send(_ action: PlannedAction, for model: KubeObject, state: RolloutState?) async throws -> Progress {

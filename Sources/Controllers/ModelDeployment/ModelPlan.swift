@@ -13,8 +13,12 @@ struct ModelPlan {
     var actions: [PlannedAction] = []
     /// The wanted status.
     var status: JSONValue = .emptyObject
-    /// The events.
+    /// The events about what is true now.
     var events: [PlannedEvent] = []
+    /// The events about what was decided of the rollout: they are as true as the state that says so, and no later plan has them again.
+    var decided: [PlannedEvent] = []
+    /// The event about a new revision: it is true once its Deployment is made.
+    var creation: PlannedEvent?
     /// When to look again even if nothing changes: a deadline, a pod that gets late, an old revision to remove.
     var recheck: Duration?
     /// The revisions that are out of use.
@@ -24,7 +28,7 @@ struct ModelPlan {
 
     /// Whether nothing is to be sent for `model`: no request, no event, and the status is as wanted.
     func asksNothing(of model: KubeObject) -> Bool {
-        actions.isEmpty && events.isEmpty && status == model["status"] ?? .emptyObject
+        actions.isEmpty && events.isEmpty && decided.isEmpty && status == model["status"] ?? .emptyObject
     }
 
     /// Whether all that is to be sent is what is true, and the rollout stays where it is.
@@ -95,16 +99,14 @@ struct ModelPlan {
             return
         }
         if existing == nil, decision.bringsUp {
-            events.append(
-                PlannedEvent(
-                    isWarning: false,
-                    reason: "RevisionCreated",
-                    message: "revision \(wanted) is made of version \(observation.model.versionName) "
-                        + "with ServingRuntime \(input.runtime.object.name)"
-                )
+            creation = PlannedEvent(
+                isWarning: false,
+                reason: "RevisionCreated",
+                message: "revision \(wanted) is made of version \(observation.model.versionName) "
+                    + "with ServingRuntime \(input.runtime.object.name)"
             )
         }
-        events += decision.events.map { PlannedEvent(isWarning: $0.isWarning, reason: $0.reason, message: $0.message) }
+        decided = decision.events.map { PlannedEvent(isWarning: $0.isWarning, reason: $0.reason, message: $0.message) }
         planRechecks(observation, decision, wanted: wanted)
         finish(StatusBuilder(observation, decision, wanted: wanted, failure: failure, input: input))
         planKeeping(observation, decision, wanted: wanted)
