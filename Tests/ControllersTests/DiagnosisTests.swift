@@ -114,6 +114,36 @@ struct DiagnosisTests {
         if isReady { #expect(ready.message.hasPrefix("1 of 3 replicas are ready; ")) }
     }
 
+    @Test(
+        "a quota that is used up is no room, as full nodes are: after a minute replicas are replaced one after the other"
+    )
+    func noQuotaLeft() async throws {
+        let harness = try await ReconcilerHarness(
+            OperatorHarness.model(spec: ["scaling": ["minReplicas": 3, "maxReplicas": 5]])
+        )
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 3, ready: 3)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        try await harness.reconcile()
+        let why = "pods \"m-r2-x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3"
+        let condition: JSONValue = [
+            "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": .string(why),
+        ]
+        try await harness.client.patch(
+            .deployments,
+            OperatorHarness.key("m-r2"),
+            .merge(["status": ["conditions": [condition]]]),
+            subresource: "status"
+        )
+        try await harness.reconcile()
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 3)
+        harness.time.advance(by: .seconds(61))
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await harness.events("ReplacingReplicas").count == 1)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 2)
+    }
+
     @Test("a second revision whose pod is late keeps waiting until the deadline, then says what it waited for")
     func lateSecondRevision() async throws {
         let harness = try await ReconcilerHarness(

@@ -49,6 +49,14 @@ enum PodDiagnosis {
         )
     }
 
+    /// Whether a Deployment's pods have no room in the namespace's quota, as others have none on the nodes.
+    static func lacksQuota(_ deployment: KubeObject) -> Bool {
+        guard let condition = ConditionSet(deployment)["ReplicaFailure"], condition.status == .isTrue else {
+            return false
+        }
+        return condition.message.contains("exceeded quota")
+    }
+
     /// Whether the pod is over: evicted, failed or done. It serves no more, and its Deployment has replaced it.
     static func isOver(_ pod: KubeObject) -> Bool {
         let phase = pod["status", "phase"]?.string
