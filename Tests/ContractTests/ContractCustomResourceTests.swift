@@ -87,6 +87,52 @@ struct ContractCustomResourceTests {
         }
     }
 
+    @Test("who scales owns a count that somebody owned, and none that nobody did")
+    func scaleOwners() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            func scalers(of object: KubeObject) async throws -> [String] {
+                try await client.setReplicas(5, of: widgets, object.key)
+                let entries = try await client.get(widgets, object.key)["metadata", "managedFields"]?.array ?? []
+                return entries.filter { $0["subresource"] == "scale" }.compactMap { $0["manager"]?.string }
+            }
+            // The default isn't the applier's.
+            let unowned = ContractObjects.widget("a", in: namespace)
+            let free = try await client.apply(widgets, unowned, options: WriteOptions(fieldManager: "one"))
+            #expect(try await scalers(of: free) == [])
+            let owned = ContractObjects.widget("b", in: namespace, spec: ["size": 3, "replicas": 2])
+            let applied = try await client.apply(widgets, owned, options: WriteOptions(fieldManager: "one"))
+            #expect(try await scalers(of: applied) == ["modelfleet-contract"])
+        }
+    }
+
+    @Test("labels, annotations and finalizers that are all taken away leave nothing")
+    func emptyMetadata() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            var object = ContractObjects.widget("a", in: namespace)
+            object.labels = ["a": "b"]
+            object["metadata", "annotations"] = [:]
+            let made = try await client.create(widgets, object)
+            #expect(made["metadata", "annotations"] == nil && made.labels == ["a": "b"])
+            let patch: JSONValue = ["metadata": ["labels": ["a": .null], "finalizers": []]]
+            let bare = try await client.patch(widgets, made.key, .merge(patch))
+            #expect(bare["metadata", "labels"] == nil && bare["metadata", "finalizers"] == nil)
+        }
+    }
+
+    @Test("objects of a definition are selected by their names only")
+    func fieldSelectors() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            try await client.create(widgets, ContractObjects.widget("a", in: namespace))
+            let named = ListOptions(fieldSelector: try FieldSelector(parsing: "metadata.name=a"))
+            #expect(try await client.list(widgets, namespace: namespace, options: named).items.count == 1)
+            let wrong = ListOptions(fieldSelector: try FieldSelector(parsing: "spec.size=3"))
+            let error = try #require(
+                await failure { try await client.list(widgets, namespace: namespace, options: wrong) }
+            )
+            #expect(error.httpStatus == 400 && error.message.hasSuffix("field label not supported: spec.size"))
+        }
+    }
+
     @Test("apply merges lists by the definition's keys")
     func listsByKey() async throws {
         try await ContractCluster.withWidgets { client, namespace in

@@ -46,6 +46,7 @@ struct ListQuery: Sendable {
             isWatch ? watchCauses(startsAnywhere: version.isEmpty || version == "0") : listCauses(version: version)
         if !causes.isEmpty { throw .invalidOptions("ListOptions", causes) }
         if let unknown = fields.terms.first(where: { !resource.knownFields.contains($0.field) }) {
+            if resource.isCustom { throw .badRequest("field label not supported: \(unknown.field)") }
             let known = resource.knownFields.map { "\"\($0)\"" }.joined(separator: ", ")
             throw .badRequest("\"\(unknown.field)\" is not a known field selector: only \(known)")
         }
