@@ -10,6 +10,7 @@ import Templates
 import Testing
 
 @testable import Controllers
+@testable import Rollouts
 
 @Suite("What the conditions say", .timeLimit(.minutes(5)))
 struct DiagnosisTests {
@@ -144,6 +145,37 @@ struct DiagnosisTests {
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 2)
     }
 
+    @Test("where the pods share the requests, a model is as ready as the track that has them all")
+    func readyShared() throws {
+        var model = OperatorHarness.model()
+        model["metadata", "uid"] = "u"
+        let owner = [OwnerReference(controller: model)].compactMap(\.self)
+        func deployment(_ number: Int, ready: Int) -> KubeObject {
+            var deployment = KubeObject(.deployments, namespace: "default", name: "m-r\(number)")
+            deployment.labels = [FleetAPI.revisionLabel: "\(number)"]
+            deployment.ownerReferences = owner
+            deployment["spec"] = ["replicas": JSONValue(ready)]
+            deployment["status"] = ["replicas": JSONValue(ready), "readyReplicas": JSONValue(ready)]
+            return deployment
+        }
+        let stores = FleetStores()
+        stores.models.replaceAll([model])
+        stores.runtimes.replaceAll([ServingRuntime.builtIn])
+        stores.deployments.replaceAll([deployment(1, ready: 0), deployment(2, ready: 3)])
+        let time = WallTime(seconds: 1_800_000_000)
+        let key = OperatorHarness.key("m")
+        let observation = try #require(ModelObservation(key, stores: stores, scaling: nil, time: time))
+        var decision = RolloutDecision(stable: 1, state: nil)
+        (decision.rootRevision, decision.canaryRevision) = (nil, 2)
+        let input = RevisionInput(model: observation.model, runtime: ServingRuntime(ServingRuntime.builtIn))
+        let builder = StatusBuilder(observation, decision, wanted: 2, failure: nil, input: input)
+        let ready = builder.conditions["Ready"]
+        #expect(
+            ready?.status == .isTrue && ready?.message == "3 of 3 replicas are ready",
+            "\(String(describing: ready))"
+        )
+    }
+
     @Test("a second revision whose pod is late keeps waiting until the deadline, then says what it waited for")
     func lateSecondRevision() async throws {
         let harness = try await ReconcilerHarness(
@@ -213,6 +245,12 @@ struct DiagnosisTests {
         let server: JSONValue = ["name": "server", "restartCount": 0, "state": ["terminated": ["exitCode": 0]]]
         let ended = PodDiagnosis.failure(Self.pod(["containerStatuses": [server]]))
         #expect(ended?.message.contains("the server exits with code 0") == true, "a server has no end")
+        let killed: JSONValue = [
+            "name": "server", "restartCount": 1, "state": ["running": [:]],
+            "lastState": ["terminated": ["exitCode": 137, "reason": "OOMKilled"]],
+        ]
+        let hungry = PodDiagnosis.failure(Self.pod(["containerStatuses": [killed]]))
+        #expect(hungry?.message.contains("more memory than its limit") == true, "\(hungry?.message ?? "")")
     }
 
     @Test("a pod that is over is not the reason why others aren't ready", arguments: ["Failed", "Succeeded"])

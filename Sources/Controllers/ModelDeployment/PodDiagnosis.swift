@@ -114,9 +114,11 @@ enum PodDiagnosis {
         let code = terminated["exitCode"]?.int ?? -1
         let message = terminated["message"]?.string.map(lastLine) ?? ""
         let place = isInit ? " -c \(container["name"]?.string ?? "?")" : ""
+        let logs = "see `kubectl logs \(pod.name)\(place)\(restarts > 0 ? " --previous" : "")`"
         let why =
-            message.isEmpty
-            ? "see `kubectl logs \(pod.name)\(place)\(restarts > 0 ? " --previous" : "")`" : message
+            terminated["reason"] == "OOMKilled"
+            ? "it was killed for more memory than its limit; raise limits.memory of its resources"
+            : message.isEmpty ? logs : message
         return PodFailure(
             reason: "ServerExits",
             message: "pod \(pod.name): \(name ?? "the server") exits with code \(code) "

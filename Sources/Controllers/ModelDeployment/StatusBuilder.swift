@@ -67,7 +67,14 @@ struct StatusBuilder {
         let current = serving == wanted ? failure : observation.failure(of: serving)
         let ready = observation.readyReplicas(serving)
         let replicas = replicas(serving)
-        setReady(ready, of: replicas, failure: current)
+        if decision.rootRevision == nil, ready == 0, let canary = decision.canaryRevision,
+            observation.readyReplicas(canary) > 0
+        {
+            // The pods share the requests, and those of the other track carry them all.
+            setReady(observation.readyReplicas(canary), of: self.replicas(canary), failure: nil)
+        } else {
+            setReady(ready, of: replicas, failure: current)
+        }
         if isRolling(decision, wanted: wanted, serving: serving) {
             setRollout(decision, wanted: wanted, serving: serving)
         } else {
