@@ -87,6 +87,52 @@ struct ContractCustomResourceTests {
         }
     }
 
+    @Test("who scales owns a count that somebody owned, and none that nobody did")
+    func scaleOwners() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            func scalers(of object: KubeObject) async throws -> [String] {
+                try await client.setReplicas(5, of: widgets, object.key)
+                let entries = try await client.get(widgets, object.key)["metadata", "managedFields"]?.array ?? []
+                return entries.filter { $0["subresource"] == "scale" }.compactMap { $0["manager"]?.string }
+            }
+            // The default isn't the applier's.
+            let unowned = ContractObjects.widget("a", in: namespace)
+            let free = try await client.apply(widgets, unowned, options: WriteOptions(fieldManager: "one"))
+            #expect(try await scalers(of: free) == [])
+            let owned = ContractObjects.widget("b", in: namespace, spec: ["size": 3, "replicas": 2])
+            let applied = try await client.apply(widgets, owned, options: WriteOptions(fieldManager: "one"))
+            #expect(try await scalers(of: applied) == ["modelfleet-contract"])
+        }
+    }
+
+    @Test("labels, annotations and finalizers that are all taken away leave nothing")
+    func emptyMetadata() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            var object = ContractObjects.widget("a", in: namespace)
+            object.labels = ["a": "b"]
+            object["metadata", "annotations"] = [:]
+            let made = try await client.create(widgets, object)
+            #expect(made["metadata", "annotations"] == nil && made.labels == ["a": "b"])
+            let patch: JSONValue = ["metadata": ["labels": ["a": .null], "finalizers": []]]
+            let bare = try await client.patch(widgets, made.key, .merge(patch))
+            #expect(bare["metadata", "labels"] == nil && bare["metadata", "finalizers"] == nil)
+        }
+    }
+
+    @Test("objects of a definition are selected by their names only")
+    func fieldSelectors() async throws {
+        try await ContractCluster.withWidgets { client, namespace in
+            try await client.create(widgets, ContractObjects.widget("a", in: namespace))
+            let named = ListOptions(fieldSelector: try FieldSelector(parsing: "metadata.name=a"))
+            #expect(try await client.list(widgets, namespace: namespace, options: named).items.count == 1)
+            let wrong = ListOptions(fieldSelector: try FieldSelector(parsing: "spec.size=3"))
+            let error = try #require(
+                await failure { try await client.list(widgets, namespace: namespace, options: wrong) }
+            )
+            #expect(error.httpStatus == 400 && error.message.hasSuffix("field label not supported: spec.size"))
+        }
+    }
+
     @Test("apply merges lists by the definition's keys")
     func listsByKey() async throws {
         try await ContractCluster.withWidgets { client, namespace in
@@ -132,6 +178,64 @@ struct ContractCustomResourceTests {
             let error = try #require(await failure { try await client.apply(ModelDeployment.resourceType, bad) })
             #expect(error.isInvalid)
             #expect(error.causes.contains { $0.field == "spec.scaling.engine" })
+        }
+    }
+
+    /// Specs that say two things at once, and the member that is wrong.
+    private static let contradictions: [(spec: JSONValue, field: String)] = [
+        (["scaling": ["minReplicas": 5, "maxReplicas": 2]], "spec.scaling"),
+        (["scaling": ["minReplicas": 0]], "spec.scaling"),
+        (["scaling": ["metricsSource": "Prometheus"]], "spec.scaling"),
+        (["scaling": ["policy": "SLO"]], "spec.scaling"),
+        (["scaling": ["policy": "Rule", "targets": [["signal": "InFlight", "value": 4]]]], "spec.scaling"),
+        (
+            [
+                "scaling": [
+                    "schedules": [
+                        ["name": "a", "start": "0 8 * * *", "end": "0 9 * * *", "minReplicas": 3, "maxReplicas": 2]
+                    ]
+                ]
+            ], "spec.scaling.schedules[0]"
+        ),
+        (["rollout": ["steps": [["setWeight": 10], ["setWeight": 20, "pause": [:]]]]], "spec.rollout.steps[1]"),
+        (["rollout": ["steps": [[:]]]], "spec.rollout.steps[0]"),
+        (["rollout": ["analysis": ["checks": [["name": "a"]]]]], "spec.rollout.analysis.checks[0]"),
+        (["rollout": check(["address": "http://p", "query": "up"])], "spec.rollout.analysis.checks[0].prometheus"),
+        (
+            ["rollout": check(["address": "http://p", "query": "up", "min": 2.5, "max": 2])],
+            "spec.rollout.analysis.checks[0].prometheus"
+        ),
+        (["rollout": ["strategy": "Shadow", "traffic": ["provider": "Replicas"]]], "spec.rollout"),
+    ]
+
+    private static func check(_ prometheus: JSONValue) -> JSONValue {
+        ["analysis": ["checks": [["name": "a", "prometheus": prometheus]]]]
+    }
+
+    @Test("a spec that contradicts itself is refused, and so is a name that nothing can be made of")
+    func contradictions() async throws {
+        let type = ModelDeployment.resourceType
+        try await ContractCluster.withFleetDefinitions { client, namespace in
+            func make(_ name: String, _ spec: JSONValue) async -> KubeError? {
+                var object = KubeObject(type, namespace: namespace, name: name)
+                object["spec"] = ["model": ["format": ["name": "onnx"], "uri": "https://models.example.com/iris.onnx"]]
+                for (member, value) in spec.object ?? [:] { object["spec", member] = value }
+                return await failure { try await client.create(type, object, options: WriteOptions(isDryRun: true)) }
+            }
+            for (spec, field) in Self.contradictions {
+                let error = try #require(await make("iris", spec), "\(spec)")
+                #expect(error.isInvalid && error.causes.contains { $0.field.hasPrefix(field) }, "\(spec): \(error)")
+            }
+            for name in ["1iris", "iris.v1", String(repeating: "a", count: ModelDeployment.longestName + 1)] {
+                let error = try #require(await make(name, [:]), "\(name)")
+                #expect(error.isInvalid && error.causes.contains { $0.field == "metadata.name" }, "\(error)")
+            }
+            #expect(await make(String(repeating: "a", count: ModelDeployment.longestName), [:]) == nil)
+            let good: JSONValue = [
+                "scaling": ["policy": "Rule"],
+                "rollout": ["strategy": "Canary", "steps": [["setWeight": 10], ["pause": [:]], ["analysis": [:]]]],
+            ]
+            #expect(await make("iris", good) == nil)
         }
     }
 

@@ -3,14 +3,29 @@
 
 import Ambient
 import CurlHTTP
+import FleetAPI
 import Foundation
 import HTTPMessages
 import HTTPServing
 import KubeAPI
+import KubeModel
+import KubeServer
 import LocalCluster
 import Logging
 import Synchronization
 import TransportSecurity
+
+/// What `modelfleet local` has for the rules in CEL that a real API server evaluates: our validation.
+private struct Validation: AdmissionPlugin {
+    func review(_ request: AdmissionRequest) throws(APIStatus) -> AdmissionResponse {
+        guard request.resource == .modelDeployments, request.subresource == nil, request.operation != .delete else {
+            return AdmissionResponse(object: request.object)
+        }
+        let causes = ModelDeploymentValidation.validate(request.object.json).errors
+        if causes.isEmpty { return AdmissionResponse(object: request.object) }
+        throw APIStatus(code: 422, reason: "Invalid", message: "the object is invalid", causes: causes)
+    }
+}
 
 /// The local cluster, over TLS and a socket as a user has it, shared by all tests of the process.
 enum EmbeddedCluster {
@@ -35,6 +50,7 @@ enum EmbeddedCluster {
             configuration: LocalClusterConfiguration(
                 directory: directory,
                 token: token,
+                admission: [Validation()],
                 probes: CurlExchange(),
                 runsProxies: false,
                 processes: SystemProcessSpawner(removing: directory),

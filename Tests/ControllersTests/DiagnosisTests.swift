@@ -10,6 +10,7 @@ import Templates
 import Testing
 
 @testable import Controllers
+@testable import Rollouts
 
 @Suite("What the conditions say", .timeLimit(.minutes(5)))
 struct DiagnosisTests {
@@ -82,6 +83,99 @@ struct DiagnosisTests {
         #expect(try await harness.events("ProgressDeadlineExceeded").count == 1)
     }
 
+    @Test("why the cluster makes no more pods is told beside those that serve", arguments: [true, false])
+    func quota(isReady: Bool) async throws {
+        let harness = try await ReconcilerHarness(
+            OperatorHarness.model(spec: ["scaling": ["minReplicas": 3, "maxReplicas": 5]])
+        )
+        try await harness.reconcile()
+        let why = "pods \"m-r1-x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"
+        let status: JSONValue = [
+            "replicas": 1, "readyReplicas": isReady ? 1 : 0,
+            "conditions": [
+                ["type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": .string(why)]
+            ],
+        ]
+        try await harness.client.patch(
+            .deployments,
+            OperatorHarness.key("m-r1"),
+            .merge(["status": status]),
+            subresource: "status"
+        )
+        let pod = isReady ? OperatorHarness.ready("10.0.0.1") : Self.unready(started: false, since: harness.time.now())
+        try await harness.addPod("m-r1-a", revision: 1, status: pod)
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect((ready.status == .isTrue) == isReady)
+        #expect(
+            ready.message.contains("no more pod of Deployment m-r1 can be created (FailedCreate): \(why)") == isReady
+        )
+        let summary = try await harness.get(.modelDeployments, "m")["status", "summary"]
+        #expect(summary == (isReady ? "Serving, 2 not ready" : "Loading"), "the first pods start: no trouble yet")
+        if isReady { #expect(ready.message.hasPrefix("1 of 3 replicas are ready; ")) }
+    }
+
+    @Test(
+        "a quota that is used up is no room, as full nodes are: after a minute replicas are replaced one after the other"
+    )
+    func noQuotaLeft() async throws {
+        let harness = try await ReconcilerHarness(
+            OperatorHarness.model(spec: ["scaling": ["minReplicas": 3, "maxReplicas": 5]])
+        )
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 3, ready: 3)
+        try await harness.reconcile()
+        try await harness.patchModel(["model": ["version": "2"]])
+        try await harness.reconcile()
+        let why = "pods \"m-r2-x\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3"
+        let condition: JSONValue = [
+            "type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": .string(why),
+        ]
+        try await harness.client.patch(
+            .deployments,
+            OperatorHarness.key("m-r2"),
+            .merge(["status": ["conditions": [condition]]]),
+            subresource: "status"
+        )
+        try await harness.reconcile()
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 3)
+        harness.time.advance(by: .seconds(61))
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await harness.events("ReplacingReplicas").count == 1)
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 2)
+    }
+
+    @Test("where the pods share the requests, a model is as ready as the track that has them all")
+    func readyShared() throws {
+        var model = OperatorHarness.model()
+        model["metadata", "uid"] = "u"
+        let owner = [OwnerReference(controller: model)].compactMap(\.self)
+        func deployment(_ number: Int, ready: Int) -> KubeObject {
+            var deployment = KubeObject(.deployments, namespace: "default", name: "m-r\(number)")
+            deployment.labels = [FleetAPI.revisionLabel: "\(number)"]
+            deployment.ownerReferences = owner
+            deployment["spec"] = ["replicas": JSONValue(ready)]
+            deployment["status"] = ["replicas": JSONValue(ready), "readyReplicas": JSONValue(ready)]
+            return deployment
+        }
+        let stores = FleetStores()
+        stores.models.replaceAll([model])
+        stores.runtimes.replaceAll([ServingRuntime.builtIn])
+        stores.deployments.replaceAll([deployment(1, ready: 0), deployment(2, ready: 3)])
+        let time = WallTime(seconds: 1_800_000_000)
+        let key = OperatorHarness.key("m")
+        let observation = try #require(ModelObservation(key, stores: stores, scaling: nil, time: time))
+        var decision = RolloutDecision(stable: 1, state: nil)
+        (decision.rootRevision, decision.canaryRevision) = (nil, 2)
+        let input = RevisionInput(model: observation.model, runtime: ServingRuntime(ServingRuntime.builtIn))
+        let builder = StatusBuilder(observation, decision, wanted: 2, failure: nil, input: input)
+        let ready = builder.conditions["Ready"]
+        #expect(
+            ready?.status == .isTrue && ready?.message == "3 of 3 replicas are ready",
+            "\(String(describing: ready))"
+        )
+    }
+
     @Test("a second revision whose pod is late keeps waiting until the deadline, then says what it waited for")
     func lateSecondRevision() async throws {
         let harness = try await ReconcilerHarness(
@@ -151,6 +245,12 @@ struct DiagnosisTests {
         let server: JSONValue = ["name": "server", "restartCount": 0, "state": ["terminated": ["exitCode": 0]]]
         let ended = PodDiagnosis.failure(Self.pod(["containerStatuses": [server]]))
         #expect(ended?.message.contains("the server exits with code 0") == true, "a server has no end")
+        let killed: JSONValue = [
+            "name": "server", "restartCount": 1, "state": ["running": [:]],
+            "lastState": ["terminated": ["exitCode": 137, "reason": "OOMKilled"]],
+        ]
+        let hungry = PodDiagnosis.failure(Self.pod(["containerStatuses": [killed]]))
+        #expect(hungry?.message.contains("more memory than its limit") == true, "\(hungry?.message ?? "")")
     }
 
     @Test("a pod that is over is not the reason why others aren't ready", arguments: ["Failed", "Succeeded"])

@@ -210,6 +210,15 @@ struct HandoverTests {
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 8)
     }
 
+    @Test("the new revision is told of, although the count that is handed over makes the status old")
+    func creationIsTold() async throws {
+        let spec: JSONValue = ["scaling": ["engine": "HorizontalPodAutoscaler"]]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        await #expect(throws: KubeError.self) { try await harness.reconcile() }
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await harness.events("RevisionCreated").count == 1)
+    }
+
     @Test("an HPA is made when the count is written: it remembers what it meets first")
     func order() async throws {
         let server = APIServer(configuration: APIServerConfiguration())

@@ -198,6 +198,21 @@ struct RevisionTests {
         #expect(ready.status == .isFalse)
         #expect(ready.reason == "ApplyRejected", "\(ready.message)")
         #expect(try await harness.events("ApplyRejected").count == 1)
+        // What is said stays: a status that turned back and forth would be a change each time, and be tried again at once, for ever.
+        let version = try await harness.get(.modelDeployments, "m").resourceVersion
+        for _ in 0..<3 { #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.refusedDelay)) }
+        #expect(try await harness.get(.modelDeployments, "m").resourceVersion == version)
+        #expect(try await harness.events("ApplyRejected").first?["count"] == 1)
+    }
+
+    @Test("a model that is deleted while its status is written needs nothing more")
+    func deletedMeanwhile() async throws {
+        let harness = try await ReconcilerHarness()
+        try await harness.reconcile()
+        try await harness.setStatus("m-r1", replicas: 1, ready: 1)
+        try await harness.sync()
+        try await harness.client.delete(.modelDeployments, harness.key)
+        #expect(try await harness.reconcileStale() == .awaitChange)
     }
 
     @Test("after the switch the old revision serves on for a while, drains, then goes")

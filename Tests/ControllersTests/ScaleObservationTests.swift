@@ -105,6 +105,28 @@ struct ScaleObservationTests {
         #expect(try observe(rule, ready: 2, signals([(nil, Self.durations(9)), (nil, page)])).readyReplicas == 1)
     }
 
+    @Test("a canary's pod that was just asked for its first page holds the count, and is no trouble")
+    func newElsewhere() throws {
+        let scaling: JSONValue = ["minReplicas": 1, "maxReplicas": 9]
+        let page = "modelfleet_queue_length 0\nmodelfleet_requests_in_flight 1\n"
+        let pods = try signals([(page, page), (page, page)])
+        let pending = TrackSignals(parts: ["m-c": .pending], now: Self.now, staleAfter: .seconds(30))
+        let (model, deployment) = try observed(scaling, ready: 2)
+        func decide(_ signals: TrackSignals) -> ScaleDecision {
+            var seen = ScaleObservation(model, deployment: deployment, signals: signals, sinceLast: nil, now: Self.now)
+            // The store shows none of the pods; of those that it doesn't show this isn't about.
+            seen.newReplicas -= model.unseenPods
+            seen.unreadReplicas -= model.unseenPods
+            var autoscaler = Autoscaler(policy: model.model.scalingPolicy)
+            return autoscaler.decide(seen)
+        }
+        #expect(decide(pods.adding(demandOf: pending)).reason.code == "Unread")
+        let once = try signals([(nil, page)])
+        #expect(decide(pods.adding(demandOf: once)).reason.code != "MissingData", "all that is followed is on one page")
+        let mute = try signals([(nil, "modelfleet_queue_length 0\n")])
+        #expect(decide(pods.adding(demandOf: mute)).reason.code == "MissingData")
+    }
+
     /// A page on which all of so many requests took longer than the last bucket's 100 ms.
     private static func durations(_ count: Int) -> String {
         let name = "modelfleet_request_duration_seconds"

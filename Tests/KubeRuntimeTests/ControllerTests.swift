@@ -84,16 +84,20 @@ struct ControllerTests {
             let status = APIStatus(code: code, reason: "", message: "no", retryAfterSeconds: after)
             return KubeError(code: .refused, verb: "apply", resource: "pods", message: "no", status: status)
         }
-        let errors = ["conflict": refusal(409), "busy": refusal(429, after: 7), "invalid": refusal(422)]
+        let errors = [
+            "conflict": refusal(409), "busy": refusal(429, after: 7), "invalid": refusal(422),
+            "forbidden": refusal(403),
+            "stranger": refusal(401),
+        ]
         let controller = controller(time) { key in
             diary.note("\(key.name) \(Int((time.now() - start).inSeconds))")
             if key.name == "again" { return .requeue(after: .seconds(5)) }
             if let error = errors[key.name] { throw error }
             return .awaitChange
         }
-        for name in ["again", "busy", "conflict", "done", "invalid"] { controller.enqueue(key(name)) }
+        for name in ["again", "done"] + errors.keys.sorted() { controller.enqueue(key(name)) }
         try await withRunning(controller) {
-            await diary.wait(for: 5)
+            await diary.wait(for: 7)
             var second = 0
             while second < 70 {
                 while !controller.queue.isIdle, !Task.isCancelled { await Task.yield() }
@@ -109,6 +113,9 @@ struct ControllerTests {
         #expect(times("done") == [0])
         #expect(times("again").prefix(4) == [0, 5, 10, 15])
         #expect(times("conflict").prefix(4) == [0, 1, 3, 7], "along the backoff")
+        for name in ["forbidden", "stranger"] {
+            #expect(times(name).prefix(4) == [0, 1, 3, 7], "an API server that starts refuses what it allows later")
+        }
         #expect(times("busy").prefix(3) == [0, 7, 14], "not before Retry-After")
         #expect(times("invalid").prefix(2) == [0, 64], "at the longest backoff")
     }

@@ -73,6 +73,21 @@ struct WatchTests {
             ]
         ),
         Row(
+            name: "a server that fails at a stream is asked for pages at once, and where these fail too after a wait",
+            steps: [
+                (.refused(500), "list"), (.listed("5"), "watch 5"), (.event(object("6")), "keep"),
+                (.refused(410), "stream"), (.refused(500), "list"), (.listFailed(500, inPages: true), "wait 4"),
+                (.resume, "stream"), (.refused(503), "wait 8"), (.resume, "stream"),
+            ]
+        ),
+        Row(
+            name: "a server that fails at streams and forgets at once is slowed down",
+            steps: [
+                (.refused(500), "list"), (.listed("5"), "watch 5"), (.refused(410), "wait 2"), (.resume, "stream"),
+                (.refused(500), "list"),
+            ]
+        ),
+        Row(
             name: "a server that refuses streams is asked for pages for good",
             steps: [
                 (.refused(422), "list"), (.listed("5"), "watch 5"), (.refused(410), "list"), (.listed("7"), "watch 7"),

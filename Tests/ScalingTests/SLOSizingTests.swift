@@ -61,6 +61,16 @@ struct SLOSizingTests {
         #expect(notes["QueueModel"] == "so that at 30 requests/s no more than 5 % wait longer than 2 s")
     }
 
+    @Test("of a model that nobody uses the notes stay the same, whatever else moves")
+    func idleInWords() {
+        var first = Self.settled(1, safeRate: 0.001)
+        (first.horizonSeconds, first.plan) = (4.38, "60 s mean x 1.5, averaged with 45 plans nearly as cheap")
+        var second = first
+        (second.safeRate, second.horizonSeconds, second.plan) = (0, 4.43, "60 s mean x 1.5")
+        #expect(first.proposals.map(\.note) == second.proposals.map(\.note))
+        #expect(first.proposals.first?.note == "no request in the last 16 s, and none is planned for")
+    }
+
     @Test("who drains a queue while the load rises asks for the load that comes, not for the one of now")
     func backlogOfARise() {
         // 60 arrive and 40 are served a second, for a minute; 80 may wait.

@@ -56,6 +56,25 @@ struct TrackDemandTests {
         #expect(stable.adding(demandOf: dark).unreadElsewhere([.inFlight]) == 2)
     }
 
+    @Test("of what isn't read elsewhere, that is new whose first page is under way: it is no trouble")
+    func new() {
+        func track(_ parts: [TrackSignals.Part]) -> TrackSignals {
+            let named = Dictionary(uniqueKeysWithValues: zip(["a", "b"], parts))
+            return TrackSignals(parts: named, now: WallTime(seconds: 1), staleAfter: .seconds(30))
+        }
+        let stable = Self.track([.inFlight: [3, 4], .queueLength: [0, 0]])
+        func news(_ parts: TrackSignals.Part...) -> Int {
+            stable.adding(demandOf: track(parts)).newElsewhere([.inFlight, .queueLength])
+        }
+        #expect(news(.pending, .pending) == 2)
+        #expect(stable.adding(demandOf: track([.missing("no answer"), .pending])).missingElsewhere.count == 1)
+        #expect(stable.newElsewhere([.inFlight]) == 0)
+        let mute = stable.adding(demandOf: Self.track([.inFlight: [1, 1]])).adding(demandOf: track([.pending]))
+        #expect(
+            mute.unreadElsewhere([.inFlight, .queueLength]) == 3 && mute.newElsewhere([.inFlight, .queueLength]) == 1
+        )
+    }
+
     @Test(
         "without a replica that shows it the demand is what another track shows; a signal without a metric stays missing"
     )

@@ -38,8 +38,8 @@ struct ModelApply: Sendable {
     /// Who was told that the cluster's definition is too old.
     let dropped = DroppedStatus()
 
-    /// Sends the requests in order, then the status where it differs, then the events; of a status that comes first the events as well where a
-    /// request fails.
+    /// Sends the requests in order, then the status where it differs. An event follows what it is about: nothing that fails afterwards
+    /// takes it away.
     ///
     /// Where the rollout goes on or a revision is made, the status comes first: what is done follows from what is written, and a process
     /// that ends in between leaves nothing that the next one doesn't know of, nor gives a revision's number to another.
@@ -52,48 +52,37 @@ struct ModelApply: Sendable {
             if !isForced, try await !mayFall(state, demand: demand, for: model) { return .stale }
             if try await !mayRise(state, demand: demand, for: model) { return .stale }
         }
-        let isNews = plan.status["rollout"] != model["status", "rollout"]
-        let isFirst = isNews && !plan.actions.isEmpty || plan.makesRevision
-        if isFirst {
+        var untold = plan.decided
+        if plan.writesFirst(model) {
             let first = plan.handsOver ? plan.status.keepingScaling(of: model) : plan.status
-            do { try await writeStatus(first, for: &model) } catch {
-                if (error as? KubeError)?.isNotFound == true { return .gone }
-                throw error
-            }
+            guard try await writeStatus(first, for: &model) else { return .gone }
+            await record(untold, for: model)
+            untold = []
         }
-        let progress: Progress
-        do { progress = try await act(plan, for: model) } catch {
-            if isFirst { await tell(plan.events.filter { !$0.isOfDeed }, of: model) }
-            throw error
-        }
-        guard progress == .done else {
-            // The next decision sees what was written, and doesn't tell it again.
-            if isFirst { await tell(plan.events.filter { !$0.isOfDeed }, of: model) }
-            return progress
-        }
-        try await report(plan, for: &model)
-        return .done
-    }
-
-    private func act(_ plan: ModelPlan, for model: KubeObject) async throws -> Progress {
+        let state = plan.rollout?.state
         for action in plan.actions {
-            let progress = try await send(action, for: model, state: plan.rollout?.state)
+            let progress = try await send(action, for: model, state: state)
             if progress != .done { return progress }
+            if case .create(.deployments, _) = action, let event = plan.creation { await record([event], for: model) }
         }
+        return try await report(plan, telling: untold, for: &model)
+    }
+
+    /// Writes the status where it differs and records the events.
+    /// - Parameter decided: events about decisions that only this status tells of.
+    func report(_ plan: ModelPlan, telling decided: [PlannedEvent] = [], for model: inout KubeObject) async throws
+        -> Progress
+    {
+        guard try await writeStatus(plan.status, for: &model) else { return .gone }
+        await record(decided + plan.events, for: model)
         return .done
     }
 
-    private func tell(_ events: [PlannedEvent], of model: KubeObject) async {
+    private func record(_ events: [PlannedEvent], for model: KubeObject) async {
         for event in events {
             let type: EventRecorder.EventType = event.isWarning ? .warning : .normal
             await recorder.record(model, type, reason: event.reason, message: event.message)
         }
-    }
-
-    /// Writes the status where it differs and records the events.
-    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws {
-        try await writeStatus(plan.status, for: &model)
-        await tell(plan.events, of: model)
     }
 
     private func send(_ action: PlannedAction, for model: KubeObject, state: RolloutState?) async throws -> Progress {
@@ -338,14 +327,21 @@ struct ModelApply: Sendable {
     ///
     /// The status was decided from the version that was read: it is written on that version only, so that an operator
     /// whose view is old doesn't turn it back.
-    private func writeStatus(_ status: JSONValue, for model: inout KubeObject) async throws {
+    /// - Returns: `false` where the model is gone.
+    private func writeStatus(_ status: JSONValue, for model: inout KubeObject) async throws -> Bool {
         let live = model["status"] ?? .emptyObject
-        guard let patch = MergeDifference.patch(from: live, to: status) else { return }
+        guard let patch = MergeDifference.patch(from: live, to: status) else { return true }
         var body: JSONValue = ["status": patch]
         if let version = model.resourceVersion { body["metadata"] = ["resourceVersion": .string(version)] }
-        model = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
+        do {
+            model = try await client.patch(.modelDeployments, model.key, .merge(body), subresource: "status")
+        } catch {
+            guard error.isNotFound else { throw error }
+            return false
+        }
         if let message = dropped.notice(model.key, wanted: status, kept: model["status"] ?? .emptyObject) {
             await recorder.record(model, .warning, reason: "DefinitionOutdated", message: message)
         }
+        return true
     }
 }

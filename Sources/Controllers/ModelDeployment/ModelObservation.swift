@@ -165,8 +165,10 @@ struct ModelObservation {
     /// Why a revision's replicas don't get ready, where that is known.
     func failure(of revision: Int) -> PodFailure? {
         let pods = pods(of: revision).filter { !PodDiagnosis.isOver($0) }
-        if pods.isEmpty { return deployment(revision).flatMap(PodDiagnosis.failure(ofDeployment:)) }
-        return PodDiagnosis.failure(of: pods, now: time)
+        if let failure = PodDiagnosis.failure(of: pods, now: time) { return failure }
+        // While the first pods start, what keeps others from being made is no trouble yet.
+        guard pods.isEmpty || pods.contains(where: PodDiagnosis.isReady) else { return nil }
+        return deployment(revision).flatMap { PodDiagnosis.failure(ofDeployment: $0, isWhole: pods.isEmpty) }
     }
 
     /// Since when a revision has had no replica that is ready, as far as its Deployment says.

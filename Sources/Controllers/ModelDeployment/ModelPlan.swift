@@ -13,8 +13,12 @@ struct ModelPlan {
     var actions: [PlannedAction] = []
     /// The wanted status.
     var status: JSONValue = .emptyObject
-    /// The events.
+    /// The events about what is true now.
     var events: [PlannedEvent] = []
+    /// The events about what was decided of the rollout: they are as true as the state that says so, and no later plan has them again.
+    var decided: [PlannedEvent] = []
+    /// The event about a new revision: it is true once its Deployment is made.
+    var creation: PlannedEvent?
     /// When to look again even if nothing changes: a deadline, a pod that gets late, an old revision to remove.
     var recheck: Duration?
     /// The revisions that are out of use.
@@ -24,7 +28,7 @@ struct ModelPlan {
 
     /// Whether nothing is to be sent for `model`: no request, no event, and the status is as wanted.
     func asksNothing(of model: KubeObject) -> Bool {
-        actions.isEmpty && events.isEmpty && status == model["status"] ?? .emptyObject
+        actions.isEmpty && events.isEmpty && decided.isEmpty && status == model["status"] ?? .emptyObject
     }
 
     /// Whether all that is to be sent is what is true, and the rollout stays where it is.
@@ -95,24 +99,17 @@ struct ModelPlan {
             return
         }
         if existing == nil, decision.bringsUp {
-            events.append(
-                PlannedEvent(
-                    isWarning: false,
-                    reason: "RevisionCreated",
-                    message: "revision \(wanted) is made of version \(observation.model.versionName) "
-                        + "with ServingRuntime \(input.runtime.object.name)",
-                    isOfDeed: true
-                )
+            creation = PlannedEvent(
+                isWarning: false,
+                reason: "RevisionCreated",
+                message: "revision \(wanted) is made of version \(observation.model.versionName) "
+                    + "with ServingRuntime \(input.runtime.object.name)"
             )
         }
-        events += decision.events.map { event in
-            let isOfDeed = event.reason == RolloutEvent.trafficSwitched
-            return PlannedEvent(
-                isWarning: event.isWarning,
-                reason: event.reason,
-                message: event.message,
-                isOfDeed: isOfDeed
-            )
+        for event in decision.events {
+            let planned = PlannedEvent(isWarning: event.isWarning, reason: event.reason, message: event.message)
+            // The Service is turned by this very plan, and by the next one if this one fails.
+            if event.reason == RolloutEvent.trafficSwitched { events.append(planned) } else { decided.append(planned) }
         }
         planRechecks(observation, decision, wanted: wanted)
         finish(StatusBuilder(observation, decision, wanted: wanted, failure: failure, input: input))
@@ -221,6 +218,19 @@ struct ModelPlan {
     /// Whether a revision's Deployment is made.
     var makesRevision: Bool {
         actions.contains { if case .create(.deployments, _) = $0 { true } else { false } }
+    }
+
+    /// The members of status from which it follows what is done; the others say what is true.
+    static let decidingMembers = ["rollout", "history", "keptRevision", "latestRevision"]
+
+    /// Whether the status has to be written before anything is done.
+    ///
+    /// What was written before isn't: a Deployment that the cluster refuses is asked for again and again, and what is true meanwhile is
+    /// that it was refused.
+    func writesFirst(_ model: KubeObject) -> Bool {
+        let isNews = status["rollout"] != model["status", "rollout"]
+        guard isNews && !actions.isEmpty || makesRevision else { return false }
+        return Self.decidingMembers.contains { status[$0] != model["status", $0] }
     }
 
     /// The revision with this hash, or the number after the highest that was ever given to one.

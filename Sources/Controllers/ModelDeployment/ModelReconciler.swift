@@ -104,10 +104,8 @@ struct ModelReconciler: Reconciler {
         } catch let refused as ApplyRefused {
             var report = ModelPlan(observation, refused: refused)
             // What was decided about the rollout is written already.
-            for field in ["rollout", "history", "keptRevision", "latestRevision"] {
-                report.status[field] = model["status", field]
-            }
-            try await apply.report(report, for: &model)
+            for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
+            if try await apply.report(report, for: &model) == .gone { return .awaitChange }
             return .requeue(after: Self.refusedDelay)
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange

@@ -37,6 +37,4 @@ struct PlannedEvent: Hashable {
     var reason: String
     /// A sentence.
     var message: String
-    /// Whether it is about what this very plan does, so that it isn't true before that is done; others are true once the status is written.
-    var isOfDeed = false
 }

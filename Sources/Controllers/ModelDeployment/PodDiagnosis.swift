@@ -35,16 +35,26 @@ enum PodDiagnosis {
         return waiting.lazy.compactMap { failure($0) }.first ?? waiting.lazy.compactMap { lateness($0, now: now) }.first
     }
 
-    /// Why a Deployment has no pods, where its conditions say so.
-    static func failure(ofDeployment deployment: KubeObject) -> PodFailure? {
+    /// Why a Deployment has no pods, or not all, where its conditions say so.
+    /// - Parameter isWhole: whether it has none.
+    static func failure(ofDeployment deployment: KubeObject, isWhole: Bool) -> PodFailure? {
         guard let condition = ConditionSet(deployment)["ReplicaFailure"], condition.status == .isTrue else {
             return nil
         }
         return PodFailure(
             reason: "PodsNotCreated",
-            message: "no pod of Deployment \(deployment.name) can be created (\(condition.reason)): "
+            message:
+                "no \(isWhole ? "" : "more ")pod of Deployment \(deployment.name) can be created (\(condition.reason)): "
                 + lastLine(condition.message)
         )
+    }
+
+    /// Whether a Deployment's pods have no room in the namespace's quota, as others have none on the nodes.
+    static func lacksQuota(_ deployment: KubeObject) -> Bool {
+        guard let condition = ConditionSet(deployment)["ReplicaFailure"], condition.status == .isTrue else {
+            return false
+        }
+        return condition.message.contains("exceeded quota")
     }
 
     /// Whether the pod is over: evicted, failed or done. It serves no more, and its Deployment has replaced it.
@@ -104,9 +114,11 @@ enum PodDiagnosis {
         let code = terminated["exitCode"]?.int ?? -1
         let message = terminated["message"]?.string.map(lastLine) ?? ""
         let place = isInit ? " -c \(container["name"]?.string ?? "?")" : ""
+        let logs = "see `kubectl logs \(pod.name)\(place)\(restarts > 0 ? " --previous" : "")`"
         let why =
-            message.isEmpty
-            ? "see `kubectl logs \(pod.name)\(place)\(restarts > 0 ? " --previous" : "")`" : message
+            terminated["reason"] == "OOMKilled"
+            ? "it was killed for more memory than its limit; raise limits.memory of its resources"
+            : message.isEmpty ? logs : message
         return PodFailure(
             reason: "ServerExits",
             message: "pod \(pod.name): \(name ?? "the server") exits with code \(code) "

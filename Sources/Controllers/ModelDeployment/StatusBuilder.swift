@@ -69,7 +69,14 @@ struct StatusBuilder {
         let current = serving == wanted ? failure : observation.failure(of: serving)
         let ready = observation.readyReplicas(serving)
         let replicas = replicas(serving)
-        setReady(ready, of: replicas, failure: current)
+        if decision.rootRevision == nil, ready == 0, let canary = decision.canaryRevision,
+            observation.readyReplicas(canary) > 0
+        {
+            // The pods share the requests, and those of the other track carry them all.
+            setReady(observation.readyReplicas(canary), of: self.replicas(canary), failure: nil)
+        } else {
+            setReady(ready, of: replicas, failure: current)
+        }
         if isRolling(decision, wanted: wanted, serving: serving) {
             setRollout(decision, wanted: wanted, serving: serving)
         } else {
@@ -173,8 +180,10 @@ struct StatusBuilder {
     ) -> String {
         if isRolling(decision, wanted: wanted, serving: serving) { return rolloutSummary(decision) }
         if replicas == 0 && isAtRest { return "Idle" }
-        if ready > 0 { return ready < replicas ? "Serving, \(replicas - ready) loading" : "Serving" }
-        return failure?.reason ?? "Loading"
+        guard ready > 0 else { return failure?.reason ?? "Loading" }
+        guard ready < replicas else { return "Serving" }
+        let isLoading = failure?.isSlow ?? true
+        return "Serving, \(replicas - ready) \(isLoading ? "loading" : "not ready")"
     }
 
     // MARK: Parts

@@ -34,8 +34,9 @@ extension ScaleObservation {
         isBypassed = model.isBypassed(ModelObservation.revision(of: deployment))
         missingElsewhere = signals.missingElsewhere
         cpuShare = cpuShare(signals, model: model)
-        newReplicas = unread + model.unseenPods
-        unreadReplicas = newReplicas + signals.unreadElsewhere(Self.needed(spec))
+        let needed = Self.needed(spec)
+        newReplicas = unread + model.unseenPods + signals.newElsewhere(needed)
+        unreadReplicas = unread + model.unseenPods + signals.unreadElsewhere(needed)
         unknownSignals = Set(Signal.allCases.filter { Self.isUnknown($0, in: signals) })
         missingSignals = Self.missingSignals(signals, spec: spec)
         if spec.policy == .slo, let objective = model.model.latencyObjective {

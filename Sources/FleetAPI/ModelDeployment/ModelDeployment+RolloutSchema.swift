@@ -33,6 +33,9 @@ extension ModelDeployment {
             ),
             "setReplicas": .integer("The canary gets at least this many replicas.", from: 1, to: 10_000),
         ]
+    ).rule(
+        "[has(self.setWeight), has(self.pause), has(self.analysis), has(self.setReplicas)].filter(x, x).size() == 1",
+        "must have exactly one of setWeight, pause, analysis and setReplicas"
     )
 
     private static let fallbacks = ["Wait", "Promote", "Rollback"]
@@ -50,7 +53,11 @@ extension ModelDeployment {
                     "query": .string("The query, in PromQL.", minLength: 1, maxLength: 4096),
                     "min": .number("The smallest value that passes."), "max": .number("The largest value that passes."),
                 ]
-            ),
+            ).rule("has(self.min) || has(self.max)", "must have min, max or both")
+                .rule(
+                    "!has(self.min) || !has(self.max) || self.min <= self.max",
+                    "min must not be greater than max"
+                ),
             "webhook": .object(
                 "A POST that must be answered with a status of 2xx.",
                 required: ["url"],
@@ -60,7 +67,7 @@ extension ModelDeployment {
                 ]
             ),
         ]
-    )
+    ).rule("has(self.prometheus) != has(self.webhook)", "must have exactly one of prometheus and webhook")
 
     private static let analysis = StructuralSchema.object(
         "How a canary is judged: errors and latency beside the stable track's over the same time, valid at every look.",
@@ -239,6 +246,10 @@ extension ModelDeployment {
             "revisionHistoryLimit": .integer("How many ended rollouts are remembered; 10 by default.", from: 0, to: 50),
             "notifications": .list("Who is told of what happens.", of: notification, limit: 10),
         ]
+    ).rule(
+        "!has(self.strategy) || self.strategy != 'Shadow' || !has(self.traffic) || !has(self.traffic.provider)"
+            + " || self.traffic.provider != 'Replicas'",
+        "traffic.provider Replicas can't send copies of requests, which strategy Shadow needs: use GatewayAPI, Istio or Local"
     ).defaulting(to: .emptyObject)
 
     /// The schema of `status.rollout`.

@@ -140,6 +140,9 @@ extension ModelDeployment {
                 to: 10_000
             ),
         ]
+    ).rule(
+        "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
+        "minReplicas must not be greater than maxReplicas"
     )
 
     /// The schema of `spec.scaling`.
@@ -211,5 +214,14 @@ extension ModelDeployment {
     ).rule(
         "!has(self.metricsSource) || self.metricsSource != 'Prometheus' || has(self.prometheus)",
         "metricsSource Prometheus needs prometheus"
+    ).rule(
+        "!has(self.policy) || self.policy != 'SLO' || has(self.engine) && self.engine != 'Direct'"
+            + " || has(self.objective) && has(self.objective.latency)",
+        "policy SLO needs objective.latency"
+    ).rule(
+        "!has(self.policy) || self.policy != 'Rule' || has(self.engine) && self.engine != 'Direct'"
+            + " || !has(self.targets) || self.targets.size() == 0 || self.targets.exists(t, t.signal == 'QueueLength')"
+            + " || has(self.objective) && has(self.objective.latency)",
+        "policy Rule needs a target for QueueLength, a latency objective, or both"
     ).defaulting(to: .emptyObject)
 }

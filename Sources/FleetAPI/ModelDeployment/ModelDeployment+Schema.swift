@@ -52,9 +52,17 @@ extension ModelDeployment {
                     "labelSelectorPath": ".status.selector",
                 ],
             ],
-            schema: schema
+            schema: schema,
+            name: .string(
+                "The model's name. NAME-rN is a Deployment, and a Service has this name.",
+                pattern: "^[a-z]([-a-z0-9]*[a-z0-9])?$",
+                maxLength: longestName
+            )
         )
     }
+
+    /// The most characters of a name: NAME-rN is a Deployment, and its pods' names need 17 more of the 63 that a host name may have.
+    public static let longestName = 46
 
     private static let track = StructuralSchema.object(
         "A revision in its role.",

@@ -38,11 +38,11 @@ public enum ModelDeploymentValidation {
     }
 
     private static func checkName(_ json: JSONValue, _ findings: inout ValidationFindings) {
-        // NAME-rN is a Deployment; its pods' names need 17 more characters of the 63 that a host name may have.
-        if let name = json.at("metadata", "name")?.string, name.utf8.count > 46 || !isServiceName(name) {
+        let most = ModelDeployment.longestName
+        if let name = json.at("metadata", "name")?.string, name.utf8.count > most || !isServiceName(name) {
             findings.invalid(
                 "metadata.name",
-                "\"\(name)\": must be at most 46 characters without dots, lower case letters, digits and \"-\", and begin with a letter and "
+                "\"\(name)\": must be at most \(most) characters without dots, lower case letters, digits and \"-\", and begin with a letter and "
                     + "end with a letter or digit, since a Service has this name"
             )
         }

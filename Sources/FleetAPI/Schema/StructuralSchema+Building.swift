@@ -157,17 +157,21 @@ enum SharedSchema {
     }
 
     /// A definition of one of our kinds.
+    /// - Parameter name: what its objects may be called, where not every name will do.
     static func definition(
         _ type: ResourceType,
         shortName: String,
         columns: [JSONValue],
         subresources: JSONValue,
-        schema: StructuralSchema
+        schema: StructuralSchema,
+        name: StructuralSchema? = nil
     ) -> KubeObject {
         var root = schema
         root.properties["apiVersion"] = .string("The version of this object's format, `modelfleet.dev/v1alpha1`.")
         root.properties["kind"] = .string("The kind of this object, `\(type.kind)`.")
-        root.properties["metadata"] = StructuralSchema(type: .object)
+        var metadata = StructuralSchema(type: .object)
+        metadata.properties["name"] = name
+        root.properties["metadata"] = metadata
         let singular = type.kind.lowercased()
         return KubeObject([
             "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",

@@ -16,6 +16,7 @@ public import ServiceLifecycle
 /// | throws `retryCall` or an unknown error | the key comes back along the backoff, not before `Retry-After` |
 /// | throws `redoRead` | the key comes back along the backoff |
 /// | throws `terminal` | the error is logged; the key comes back at the longest backoff, or on a change |
+/// | throws 401 or 403 | the key comes back along the backoff: an API server that has just started has read no roles yet |
 /// | is cancelled | nothing: the process is ending |
 ///
 /// Graceful shutdown lets the reconciles in hand finish and starts no other.
@@ -146,10 +147,19 @@ public final class Controller: Service {
             logger.warning("the reconcile failed; will try again", metadata: metadata)
             return queue.retry(key, minimum: after ?? .zero)
         case .redoRead: return queue.retry(key)
+        case .terminal where Self.mayPass(error):
+            logger.warning("the reconcile was refused; will try again", metadata: metadata)
+            return queue.retry(key)
         case .terminal:
             logger.error("the reconcile can't succeed until something changes", metadata: metadata)
             return queue.retry(key, minimum: queue.longestDelay)
         }
+    }
+
+    /// Whether a refusal may be that of an API server that has just started: until it has read the roles and accounts, nobody may do anything.
+    private static func mayPass(_ error: any Error) -> Bool {
+        guard let error = error as? KubeError else { return false }
+        return error.isForbidden || error.isUnauthorized
     }
 
     private func reconcileWithDeadline(_ key: ObjectKey) async throws -> ReconcileOutcome {

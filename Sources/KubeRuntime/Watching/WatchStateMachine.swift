@@ -17,14 +17,15 @@ public import KubeModel
 ///
 /// A **stream** is a watch that begins with all objects and says where they end (`sendInitialEvents`); until then none of
 /// its versions can be resumed from, and a break means to begin again. A server that refuses it is asked for pages from
-/// then on; where it breaks twice in a row, pages are tried once, because progress is better than purity.
+/// then on; where it breaks twice in a row, or the server fails at it, pages are tried once, because progress is better than purity.
 ///
 /// | what went wrong | with a stream | with pages | with a watch |
 /// | --- | --- | --- | --- |
 /// | 400, 405, 406, 415, 422 | pages, for good | wait, again | wait, begin anew |
 /// | 401, 403, 404 and other refusals | wait, again | wait, again | wait, begin anew |
 /// | 410, version too large | wait, again | whole list in one piece | begin anew, at once the first time |
-/// | 429, 500 and above, no connection | wait, again | wait, again | wait, same version |
+/// | 500 | pages, at once | wait, again | wait, same version |
+/// | 429, above 500, no connection | wait, again | wait, again | wait, same version |
 /// | silence | again | | same version |
 /// | ended early | wait, again | | wait, same version |
 public struct WatchStateMachine: Sendable {
@@ -180,6 +181,7 @@ public struct WatchStateMachine: Sendable {
                 return begin()
             }
             return wait(then: anew, disposition: .of(status))
+        case 500 where isInitial: return passOverStream()
         case 429, 500...: return broke(disposition: .of(status))
         default: return wait(then: anew, disposition: .of(status))
         }
@@ -196,6 +198,16 @@ public struct WatchStateMachine: Sendable {
         guard isInitial else { return wait(then: .watch(from: resourceVersion), disposition: disposition) }
         brokenStreams += 1
         return wait(then: anew, disposition: disposition)
+    }
+
+    /// The server offers streams and fails at this one: Kubernetes does over an etcd that can't tell its progress (before 3.5.13), which no
+    /// wait changes.
+    private mutating func passOverStream() -> Action {
+        failures += 1
+        isInitial = false
+        sawEvent = false
+        brokenStreams = 0
+        return .list(inPages: true)
     }
 
     private mutating func noteProgress(_ version: String?) {

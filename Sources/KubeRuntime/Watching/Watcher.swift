@@ -148,7 +148,8 @@ public final class Watcher: Service {
             log(error, "the watch broke; will connect again")
             return machine.withLock { $0.watchFailed(error, life: life) }
         case .stalled:
-            logger.info(
+            // Where nothing changes an API server may have nothing to say for minutes, bookmarks included.
+            logger.debug(
                 "the watch is silent; connecting again",
                 metadata: ["seconds": "\(stallTimeout.components.seconds)"]
             )

@@ -140,6 +140,11 @@ public struct FieldManagement: Sendable {
         old.set(nil, at: "metadata", "managedFields")
         result.set(nil, at: "metadata", "managedFields")
         if managed.entries.isEmpty, live != nil { return result }
+        if subresource == "scale", !isOwned(whatChanges(from: old, to: result), in: managed) {
+            // The API server tracks a Scale by itself, and begins to track nothing that no one owns.
+            result.set(managed.json, at: "metadata", "managedFields")
+            return result
+        }
         let identity = FieldManager(
             name: manager,
             isApplier: false,
@@ -173,6 +178,17 @@ public struct FieldManagement: Sendable {
 
     private var beforeFirstApply: FieldManager {
         FieldManager(name: "before-first-apply", isApplier: false, subresource: "", apiVersion: type.apiVersion)
+    }
+
+    /// The fields that a write changes or adds.
+    private func whatChanges(from old: JSONValue, to new: JSONValue) -> FieldSet {
+        let comparison = compared(old, new)
+        return comparison.modified.union(comparison.added).difference(stripped)
+    }
+
+    /// Whether anybody owns one of these fields.
+    private func isOwned(_ fields: FieldSet, in managed: ManagedFields) -> Bool {
+        managed.entries.values.contains { !$0.fields.intersection(fields).isEmpty }
     }
 
     /// Makes `manager` the owner of what differs, and takes it from the others; true when it took a field.

@@ -184,6 +184,7 @@ extension ServerState {
             object["metadata", member] = nil
         }
         if !keepsManagedFields { object["metadata", "managedFields"] = nil }
+        Self.dropEmptyMetadata(of: &object)
         object["metadata", "uid"] = .string(configuration.random.uuid())
         object["metadata", "creationTimestamp"] = timestamp
         if resource.tracksGeneration || resource.isCustom { object["metadata", "generation"] = 1 }

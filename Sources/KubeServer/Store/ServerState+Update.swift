@@ -143,6 +143,15 @@ extension ServerState {
             new["metadata", member] = live["metadata", member]
         }
         new["metadata", "selfLink"] = nil
+        Self.dropEmptyMetadata(of: &new)
+    }
+
+    /// Read into its type, as the API server does, what is empty is absent.
+    static func dropEmptyMetadata(of object: inout KubeObject) {
+        for member in ["labels", "annotations", "finalizers", "ownerReferences"] {
+            let value = object["metadata", member]
+            if value?.object?.isEmpty ?? value?.array?.isEmpty ?? false { object["metadata", member] = nil }
+        }
     }
 
     /// A write to the main resource leaves the status alone, and a write to `/status` the rest.

@@ -149,7 +149,7 @@ extension RolloutTurn {
         }
         state.isReplacing = true
         let message =
-            "no node has room for revision \(canary.number) beside the old one: replicas are replaced one after the other"
+            "there is no room for revision \(canary.number) beside the old one: replicas are replaced one after the other"
         decision.tell("ReplacingReplicas", message)
     }
 
@@ -163,7 +163,7 @@ extension RolloutTurn {
     }
 
     private var noRoom: String {
-        "no node has room for it beside the replicas that serve: add nodes, lower spec.resources, or set spec.rollout."
+        "there is no room for it beside the replicas that serve: add nodes or quota, lower spec.resources, or set spec.rollout."
             + (mayReplace
                 ? "surge to Never, which interrupts a model of one replica"
                 : "strategy to Canary, which can replace them one after the other")

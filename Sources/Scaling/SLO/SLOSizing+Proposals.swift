@@ -74,8 +74,7 @@ extension SLOSizing {
                 "Forecast",
                 replicas(for: safeRate),
                 safeRate,
-                "\(text(recentRate)) requests/s in the last 16 s, ready in \(text(horizonSeconds)) s for \(text(safeRate)) "
-                    + "(\(plan)), at \(text(replicaRate)) per replica"
+                forecastNote
             ),
             proposal(
                 "QueueModel",
@@ -91,6 +90,15 @@ extension SLOSizing {
                 "\(text(backlog)) requests will wait when a new replica is ready, to be drained in \(text(drain)) s"
             ),
         ]
+    }
+
+    /// What is planned for. Of a model that nobody uses it says the same at each look: what the plans differ in then is no news.
+    private var forecastNote: String {
+        let text = TargetTracking.text
+        let (recent, planned) = (text(recentRate), text(safeRate))
+        if recent == "0", planned == "0" { return "no request in the last 16 s, and none is planned for" }
+        return "\(recent) requests/s in the last 16 s, ready in \(text(horizonSeconds)) s for \(planned) "
+            + "(\(plan)), at \(text(replicaRate)) per replica"
     }
 
     private func proposal(_ source: String, _ replicas: Int, _ value: Double, _ note: String) -> ScaleProposal {

@@ -54,6 +54,8 @@ public struct TrackSignals: Sendable, Hashable {
     public private(set) var pending = 0
     /// By signal, the replicas of the other tracks that don't show it: what they carry isn't in the demand.
     private var silentElsewhere: [SignalKind: Int] = [:]
+    /// By signal, those of them that are just new: their first scrape hasn't ended yet, or the signal needs two pages.
+    private var newElsewhere: [SignalKind: Int] = [:]
     /// By signal, the replicas that don't show it yet, since it needs two pages.
     private var firstReadings: [SignalKind: Int] = [:]
     /// The signals for which the track's own replicas have no metric.
@@ -121,6 +123,13 @@ public struct TrackSignals: Sendable, Hashable {
         signals.filter { readings[$0] != nil }.map { silentElsewhere[$0.kind] ?? 0 }.max() ?? 0
     }
 
+    /// How many of `unreadElsewhere` are just new, and no trouble: their pages are under way.
+    public func newElsewhere(_ signals: some Sequence<Signal>) -> Int {
+        let kinds = signals.filter { readings[$0] != nil }.map(\.kind)
+        let troubled = kinds.map { (silentElsewhere[$0] ?? 0) - (newElsewhere[$0] ?? 0) }.max() ?? 0
+        return max(0, unreadElsewhere(signals) - troubled)
+    }
+
     /// The totals with those of another track of the same model added: one demand, whoever serves it.
     ///
     /// How many replicas report stays this track's: the other's pods are no capacity of it, and are counted apart (`elsewhere`).
@@ -139,6 +148,7 @@ public struct TrackSignals: Sendable, Hashable {
     private mutating func addDemand(_ other: TrackSignals, counting isCarrying: Bool) {
         for kind in SignalKind.allCases {
             silentElsewhere[kind, default: 0] += other.pending + (other.partial[kind]?.missing ?? 0)
+            newElsewhere[kind, default: 0] += other.pending + other.readOnce([kind])
         }
         replicasElsewhere += other.replicas
         missingElsewhere += other.missing

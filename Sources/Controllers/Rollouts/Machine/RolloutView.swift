@@ -96,6 +96,7 @@ struct RolloutView {
         state.isUnschedulable = PodDiagnosis.unready(observation.pods(of: number)).contains {
             PodDiagnosis.failure($0)?.reason == "Unschedulable"
         }
+        if deployment.map(PodDiagnosis.lacksQuota) == true { state.isUnschedulable = true }
         return state
     }
 }
