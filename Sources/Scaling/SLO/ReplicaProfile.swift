@@ -153,8 +153,7 @@ struct ReplicaProfile: Sendable, Hashable {
         let planned = (slots ?? 1) * usableShare
         let seconds = work.seconds ?? 0
         if let hopeless = hopelessWork {
-            // Seconds that differ much from one request to the next have a mean that strays.
-            guard !(0.8...1.5).contains(seconds / hopeless) else { return }
+            guard abs(seconds - hopeless) > work.stray * hopeless else { return }
             hopelessWork = nil
         }
         if traffic.waiting == 0, traffic.completed >= 10, traffic.late > lateShare * traffic.completed,

@@ -24,6 +24,9 @@ struct WorkEstimate: Sendable, Hashable {
     private(set) var seconds: Double?
     /// The squared coefficient of variation of the seconds of work.
     private(set) var variation = 0.5
+    /// By which share `seconds` may stray without that requests have changed: a fifth, or four standard errors of the mean of those that are
+    /// remembered.
+    var stray: Double { max(Self.change, 4 * (variation / Self.memory.requests).squareRoot()) }
     /// How much longer they are the more requests are at work.
     private(set) var slowdown = Slowdown()
     /// How many requests were at work in a replica, on the mean, when requests took `seconds`.
