@@ -162,7 +162,7 @@ struct HandoverTests {
         let exchange = ClosureExchange { request in
             let isCreate = request.head.method == .patch && request.path.contains("/deployments/m-r2")
             if isCreate, isDown.withLock({ $0 }) { throw CancellationError() }
-            return try await server.exchange(request)
+            return await server.exchange(request)
         }
         var harness = try await ReconcilerHarness(exchange: exchange)
         try await harness.patchModel(["replicas": JSONValue(unused), "scaling": ["maxReplicas": 9]])
@@ -197,7 +197,7 @@ struct HandoverTests {
                 let other = KubeClient(exchange: server)
                 try await other.setReplicas(8, of: .modelDeployments, OperatorHarness.key("m"))
             }
-            return try await server.exchange(request)
+            return await server.exchange(request)
         }
         let harness = try await ReconcilerHarness(exchange: exchange)
         try await harness.patchModel(["replicas": 9, "scaling": ["maxReplicas": 9]])
@@ -224,7 +224,7 @@ struct HandoverTests {
         let server = APIServer(configuration: APIServerConfiguration())
         let exchange = ClosureExchange { request in
             if request.path.contains("/modeldeployments/m/scale") { throw CancellationError() }
-            return try await server.exchange(request)
+            return await server.exchange(request)
         }
         let harness = try await ReconcilerHarness(exchange: exchange)
         try await harness.patchModel(["replicas": 9, "scaling": ["maxReplicas": 9]])

@@ -172,7 +172,7 @@ struct SharedCountTests {
         let exchange = ClosureExchange { request in
             let isStatus = request.path.contains("/modeldeployments/m/status")
             if isStatus, isDown.withLock({ $0 }) { throw CancellationError() }
-            return try await server.exchange(request)
+            return await server.exchange(request)
         }
         let harness = try await ReconcilerHarness(OperatorHarness.model(spec: Self.spec), exchange: exchange)
         try await harness.reconcile()

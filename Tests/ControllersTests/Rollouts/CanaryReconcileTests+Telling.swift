@@ -26,7 +26,7 @@ extension CanaryReconcileTests {
         func exchange(_ request: HTTPRequestMessage) async throws -> HTTPResponseMessage {
             let isLost = lost.withLock { lost in lost.map { request.path.contains($0) } ?? false }
             if isLost, request.head.method != .get { throw SimLink.ConnectionBroken(description: "away") }
-            return try await inner.exchange(request)
+            return await inner.exchange(request)
         }
     }
 

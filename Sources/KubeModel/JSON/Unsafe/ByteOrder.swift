@@ -34,7 +34,7 @@ enum ByteOrder {
     /// Notes the bytes, so that what `isSame` tells apart gets different hashes; Swift's own hash is one of characters.
     static func hash(_ text: String, into hasher: inout Hasher) {
         var text = text
-        unsafe text.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        text.withUTF8 { unsafe hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
         // Where the text ends, for those that stand behind each other.
         hasher.combine(UInt8.max)
     }
