@@ -125,7 +125,8 @@ struct ExpositionParserTests {
         ]
         let labels = [
             "model=\"bert-base-uncased\"", "model=\"bert-base-uncased-2\"", "le=\"0.1\"", "le=\"0.25\"", "le = \"0.1\"",
-            "model=\"a \\\"quoted\\\" one\"", "\"a.b\"=\"x\"", "\"model\"=\"bert-base-uncased\"", "\"queue\"",
+            "model=\"a \\\"quoted\\\" one\"", "\"a.b\"=\"x\"", "a.b\"=\"x\"", "\"model\"=\"bert-base-uncased\"",
+            "\"queue\"",
             "é=\"x\"",
         ]
         var failures = 0
@@ -137,7 +138,7 @@ struct ExpositionParserTests {
                 case 1: lines.append("# HELP \(one(of: names)) Déjà vu.\n")
                 case 2: lines.append("\(one(of: names)) \(one(of: ["1", "2.0", "x"]))\n")
                 default:
-                    let some = (0..<(random.next() % 4)).map { _ in one(of: labels.dropLast(Int(random.next() % 5))) }
+                    let some = (0..<(random.next() % 4)).map { _ in one(of: labels.dropLast(Int(random.next() % 6))) }
                     let name = one(of: names + names + [""])
                     lines.append("\(name){\(some.joined(separator: one(of: [",", ",", " , "])))} 3\n")
                 }
