@@ -31,6 +31,8 @@ struct ModelReconciler: Reconciler {
     var metrics: RolloutMetrics?
     /// What was found as wanted before.
     let settled: SettledModels
+    /// Whose routes the API server refuses.
+    let refusedRoutes = PassingTrouble()
     /// The time.
     let time: any TimeSource
 
@@ -50,7 +52,8 @@ struct ModelReconciler: Reconciler {
         else {
             if !stores.models.contains(key) {
                 settled.forget(key)
-                apply.dropped.forget(key)
+                apply.forget(key)
+                refusedRoutes.forget(key)
                 analysis?.forget(key)
                 metrics?.forget(key)
                 scaling.forget(key)
@@ -73,6 +76,11 @@ struct ModelReconciler: Reconciler {
             }
         }
         try await observeTraffic(&observation)
+        if observation.traffic?.problemReason == TrafficSwitch.forbidden {
+            if !refusedRoutes.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
+        } else {
+            refusedRoutes.forget(key)
+        }
         var plan = ModelPlan(observation, renderer: renderer)
         noteRoutes(&plan, observation)
         analysis?.note(&plan, observation)
@@ -83,6 +91,8 @@ struct ModelReconciler: Reconciler {
             // The inputs were read before the observation: had one moved in between, the next look finds it different.
             // A rollout follows from more than the stores: what routes, what is measured.
             if let inputs, isQuiet { settled.note(key, inputs, recheck: plan.recheck, now: now) }
+            apply.refusals.forget(key)
+            metrics?.note(plan, observation)
             return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
         }
         ledger.noteRetired(plan.retiring, key, uid: uid, now: time.now())
@@ -92,16 +102,21 @@ struct ModelReconciler: Reconciler {
         // Once it is stored: the next decision sees it, and doesn't count it again.
         defer { if model["status", "rollout"] == plan.status["rollout"] { metrics?.note(plan, observation) } }
         do {
-            switch try await apply.run(plan, for: &model) {
+            let progress = try await apply.run(plan, for: &model, now: now)
+            if progress != .stale { apply.refusals.forget(key) }
+            switch progress {
             case .done:
                 // With nothing done but telling of it, the same plan follows from what is told.
                 if let inputs, isQuiet, plan.onlyTells(observation), model["status"] == plan.status {
                     settled.note(key, inputs, written: model.resourceVersion, recheck: plan.recheck, now: now)
                 }
+            case .unkept(let isLasting): return .requeue(after: isLasting ? Self.refusedDelay : Self.staleDelay)
             case .stale: return .requeue(after: Self.staleDelay)
             case .gone: return .awaitChange
             }
         } catch let refused as ApplyRefused {
+            // Nothing was told of it yet: an API server that has just started refuses what it allows a moment later.
+            if refused.mayPass, !apply.refusals.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
             var report = ModelPlan(observation, refused: refused)
             // What was decided about the rollout is written already.
             for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }

@@ -212,6 +212,9 @@ struct StatusBuilder {
 
     private func replicas(_ revision: Int) -> Int { observation.deployment(revision)?["spec", "replicas"]?.int ?? 1 }
 
+    /// Adds an event about what this status says first.
+    mutating func tell(_ event: PlannedEvent) { events.append(event) }
+
     /// Sets a condition; a change of status or reason to the worse makes a warning event, a return a normal one.
     mutating func set(_ type: String, _ isTrue: Bool, _ reason: String, _ message: String, warns: Bool = true) {
         let old = conditions[type]
