@@ -102,7 +102,8 @@ struct RefusalTests {
         let progressing = try await harness.condition(ModelDeploymentCondition.progressing)
         #expect(progressing?.reason == "ScaleRejected")
         #expect(progressing?.message.contains("Deployment m-r1 can't be set to 3 replicas: no RBAC") == true)
-        #expect(try await harness.condition(ModelDeploymentCondition.ready)?.isTrue == true)
+        let ready = try await harness.condition(ModelDeploymentCondition.ready)
+        #expect(ready?.isTrue == true && ready?.message.hasPrefix("what is there keeps serving; ") == true)
         server.refuse(nil)
         try await harness.reconcile()
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 3)
@@ -156,6 +157,42 @@ struct RefusalTests {
         harness.time.advance(by: .seconds(2))
         for _ in 0..<2 { try await harness.reconcile() }
         #expect(try await isTold())
+    }
+
+    @Test("an old object that doesn't go is named, and made anew once it is gone", arguments: ["an-earlier-one", nil])
+    func old(uid: String?) async throws {
+        let harness = try await ReconcilerHarness()
+        let own = try await harness.get(.modelDeployments, "m").uid
+        var deployment = KubeObject(.deployments, namespace: "default", name: "m-r1")
+        let owner: JSONValue = [
+            "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ModelDeployment", "name": "m", "controller": true,
+            "uid": JSONValue(uid ?? own) ?? "",
+        ]
+        deployment.json.set([owner], at: "metadata", "ownerReferences")
+        if uid == nil { deployment.json.set(["example.com/hold"], at: "metadata", "finalizers") }
+        let labels: JSONValue = ["app": "m"]
+        deployment["spec"] = [
+            "selector": ["matchLabels": labels],
+            "template": ["metadata": ["labels": labels], "spec": ["containers": [["name": "c", "image": "i"]]]],
+        ]
+        try await harness.client.create(.deployments, deployment)
+        let key = OperatorHarness.key("m-r1")
+        if uid == nil { try await harness.client.delete(.deployments, key) }
+        #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.staleDelay))
+        #expect(try await harness.events("NameTaken").isEmpty)
+        harness.time.advance(by: .seconds(3))
+        for _ in 0..<2 { #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.refusedDelay)) }
+        let told = try await harness.events("NameTaken")
+        #expect(told.count == 1 && told.first?["count"] == 1)
+        let what = uid == nil ? "is being deleted" : "is of an earlier ModelDeployment"
+        #expect(told.first?["message"]?.string?.contains("the Deployment \"m-r1\" that is there \(what)") == true)
+        if uid == nil {
+            try await harness.client.patch(.deployments, key, .merge(["metadata": ["finalizers": .null]]))
+        } else {
+            try await harness.client.delete(.deployments, key)
+        }
+        try await harness.reconcile()
+        #expect(try await harness.get(.deployments, "m-r1").label(FleetAPI.modelLabel) == "m")
     }
 
     // MARK: Kept specs

@@ -14,7 +14,7 @@ struct ApplyRefused: Error, Hashable {
     var reason: String
     /// A sentence with what to do.
     var message: String
-    /// Whether it may be that of an API server that has just started, which allows the same a moment later.
+    /// Whether it may pass by itself: an API server that has just started allows the same a moment later, and an old object goes.
     var mayPass = false
 }
 
@@ -26,7 +26,7 @@ struct ModelApply: Sendable {
         case done
         /// Everything was sent, and a spec couldn't be kept yet; `isLasting`: for so long that it isn't tried again at once.
         case unkept(isLasting: Bool)
-        /// The stores are behind the cluster, or old objects are still going: nothing more was sent, look again soon.
+        /// The stores are behind the cluster: nothing more was sent, look again soon.
         case stale
         /// The model is gone, or another one of the same name is there: its watch is late, and will tell.
         case gone
@@ -226,7 +226,7 @@ struct ModelApply: Sendable {
             return .done
         }
         let owner = live.controller
-        if live.isBeingDeleted { return .stale }
+        if live.isBeingDeleted { throw Self.taken(type, body, "is being deleted") }
         if let uid = owner?.uid, uid == model.uid {
             // The watch is late, or the object lost the label that it is watched by.
             let hash = live.annotation(FleetAPI.revisionHashAnnotation)
@@ -239,12 +239,21 @@ struct ModelApply: Sendable {
             }
             return .stale
         }
-        if owner?.kind == model.kind, owner?.name == model.name { return .stale }
+        if owner?.kind == model.kind, owner?.name == model.name {
+            throw Self.taken(type, body, "is of an earlier ModelDeployment with this name and isn't gone yet")
+        }
         throw ApplyRefused(
             reason: "NameTaken",
             message: "there is a \(type.kind) \"\(body.name)\" that is not this model's; delete it, "
                 + "or give the ModelDeployment another name"
         )
+    }
+
+    /// The refusal while an old object goes; that takes no time, mostly.
+    private static func taken(_ type: ResourceType, _ body: KubeObject, _ why: String) -> ApplyRefused {
+        let message =
+            "the \(type.kind) \"\(body.name)\" that is there \(why); it is made anew once that is gone: look at its finalizers"
+        return ApplyRefused(reason: "NameTaken", message: message, mayPass: true)
     }
 
     /// Whether this process made the object before. Then somebody took it away: a person, or the garbage collector, because

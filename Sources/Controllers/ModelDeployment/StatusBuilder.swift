@@ -34,7 +34,7 @@ struct StatusBuilder {
             ModelDeploymentCondition.ready,
             ready > 0,
             ready > 0 ? "Serving" : blocked.reason,
-            ready > 0 ? "an earlier revision keeps serving; \(blocked.message)" : blocked.message
+            ready > 0 ? "what is there keeps serving; \(blocked.message)" : blocked.message
         )
         set(ModelDeploymentCondition.progressing, false, blocked.reason, blocked.message)
         set(ModelDeploymentCondition.rolloutHealthy, false, blocked.reason, blocked.message, warns: ready > 0)
