@@ -85,7 +85,32 @@ struct RefusalTests {
         #expect(told.count == 1 && told.first?["count"] == 1)
     }
 
-    @Test("so is a count that an outside asks for, and one that the scaling decides")
+    @Test("so is what may not be read on the way")
+    func reads() async throws {
+        let server = Beginning()
+        let harness = try await ReconcilerHarness(exchange: server)
+        server.refuse("/deployments/m-r1", reads: true)
+        #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.staleDelay))
+        harness.time.advance(by: .seconds(3))
+        #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.refusedDelay))
+        #expect(try await Self.isRejected(harness))
+        server.refuse(nil)
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") != nil)
+        #expect(try await !Self.isRejected(harness))
+    }
+
+    @Test("a status that may not be written is an error for the log, since nothing else can say it")
+    func status() async throws {
+        let server = Beginning()
+        let harness = try await ReconcilerHarness(exchange: server)
+        server.refuse("/modeldeployments/m/status")
+        #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.staleDelay))
+        harness.time.advance(by: .seconds(3))
+        await #expect(throws: KubeError.self) { try await harness.reconcile() }
+    }
+
+    @Test("so is a count that an outside asks for")
     func counts() async throws {
         let server = Beginning()
         let external: JSONValue = ["scaling": ["engine": "External"], "replicas": 1]

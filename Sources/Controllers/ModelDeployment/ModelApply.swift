@@ -18,6 +18,19 @@ struct ApplyRefused: Error, Hashable {
     var mayPass = false
 }
 
+extension ApplyRefused {
+    /// The refusal that an error is: also of what is only read, or deleted, on the way; `nil` where it is none.
+    init?(_ error: any Error) {
+        if let refused = error as? ApplyRefused {
+            self = refused
+        } else if let error = error as? KubeError, error.isForbidden {
+            self.init(reason: "ApplyRejected", message: "\(error)", mayPass: true)
+        } else {
+            return nil
+        }
+    }
+}
+
 /// Sends what a plan asks for.
 struct ModelApply: Sendable {
     /// How far a plan got.

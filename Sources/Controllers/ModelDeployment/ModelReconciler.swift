@@ -50,31 +50,15 @@ struct ModelReconciler: Reconciler {
                 time: now
             )
         else {
-            if !stores.models.contains(key) {
-                settled.forget(key)
-                apply.forget(key)
-                refusedRoutes.forget(key)
-                analysis?.forget(key)
-                metrics?.forget(key)
-                scaling.forget(key)
-                ledger.forget(key)
-            }
+            if !stores.models.contains(key) { forget(key) }
             return .awaitChange
         }
         observation.foreign = scaling.foreign(key)
         observation.coldStartSeconds = scaling.coldStart(key)
         let uid = observation.stored.uid ?? ""
         scaling.wake(key, now: time.now())
-        // A revision that must be there is read afresh before its absence decides anything.
         let unseen = observation.unseenRevisions
-        for number in unseen {
-            let name = ObjectKey(namespace: key.namespace, name: "\(key.name)-r\(number)")
-            if let deployment = try await apply.client.find(.deployments, name) {
-                observation.add(deployment)
-            } else {
-                ledger.noteGone(number, key, uid: uid)
-            }
-        }
+        try await read(unseen, of: &observation)
         try await observeTraffic(&observation)
         if observation.traffic?.problemReason == TrafficSwitch.forbidden {
             if !refusedRoutes.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
@@ -114,16 +98,48 @@ struct ModelReconciler: Reconciler {
             case .stale: return .requeue(after: Self.staleDelay)
             case .gone: return .awaitChange
             }
-        } catch let refused as ApplyRefused {
+        } catch {
+            guard let refused = ApplyRefused(error) else { throw error }
             // Nothing was told of it yet: an API server that has just started refuses what it allows a moment later.
             if refused.mayPass, !apply.refusals.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
-            var report = ModelPlan(observation, refused: refused)
-            // What was decided about the rollout is written already.
-            for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
-            if try await apply.report(report, for: &model) == .gone { return .awaitChange }
-            return .requeue(after: Self.refusedDelay)
+            return try await tell(refused, observation, of: &model)
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// A model is gone.
+    private func forget(_ key: ObjectKey) {
+        settled.forget(key)
+        apply.forget(key)
+        refusedRoutes.forget(key)
+        analysis?.forget(key)
+        metrics?.forget(key)
+        scaling.forget(key)
+        ledger.forget(key)
+    }
+
+    /// Reads revisions afresh that must be there, before their absence decides anything.
+    private func read(_ unseen: [Int], of observation: inout ModelObservation) async throws {
+        let key = observation.stored.key
+        for number in unseen {
+            let name = ObjectKey(namespace: key.namespace, name: "\(key.name)-r\(number)")
+            if let deployment = try await apply.client.find(.deployments, name) {
+                observation.add(deployment)
+            } else {
+                ledger.noteGone(number, key, uid: observation.stored.uid ?? "")
+            }
+        }
+    }
+
+    /// Says in the status what the cluster refuses.
+    private func tell(_ refused: ApplyRefused, _ observation: ModelObservation, of model: inout KubeObject) async throws
+        -> ReconcileOutcome
+    {
+        var report = ModelPlan(observation, refused: refused)
+        // What was decided about the rollout is written already.
+        for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
+        if try await apply.report(report, for: &model) == .gone { return .awaitChange }
+        return .requeue(after: Self.refusedDelay)
     }
 
     /// Notes in the wanted status which routes the rollout may have written, before it writes them.
