@@ -180,7 +180,7 @@ struct SignalsTests {
             return ReplicaScrape(page: page, mapping: mapping, time: WallTime(seconds: 1)).requests
         }
         #expect(try requests("# TYPE x counter\n# EOF\n").value == [:])
-        #expect(try requests("# TYPE x counter\nx_total 3\n# EOF\n").value == [[]: 3])
+        #expect(try requests("# TYPE x counter\nx_total 3\n# EOF\n").value == [SeriesKey([]): 3])
         // A gauge of that name is something else.
         #expect(try requests("# TYPE x gauge\nx 3\n# EOF\n").missing?.cause == .notOnPage(offered: ["x"]))
     }

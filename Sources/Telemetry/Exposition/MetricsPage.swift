@@ -176,20 +176,23 @@ public struct MetricsPage: Sendable {
     }
 
     /// The labels of a sample but for one, as a key that is equal for equal label sets, in whatever order the page has them.
-    func labelKey(of index: Int, without name: String) -> [UInt8] {
+    func labelKey(of index: Int, without name: String) -> SeriesKey {
         let row = rows[index]
         let written = labels[Int(row.firstLabel)..<Int(row.firstLabel + row.labelCount)]
         var key: [UInt8] = []
+        if let first = written.first, let last = written.last {
+            key.reserveCapacity(Int(last.valueEnd - first.nameStart))
+        }
         var last: LabelRange?
         for label in written where !isNamed(label, name) {
             if let last, isNamed(label, before: last) {
                 let sorted = written.filter { !isNamed($0, name) }.sorted { isNamed($0, before: $1) }
-                return sorted.reduce(into: []) { append($1, to: &$0) }
+                return SeriesKey(sorted.reduce(into: []) { append($1, to: &$0) })
             }
             append(label, to: &key)
             last = label
         }
-        return key
+        return SeriesKey(key)
     }
 
     /// Whether two samples have the same labels but for one, written in the same order.

@@ -100,7 +100,7 @@ struct SignalReader {
             var sums: CounterSeries = [:]
             for row in rows {
                 guard let category = page.label(mapping.outputLabel, of: row) else { continue }
-                sums[Array(category.utf8), default: 0] += page.rows[row].value
+                sums[SeriesKey(Array(category.utf8)), default: 0] += page.rows[row].value
             }
             return sums
         }
@@ -146,8 +146,8 @@ struct SignalReader {
         _ name: String,
         _ rows: [Int],
         scale: Double
-    ) throws(MissingSignal) -> [[UInt8]: LatencyHistogram] {
-        var buckets: [[UInt8]: [(bound: Double, count: Double)]] = [:]
+    ) throws(MissingSignal) -> [SeriesKey: LatencyHistogram] {
+        var buckets: [SeriesKey: [(bound: Double, count: Double)]] = [:]
         // The buckets of a series stand together.
         var series: [(bound: Double, count: Double)] = []
         for (place, row) in rows.enumerated() {
@@ -169,7 +169,7 @@ struct SignalReader {
             let what = "buckets in a series"
             throw MissingSignal(.latency, cause: .tooMany(metric: name, what: what, limit: Self.mostBuckets))
         }
-        var histograms: [[UInt8]: LatencyHistogram] = [:]
+        var histograms: [SeriesKey: LatencyHistogram] = [:]
         let sums = sums(of: name, scale: scale)
         for (key, series) in buckets {
             do {
