@@ -94,7 +94,7 @@ extension ExpositionParser {
             if let last = lastPlainFamily, ByteScan.isSame(bytes, last.lowerBound, position, count: last.count) {
                 position += last.count
             }
-            while ExpositionBytes.isNameByte(bytes[position]) { position += 1 }
+            position = ByteScan.endOfName(bytes, from: position)
             name = name.lowerBound..<position
             guard !name.isEmpty, !ExpositionBytes.isDigit(bytes[name.lowerBound]) else {
                 throw error("invalid metric name in comment")

@@ -222,7 +222,7 @@ public struct ExpositionParser: Sendable {
         if let family = lastPlainFamily, ByteScan.isSame(bytes, family.lowerBound, start, count: family.count) {
             end += family.count
         }
-        while ExpositionBytes.isNameByte(bytes[end]) { end += 1 }
+        end = ByteScan.endOfName(bytes, from: end)
         guard end > start, !ExpositionBytes.isDigit(bytes[start]) else { throw error("invalid metric name") }
         return end
     }

@@ -58,6 +58,39 @@ enum ByteScan {
         return (position, union & highBits == 0)
     }
 
+    /// The position of the first byte from `start` on that can't be in a metric's name. There must be one.
+    @inline(__always)
+    static func endOfName(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        let words = unsafe bytes.bytes
+        var position = start
+        while position + width <= bytes.count {
+            let others = ~nameBytes(word(words, position)) & highBits
+            if others != 0 { return position + others.trailingZeroBitCount / 8 }
+            position += width
+        }
+        while ExpositionBytes.isNameByte(bytes[position]) { position += 1 }
+        return position
+    }
+
+    /// The high bits of those bytes that may be in a metric's name: letters, digits, colons and underscores.
+    @inline(__always)
+    private static func nameBytes(_ word: UInt64) -> UInt64 {
+        let ascii = word & ~highBits
+        let isLetter = isWithin(ascii | lowBits &* 0x20, "a", "z")
+        // The colon follows the digits.
+        let isDigit = isWithin(ascii, "0", ":")
+        let isUnderscore = isWithin(ascii, "_", "_")
+        return (isLetter | isDigit | isUnderscore) & ~word
+    }
+
+    /// The high bits of those bytes, all of them ASCII, that are in a range. A byte below 128 plus one below 128 has no carry.
+    @inline(__always)
+    private static func isWithin(_ ascii: UInt64, _ first: Unicode.Scalar, _ last: Unicode.Scalar) -> UInt64 {
+        let reachesFirst = ascii &+ lowBits &* UInt64(0x80 - first.value)
+        let isBeyondLast = ascii &+ lowBits &* UInt64(0x7f - last.value)
+        return reachesFirst & ~isBeyondLast
+    }
+
     @inline(__always)
     private static func word(_ words: RawSpan, _ position: Int) -> UInt64 {
         UInt64(littleEndian: unsafe words.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self))
