@@ -235,11 +235,11 @@ struct HTTP2Tests {
 
     @Test("a server that shuts down lets a request finish and ends the watches; after it, another one is found")
     func restart() async throws {
-        let started = Signal()
+        let (started, stopping) = (Signal(), Signal())
         let slow = ClosureExchange { [server] request in
             guard request.path == "/slow" else { return try await server.exchange(request) }
             started.fire()
-            try await Task.sleep(for: .milliseconds(300))
+            await stopping.wait()
             return HTTPResponseMessage(status: .ok, text: "slow")
         }
         let bundle = try TLSFixture.bundle()
@@ -252,6 +252,7 @@ struct HTTP2Tests {
             async let answer = text(curl.exchange(server.request(.get, "/slow", scheme: "https")))
             await started.wait()
             await server.group.triggerGracefulShutdown()
+            stopping.fire()
             #expect(try await answer == "slow")
             var reader = watch.body.makeAsyncIterator()
             while let chunk = try? await reader.next() { #expect(chunk == Array("event\n".utf8)) }

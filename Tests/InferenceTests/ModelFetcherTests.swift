@@ -32,7 +32,32 @@ import TransportSecurity
         try await Self.inFolder { folder in
             let file = try await ModelFetcher(exchange: exchange, directory: folder).fetch("https://a/m", sha256: hash)
             #expect(try String(contentsOfFile: file, encoding: .utf8) == "model")
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["model.onnx"])
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["\(hash).onnx"])
+        }
+    }
+
+    @Test("two servers that share a folder keep out of each other's way") func sharedFolder() async throws {
+        let (sent, rest) = AsyncStream<[UInt8]>.makeStream()
+        rest.yield(Array("mo".utf8))
+        let slow = ClosureExchange { _ in
+            HTTPResponseMessage(head: HTTPResponse(status: .ok), body: StreamingBody(sent))
+        }
+        try await Self.inFolder { folder in
+            async let first = ModelFetcher(exchange: slow, directory: folder, owner: "a").fetch(
+                "https://a/m",
+                sha256: nil
+            )
+            while !FileManager.default.fileExists(atPath: folder + "/a.partial") { await Task.yield() }
+            let quick = Self.exchange(["https://a/other": (200, "other")])
+            let fetcher = ModelFetcher(exchange: quick, directory: folder, owner: "b")
+            let second = try await fetcher.fetch("https://a/other", sha256: nil)
+            rest.yield(Array("del".utf8))
+            rest.finish()
+            #expect(try String(contentsOfFile: try await first, encoding: .utf8) == "model")
+            #expect(try String(contentsOfFile: second, encoding: .utf8) == "other")
+            // The same file again, as after a restart.
+            #expect(try await fetcher.fetch("https://a/other", sha256: nil) == second)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 2)
         }
     }
 

@@ -9,7 +9,7 @@
     import Darwin
 #endif
 
-/// Reads files from their beginning to their end. Also those that Foundation refuses: a pipe, as the shell's `<(command)` is one,
+/// Reads files from their beginning to their end, and puts them in their place in one step. Reads also those that Foundation refuses: a pipe, as the shell's `<(command)` is one,
 /// and `/dev/stdin`.
 public enum WholeFile {
     /// The largest file that is read where nothing else is said: 1 GiB.
@@ -30,6 +30,12 @@ public enum WholeFile {
             guard count <= limit - bytes.count else { throw SystemError(code: EFBIG) }
             bytes += chunk[..<count]
         }
+    }
+
+    /// Moves `source` over `target` in one step: whoever opens `target` finds the old file or the new one.
+    /// - Throws: the system's reason.
+    public static func move(_ source: String, over target: String) throws(SystemError) {
+        guard unsafe rename(source, target) == 0 else { throw SystemError(code: errno) }
     }
 
     /// As `read(2)`, which a signal doesn't interrupt.

@@ -15,14 +15,29 @@ public struct ModelFetcher: Sendable {
     private let exchange: (any HTTPExchange)?
     private let directory: String
     private let maximumBytes: Int
+    private let owner: String
 
     /// A fetcher that keeps downloads in `directory` (made when it's missing) and refuses files above `maximumBytes`.
     ///
-    /// Without an exchange only `file://` works.
-    public init(exchange: (any HTTPExchange)?, directory: String, maximumBytes: Int = 16 << 30) {
+    /// Without an exchange only `file://` works. Several servers may share a directory: a file has its content's SHA-256 for a
+    /// name, and an unfinished one that of its `owner`, which no two processes have in common at one time.
+    public init(
+        exchange: (any HTTPExchange)?,
+        directory: String,
+        maximumBytes: Int = 16 << 30,
+        owner: String = Self.thisProcess
+    ) {
         self.exchange = exchange
         self.directory = directory
         self.maximumBytes = maximumBytes
+        self.owner = owner
+    }
+
+    /// The pod, or nothing outside of one, and the process in it. A container that starts again is the same owner, so that what it
+    /// left unfinished is overwritten.
+    public static var thisProcess: String {
+        let process = ProcessInfo.processInfo
+        return "\(process.environment["HOSTNAME"] ?? "")-\(process.processIdentifier)"
     }
 
     /// The path of the model file behind `uri`.
@@ -56,7 +71,8 @@ public struct ModelFetcher: Sendable {
     }
 
     private func unwritable(_ uri: String, _ error: (any Error)?) -> InferenceError {
-        let reason = error.map { ": \(SystemError($0)?.description ?? $0.localizedDescription)" } ?? ""
+        let reason =
+            error.map { ": \(($0 as? SystemError ?? SystemError($0))?.description ?? $0.localizedDescription)" } ?? ""
         return failure(
             uri,
             "the folder \(directory) can't be written to\(reason); choose another with --model-directory"
@@ -99,8 +115,7 @@ public struct ModelFetcher: Sendable {
         do { try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true) } catch {
             throw unwritable(uri, error)
         }
-        let partial = directory + "/model.onnx.partial"
-        let complete = directory + "/model.onnx"
+        let partial = "\(directory)/\(owner).partial"
         guard FileManager.default.createFile(atPath: partial, contents: nil),
             let file = FileHandle(forWritingAtPath: partial)
         else { throw unwritable(uri, nil) }
@@ -119,20 +134,16 @@ public struct ModelFetcher: Sendable {
             if let sha256, actual != sha256 { throw Self.mismatch(uri, expected: sha256, actual: actual) }
             try file.synchronize()
             try file.close()
-            try Self.rename(partial, to: complete)
+            let complete = "\(directory)/\(actual).onnx"
+            try WholeFile.move(partial, over: complete)
             return complete
         } catch {
             try? file.close()
             try? FileManager.default.removeItem(atPath: partial)
             if error is InferenceError || error is CancellationError { throw error }
-            if error is CocoaError { throw unwritable(uri, error) }
+            if error is CocoaError || error is SystemError { throw unwritable(uri, error) }
             throw failure(uri, "the download broke off: \(error)")
         }
-    }
-
-    private static func rename(_ source: String, to target: String) throws {
-        _ = try? FileManager.default.removeItem(atPath: target)
-        try FileManager.default.moveItem(atPath: source, toPath: target)
     }
 
     private func open(_ start: ModelLocation, uri: String) async throws -> HTTPResponseMessage {

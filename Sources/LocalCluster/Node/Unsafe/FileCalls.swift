@@ -9,8 +9,8 @@ enum FileCalls {
     /// Moves `source` over `target` in one step.
     /// - Throws: `LocalClusterError` with the system's reason.
     static func replace(_ target: String, with source: String) throws(LocalClusterError) {
-        guard unsafe rename(source, target) == 0 else {
-            throw LocalClusterError("can't replace \(target): \(SystemError(code: errno))")
+        do throws(SystemError) { try WholeFile.move(source, over: target) } catch {
+            throw LocalClusterError("can't replace \(target): \(error)")
         }
     }
 
