@@ -96,7 +96,12 @@ struct FlowControlTests {
     @Test("no more requests than allowed are in flight, and all are answered")
     func inFlight() async throws {
         let held = Held()
-        let client = KubeClient(exchange: held, limiter: RequestLimiter(FlowLimits(inFlight: 3)))
+        let client = KubeClient(
+            exchange: held,
+            timeout: .seconds(600),
+            callTimeout: .seconds(600),
+            limiter: RequestLimiter(FlowLimits(inFlight: 3))
+        )
         try await withThrowingTaskGroup(of: Void.self) { group in
             for number in 0..<100 {
                 group.addTask {
