@@ -189,14 +189,21 @@ struct RevisionTests {
         #expect(ready.message.contains("Service \"m\""))
     }
 
-    @Test("a body that the API server refuses is explained in the condition")
-    func rejected() async throws {
-        let template: JSONValue = ["template": ["spec": ["containers": [["name": "Not A Name", "image": "x"]]]]]
-        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: template))
+    @Test(
+        "a body that the API server refuses is explained in the condition",
+        arguments: [
+            ["containers": [["name": "Not A Name", "image": "x"]]],
+            // A field that no pod has, and a value of another type: Kubernetes says 500 to both.
+            ["nodeSelectors": ["pool": "gpu"], "colour": "red"], ["nodeSelector": ["generation": 4]],
+        ] as [JSONValue]
+    )
+    func rejected(pod: JSONValue) async throws {
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: ["template": ["spec": pod]]))
         try await harness.reconcile()
         let ready = try #require(try await harness.condition("Ready"))
         #expect(ready.status == .isFalse)
         #expect(ready.reason == "ApplyRejected", "\(ready.message)")
+        #expect(!ready.message.contains("\n"))
         #expect(try await harness.events("ApplyRejected").count == 1)
         // What is said stays: a status that turned back and forth would be a change each time, and be tried again at once, for ever.
         let version = try await harness.get(.modelDeployments, "m").resourceVersion
