@@ -36,6 +36,37 @@ struct ModelReconciler: Reconciler {
 
     /// Reconciles one model; a model that is gone needs nothing, its objects are garbage-collected.
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
+        do {
+            return try await bring(key)
+        } catch let error as KubeError where error.isForbidden {
+            await tell(error, key)
+            throw error
+        }
+    }
+
+    /// Says in the status what the operator may not do: otherwise that would go on to tell what was true, or hoped for, before.
+    private func tell(_ error: KubeError, _ key: ObjectKey) async {
+        guard
+            let observation = ModelObservation(
+                key,
+                stores: stores,
+                scaling: scaling.record(key),
+                ledger: ledger,
+                time: time.now()
+            )
+        else { return }
+        let refused = ApplyRefused(
+            reason: "Forbidden",
+            message: "\(error); give the operator the rights of manifests/install/clusterrole.yaml"
+        )
+        var model = observation.stored
+        var report = ModelPlan(observation, refused: refused)
+        for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
+        // Where the status is what it may not write, only its log can tell.
+        _ = try? await apply.report(report, for: &model)
+    }
+
+    private func bring(_ key: ObjectKey) async throws -> ReconcileOutcome {
         let now = time.now()
         let inputs = settled.inputs(key, stores: stores, scaling: scaling, ledger: ledger)
         if let inputs, let outcome = settled.outcome(key, inputs, now: now) { return outcome }
