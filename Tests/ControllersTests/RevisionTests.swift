@@ -212,6 +212,41 @@ struct RevisionTests {
         #expect(try await harness.events("ApplyRejected").first?["count"] == 1)
     }
 
+    @Test(
+        "a template that makes another object than the operator looks for is refused by name, and nothing is made",
+        arguments: [
+            ("kind: Service", "kind: Pod", "kind is \"Pod\" and must be \"Service\""),
+            ("name: ${model.name}", "name: x-${model.name}", "metadata.name is \"x-m\" and must be \"m\""),
+            ("namespace: ${model.namespace}", "namespace: kube-system", "metadata.namespace is \"kube-system\""),
+            ("labels: ${labels}", "labels: {a: b}", "metadata.labels must have ${labels}"),
+            ("ownerReferences: ${ownerReferences}", "", "metadata.ownerReferences must be ${ownerReferences}"),
+        ]
+    )
+    func otherObject(part: String, replacement: String, message: String) async throws {
+        let text = """
+            apiVersion: v1
+            kind: Service
+            metadata:
+              name: ${model.name}
+              namespace: ${model.namespace}
+              labels: ${labels}
+              ownerReferences: ${ownerReferences}
+            spec: {selector: "${selectorLabels}", ports: [{port: 80}]}
+            """
+        var harness = try await ReconcilerHarness()
+        harness.restart(
+            templates: try TemplateSet(overriding: ["service.yaml": text.replacing(part, with: replacement)])
+        )
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.reason == "TemplateError")
+        #expect(ready.message.hasPrefix("template service.yaml, line 1, column 1: \(message)"), "\(ready.message)")
+        #expect(try await harness.client.list(.deployments).items.isEmpty)
+        harness.restart(templates: try TemplateSet(overriding: ["service.yaml": text]))
+        try await harness.reconcile()
+        #expect(try await harness.condition("Ready")?.reason == "Loading")
+    }
+
     @Test("a model that is deleted while its status is written needs nothing more")
     func deletedMeanwhile() async throws {
         let harness = try await ReconcilerHarness()
