@@ -22,23 +22,6 @@ public struct CurlError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The message.
     public var description: String { message }
 
-    /// Whether the same request may succeed later without anybody changing anything.
-    ///
-    /// | code | retry |
-    /// |---|---|
-    /// | dns, connect, connectionLost, proxy | yes |
-    /// | timeout, idleTimeout, readerTooSlow | yes |
-    /// | tls, protocol, tooLarge | no |
-    /// | cancelled, shutdown, invalidRequest, other | no |
-    ///
-    /// After `connectionLost`, `timeout` and `idleTimeout` the server may have acted on the request.
-    public var isRetryable: Bool {
-        switch code.kind {
-        case .dns, .connect, .connectionLost, .proxy, .timeout, .idleTimeout, .readerTooSlow: true
-        case .tls, .protocolViolation, .tooLarge, .cancelled, .shutdown, .invalidRequest, .other: false
-        }
-    }
-
     /// The kind of a `CurlError`.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         enum Kind: String, Sendable, CaseIterable {

@@ -132,7 +132,7 @@ public struct HTTPService: Service {
             statistics: statistics,
             logger: logger
         )
-        let idle = TimeAmount.nanoseconds(Int64(clamping: limits.idleConnection.components.seconds) * 1_000_000_000)
+        let idle = TimeAmount(limits.idleConnection)
         let linger = TimeAmount(limits.linger)
         let drain = TimeAmount(limits.drain)
         let http1 = SequentialChannel(

@@ -55,11 +55,6 @@ public struct LoadPlan: Sendable, Hashable {
 
     /// How long all stages last together.
     public var duration: Duration { stages.reduce(.zero) { $0 + $1.duration } }
-
-    /// The number of requests that the stages' rates add up to; with Poisson arrivals the mean.
-    public var expectedRequests: Double {
-        stages.reduce(0) { $0 + ($1.startRate + $1.endRate) / 2 * $1.duration.inSeconds }
-    }
 }
 
 /// The arrival times of a plan, one after the other.

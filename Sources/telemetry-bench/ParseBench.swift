@@ -29,8 +29,15 @@ struct ParseBench: AsyncParsableCommand {
         try measure("synthetic (vLLM)", SamplePage.synthetic())
         try measure("alternating names", SamplePage.alternating())
         for path in pages {
-            let bytes = Array(try Data(contentsOf: URL(filePath: path)))
-            try measure(URL(filePath: path).lastPathComponent, bytes)
+            try measure(URL(filePath: path).lastPathComponent, try Self.page(at: path))
+        }
+    }
+
+    private static func page(at path: String) throws -> [UInt8] {
+        do {
+            return Array(try Data(contentsOf: URL(filePath: path)))
+        } catch {
+            throw ValidationError("the page \(path) can't be read: \(error.localizedDescription)")
         }
     }
 

@@ -31,7 +31,7 @@ struct ScrapeBench: AsyncParsableCommand {
     var concurrency = 256
 
     @Option(help: "How many HTTP clients share the pods; each has a thread and connections of its own.")
-    var clients = 8
+    var clients = PartitionedExchange.usualParts
 
     @Option(help: "How many child processes stand in for the pods.")
     var exporters = 4
@@ -52,10 +52,9 @@ struct ScrapeBench: AsyncParsableCommand {
             ports += found
         }
         let time = SystemTime()
-        let parts = (0..<max(1, clients)).map { _ in
+        let exchange = PartitionedExchange(parts: clients) {
             CurlExchange(configuration: CurlConfiguration(maximumConnections: pods), time: time)
         }
-        guard let exchange = PartitionedExchange(parts) else { return }
         let scraper = Scraper(exchange: exchange, time: time)
         let board = ScrapeBoard(scraper: scraper, time: time, random: SystemRandom(), concurrency: concurrency)
         for (index, group) in stride(from: 0, to: ports.count, by: 20).map({ ports[$0..<min($0 + 20, ports.count)] })
@@ -70,7 +69,6 @@ struct ScrapeBench: AsyncParsableCommand {
             try await report(board, time: time, models: (ports.count + 19) / 20)
             group.cancelAll()
         }
-        for part in parts { part.shutdown() }
     }
 
     private func report(_ board: ScrapeBoard, time: any TimeSource, models: Int) async throws {

@@ -322,4 +322,35 @@ struct DiagnosisTests {
         #expect(error?.reason == .noRuntime)
         #expect(error?.message.contains("no ServingRuntime supports") == true)
     }
+
+    @Test("a model that wakes after a long sleep isn't late before its time")
+    func wakes() async throws {
+        let scaling: JSONValue = ["minReplicas": 0, "scaleToZero": ["idleSeconds": 60]]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: ["scaling": scaling]))
+        let key = OperatorHarness.key("m-r1")
+        func say(_ available: String) async throws {
+            let condition: JSONValue = [
+                "type": "Available", "status": .string(available),
+                "lastTransitionTime": .string(harness.time.now().rfc3339),
+            ]
+            let status: JSONValue = ["status": ["conditions": [condition]]]
+            try await harness.client.patch(.deployments, key, .merge(status), subresource: "status")
+        }
+        func reason() async throws -> String? {
+            try await harness.reconcile()
+            return try await harness.condition(ModelDeploymentCondition.progressing)?.reason
+        }
+        try await harness.reconcile()
+        try await harness.client.setReplicas(0, of: .deployments, key)
+        try await say("True")
+        #expect(try await reason() == "Settled")
+        harness.time.advance(by: .seconds(7200))
+        try await harness.client.setReplicas(1, of: .deployments, key)
+        #expect(try await reason() == "WaitingForReplicas")
+        try await say("False")
+        #expect(try await reason() == "WaitingForReplicas")
+        #expect(try await harness.events("ProgressDeadlineExceeded").isEmpty)
+        harness.time.advance(by: .seconds(602))
+        #expect(try await reason() == "ProgressDeadlineExceeded")
+    }
 }

@@ -24,7 +24,7 @@ struct ReconcilerHarness {
     let key = ObjectKey(namespace: "default", name: "m")
     let metrics = MetricsRegistry()
     private(set) var stores = FleetStores()
-    private(set) var reconciler: ModelReconciler
+    var reconciler: ModelReconciler
 
     /// A cluster with the definitions, the built-in runtime and `model`.
     /// - Parameters:

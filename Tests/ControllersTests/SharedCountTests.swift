@@ -234,6 +234,42 @@ struct SharedCountTests {
         #expect(harness.reconciler.scaling.sharing(harness.key) == nil)
     }
 
+    @Test("a change of the count that both tracks share is told once")
+    func told() async throws {
+        var spec = Self.spec
+        spec["scaling"] = ["paused": true, "maxReplicas": 20, "targets": [["signal": "QueueLength", "value": 2]]]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        try await harness.reconcile()
+        try await harness.client.setReplicas(4, of: .deployments, OperatorHarness.key("m-r1"))
+        try await harness.setStatus("m-r1", replicas: 4, ready: 4)
+        try await harness.reconcile()
+        await harness.scalingLoop().decide(harness.key)
+        try await harness.patchModel(["model": ["version": "2"]])
+        for _ in 0..<4 { try await harness.reconcile() }
+        try await harness.setStatus("m-r2", replicas: 2, ready: 2)
+        for _ in 0..<6 { try await harness.reconcile() }
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 2)
+        try await harness.setStatus("m-r1", replicas: 2, ready: 2)
+        var pages: [String: String] = [:]
+        for (revision, pod) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let address = "10.0.\(revision).\(pod)"
+            pages["\(address):8080"] = "modelfleet_queue_length 3\n"
+            try await harness.addReadyPod("m-r\(revision)-\(pod)", revision: revision, address: address)
+        }
+        try await harness.patchModel(["scaling": ["paused": false]])
+        try await harness.reconcile()
+        try await harness.decide(pages: pages)
+        let desired = try #require(harness.reconciler.scaling.record(harness.key)?.decision.desired)
+        #expect(desired > 4)
+        #expect(try await harness.events("ScaledUp").isEmpty)
+        for _ in 0..<4 { try await harness.reconcile() }
+        let events = try await harness.events("ScaledUp")
+        #expect(events.count == 1 && events.first?["count"] == 1)
+        let message = events.first?["message"]?.string ?? ""
+        #expect(message.hasPrefix("from 4 to \(desired) replicas of both versions: "), "\(message)")
+        #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"]?.int ?? 0 > 2)
+    }
+
     @Test("the count that was acted on: the decision's, unless status says that it is only reported")
     func acted() {
         let scaling: JSONValue = ["desiredReplicas": 7, "lastDecision": ["fromReplicas": 3]]

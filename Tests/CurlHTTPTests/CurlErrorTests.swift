@@ -31,7 +31,6 @@ struct CurlErrorTests {
         let found = await error(request("127.0.0.1:\(port.value)"))
         #expect(found?.code == .connect)
         #expect(found?.message == "could not connect to 127.0.0.1:\(port.value): connection refused")
-        #expect(found?.isRetryable == true)
     }
 
     @Test("a name without an address is a DNS error")
@@ -138,7 +137,6 @@ struct CurlErrorTests {
         try await withServer(exchange) { server in
             let found = await error(server.request(.get, "/"))
             #expect(found?.code == .connectionLost)
-            #expect(found?.isRetryable == true)
         }
     }
 

@@ -236,10 +236,10 @@ struct CurlExchangeTests {
         #expect(count.value == 0)
     }
 
-    @Test("connections are reused")
+    @Test("a hundred requests at once share the one connection that they may have")
     func reuse() async throws {
-        try await withServer(echo) { server in
-            // With one connection at most, a hundred requests at once still pass, one after the other.
+        let statistics = HTTPServiceStatistics()
+        try await withServer(echo, statistics: statistics) { server in
             let curl = CurlExchange(configuration: CurlConfiguration(maximumConnections: 1))
             // The last one waits for all others, on a machine that is busy with other tests.
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -248,6 +248,7 @@ struct CurlExchangeTests {
                 }
                 try await group.waitForAll()
             }
+            #expect(statistics.connections == 1)
         }
     }
 }

@@ -123,7 +123,6 @@ struct TLSTests {
                 }
                 #expect(error?.code == .tls)
                 #expect(error?.message.hasPrefix("could not agree on TLS with \(server.authority): ") == true)
-                #expect(error?.isRetryable == false)
             }
             let careless = curl(TLSSettings(authorities: other.authority, verifiesPeer: false))
             let answer = try await careless.exchange(server.request(.get, "/", scheme: "https"))

@@ -132,7 +132,7 @@ extension EndToEnd {
             #expect(result.status == 1)
             #expect(
                 result.output.contains(
-                    "Error: can't write the kubeconfig \(file)/config: can't make its folder: Not a directory; "
+                    "Error: can't write the kubeconfig \(file)/config: can't make its folder: not a directory; "
                         + "name another file with --kubeconfig"
                 ),
                 "\(result.output)"
@@ -170,6 +170,63 @@ extension EndToEnd {
             let missing = try await run(["validate", "-f", folder.path + "/none.yaml"])
             #expect(missing.status != 0)
             #expect(missing.output.contains("none.yaml"))
+        }
+
+        @Test("a pipe is read as a file is: a model to validate, a kubeconfig")
+        func pipes() async throws {
+            let folder = try TestFolder()
+            func shell(_ command: String) async throws -> (status: Int32, output: String) {
+                try await ProgramRun.result(
+                    "/bin/sh",
+                    ["-c", command],
+                    folder: folder.path,
+                    environment: ["MODELFLEET": Programs.modelfleet()]
+                )
+            }
+            let model = try await shell("cat manifests/examples/iris.yaml | \"$MODELFLEET\" validate -f /dev/stdin")
+            #expect(
+                model.status == 0 && model.output.contains("/dev/stdin: ModelDeployment iris: valid"),
+                "\(model.output)"
+            )
+            let kubeconfig = try await shell("echo '{kind: Config}' | \"$MODELFLEET\" get --kubeconfig /dev/stdin")
+            #expect(kubeconfig.output.contains("/dev/stdin has no context; check"), "\(kubeconfig.output)")
+        }
+
+        @Test(
+            "a file or folder that can't be used is named, with the reason in plain words",
+            arguments: [
+                (["validate", "-f", "FOLDER"], "FOLDER: holds no .yaml, .yml or .json file"),
+                (["validate", "-f", "FOLDER/none"], "FOLDER/none: there is no such file"),
+                (
+                    ["get", "--kubeconfig", "FOLDER"],
+                    "the kubeconfig FOLDER: is a directory; check the path and its permissions"
+                ),
+                (
+                    ["load", "http://127.0.0.1:9/", "--body", "@FOLDER"],
+                    "--body @FOLDER: is a directory; name a file in it"
+                ),
+                (
+                    ["render", "-f", "manifests/examples/iris.yaml", "--templates", "FOLDER/none"],
+                    "there is no such folder"
+                ),
+                (
+                    ["render", "-f", "manifests/examples/iris.yaml", "--templates", "FOLDER/file"],
+                    "can't be read: not a directory"
+                ),
+                (["crds", "--output", "FOLDER/file"], "FOLDER/file: can't be made: there is a file of that name"),
+                (["bench-scaling", "--traces", "FOLDER/none"], "FOLDER/none: there is no such folder"),
+            ]
+        )
+        func unusableFiles(_ arguments: [String], _ words: String) async throws {
+            let folder = try TestFolder()
+            let inner = folder.path + "/inner"
+            try FileManager.default.createDirectory(atPath: inner, withIntermediateDirectories: true)
+            if arguments.contains("FOLDER/file") {
+                try "text".write(toFile: inner + "/file", atomically: true, encoding: .utf8)
+            }
+            let result = try await run(arguments.map { $0.replacing("FOLDER", with: inner) })
+            #expect(result.status == 1)
+            #expect(result.output.contains(words.replacing("FOLDER", with: inner)), "\(result.output)")
         }
 
         @Test(

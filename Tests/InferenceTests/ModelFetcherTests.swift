@@ -92,4 +92,21 @@ import TransportSecurity
             #expect(error?.message.contains(reason) == true, "\(error?.message ?? "")")
         }
     }
+
+    @Test("a folder that can't be written to is named, with the system's reason and what to do")
+    func unwritable() async throws {
+        try await Self.inFolder { folder in
+            try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+            try "text".write(toFile: folder + "/file", atomically: true, encoding: .utf8)
+            let directory = folder + "/file/models"
+            let fetcher = ModelFetcher(exchange: Self.exchange(["https://a/m": (200, "1")]), directory: directory)
+            let error = await #expect(throws: InferenceError.self) {
+                try await fetcher.fetch("https://a/m", sha256: nil)
+            }
+            #expect(
+                error?.message == "model https://a/m: the folder \(directory) can't be written to: not a directory; "
+                    + "choose another with --model-directory"
+            )
+        }
+    }
 }

@@ -161,27 +161,4 @@ struct FlowControlTests {
         #expect(error?.isPushBack == true)
         #expect(exchange.sent.count == 1)
     }
-
-    @Test(
-        "a conflict names the other managers and their fields",
-        arguments: [
-            ("conflict with \"kubectl\" using apps/v1", "kubectl", nil),
-            ("conflict with \"kubectl\" with subresource \"scale\" using apps/v1", "kubectl", "scale"),
-            ("conflict with \"kubectl-edit\" using v1 at 2026-01-01T00:00:00Z", "kubectl-edit", nil),
-            ("conflict with \"a \\\"b\\\"\"", "a \"b\"", nil),
-        ] as [(String, String, String?)]
-    )
-    func conflicts(message: String, name: String, subresource: String?) {
-        let causes = [".spec.replicas", ".spec.paused"].map {
-            APIStatus.Cause(reason: "FieldManagerConflict", message: message, field: $0)
-        }
-        let status = APIStatus(code: 409, reason: "Conflict", message: "Apply failed", causes: causes)
-        let error = KubeError(code: .refused, verb: "apply", resource: "", message: "", status: status)
-        let expected = ConflictingManager(
-            name: name,
-            subresource: subresource,
-            fields: [".spec.replicas", ".spec.paused"]
-        )
-        #expect(error.conflictingManagers == [expected])
-    }
 }

@@ -106,6 +106,24 @@ struct KubeConfigurationTests {
         }
     }
 
+    @Test(
+        "a kubeconfig that leads nowhere says why, and what to do",
+        arguments: [
+            (["/k": ""], nil, "/k has no context; check that it is the kubeconfig that you mean"),
+            (
+                ["/k": "{contexts: [{name: a, context: {cluster: c}}, {name: b, context: {cluster: c}}]}"], nil,
+                "/k has no current-context; name one with --context; there are: a, b"
+            ),
+            (["/k": "{contexts: [{name: a, context: {cluster: c}}]}"], "x", "/k has no context \"x\"; there are: a"),
+        ] as [([String: String], String?, String)]
+    )
+    func noContext(files: [String: String], context: String?, message: String) {
+        let error = #expect(throws: ConfigurationError.self) {
+            try KubeConfiguration.load(environment: [:], explicitPath: "/k", context: context, system: system(files))
+        }
+        #expect(error?.message == message)
+    }
+
     @Test("a pod finds its own cluster")
     func inCluster() throws {
         let folder = "/var/run/secrets/kubernetes.io/serviceaccount"

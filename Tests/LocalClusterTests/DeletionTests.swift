@@ -161,9 +161,9 @@ struct DeletionTests {
         try FileManager.default.createDirectory(atPath: folder + "/dir/inner", withIntermediateDirectories: true)
         try Data().write(to: URL(fileURLWithPath: folder + "/file"))
         for (path, reason) in [
-            ("/file/config", "can't make its folder: Not a directory"),
-            ("/dir", "can't replace \(folder)/dir: Is a directory"),
-            ("/\(String(repeating: "x", count: 300))", "File name too long"),
+            ("/file/config", "can't make its folder: not a directory"),
+            ("/dir", "can't replace \(folder)/dir: is a directory"),
+            ("/\(String(repeating: "x", count: 300))", "file name too long"),
         ] {
             let error = #expect(throws: LocalClusterError.self) {
                 try KubeconfigFile(path: folder + path).write(ClusterAccess(server: "https://127.0.0.1:1"))

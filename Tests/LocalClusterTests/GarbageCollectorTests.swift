@@ -28,7 +28,7 @@ struct GarbageCollectorTests {
             random: SeededRandom(seed: 1),
             logger: Logger(label: "test")
         )
-        let change = try #require(collector.graph.store(for: .configMaps).store.put(dependent))
+        let change = try #require(collector.graph.store(for: .configMaps).put(dependent))
         #expect(collector.graph.observe(change, type: .configMaps).contains(uid))
 
         let outcome = try await collector.reconcile(ObjectKey(namespace: nil, name: uid))
@@ -73,7 +73,7 @@ struct GarbageCollectorTests {
         try await client.delete(.configMaps, owners[0].key, options: DeleteOptions(propagation: .foreground))
         let collector = Self.collector(client)
         for object in [try await client.get(.configMaps, owners[0].key), owners[1], shared, own] {
-            _ = collector.graph.store(for: .configMaps).store.put(object).map {
+            _ = collector.graph.store(for: .configMaps).put(object).map {
                 collector.graph.observe($0, type: .configMaps)
             }
         }
@@ -96,7 +96,7 @@ struct GarbageCollectorTests {
             try await client.delete(.configMaps, owner.key, options: DeleteOptions(propagation: .foreground))
         }
         for object in [try await client.get(.configMaps, owners[0].key), shared] {
-            _ = collector.graph.store(for: .configMaps).store.put(object).map {
+            _ = collector.graph.store(for: .configMaps).put(object).map {
                 collector.graph.observe($0, type: .configMaps)
             }
         }
@@ -114,9 +114,78 @@ struct GarbageCollectorTests {
         let dependent = try await client.create(.namespaces, draft)
         let collector = Self.collector(client)
         _ = collector.graph.store(for: .configMaps)
-        let change = try #require(collector.graph.store(for: .namespaces).store.put(dependent))
+        let change = try #require(collector.graph.store(for: .namespaces).put(dependent))
         #expect(collector.graph.observe(change, type: .namespaces).contains(uid))
         #expect(try await collector.reconcile(ObjectKey(namespace: nil, name: uid)) == .awaitChange)
         #expect(try await client.get(.namespaces, dependent.key).isBeingDeleted == false)
+    }
+
+    private static let widgets = ResourceType(
+        group: "test.modelfleet.dev",
+        version: "v1",
+        kind: "Widget",
+        plural: "widgets",
+        isNamespaced: true
+    )
+
+    private static func definition() -> KubeObject {
+        var definition = KubeObject(.customResourceDefinitions, namespace: nil, name: "widgets.test.modelfleet.dev")
+        definition["spec"] = [
+            "group": "test.modelfleet.dev", "scope": "Namespaced",
+            "names": ["kind": "Widget", "plural": "widgets", "singular": "widget"],
+            "versions": [
+                [
+                    "name": "v1", "served": true, "storage": true,
+                    "schema": ["openAPIV3Schema": ["type": "object", "x-kubernetes-preserve-unknown-fields": true]],
+                ]
+            ],
+        ]
+        return definition
+    }
+
+    @Test("The watch of a type ends with its definition, and begins again when that comes back")
+    func definitionGone() async throws {
+        let client = KubeClient(exchange: APIServer())
+        let collector = Self.collector(client)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await collector.run() }
+            for round in 1...2 {
+                let definition = try await client.create(.customResourceDefinitions, Self.definition())
+                try await until("the definition's type is watched") { collector.watchedTypes.contains(Self.widgets) }
+                let owner = try await client.create(
+                    Self.widgets,
+                    KubeObject(Self.widgets, namespace: "default", name: "owner")
+                )
+                let dependent = try await client.create(.configMaps, Self.map("dependent-\(round)", owners: [owner]))
+                try await client.delete(.customResourceDefinitions, definition.key)
+                try await until("its watch has ended") { !collector.watchedTypes.contains(Self.widgets) }
+                try await until("what its object owned is gone") {
+                    try await client.find(.configMaps, dependent.key) == nil
+                }
+            }
+            group.cancelAll()
+        }
+    }
+
+    @Test("Of a type that is gone the objects count as gone, unless another version of its kind took over")
+    func forgottenType() throws {
+        var owned = KubeObject(Self.widgets, namespace: "default", name: "owned")
+        owned["metadata", "uid"] = "2"
+        var owner = KubeObject(.configMaps, namespace: "default", name: "owner")
+        owner["metadata", "uid"] = "1"
+        owned.ownerReferences = [try #require(OwnerReference(controller: owner))]
+        var newer = Self.widgets
+        newer.version = "v2"
+        for isReplaced in [false, true] {
+            let graph = OwnershipGraph()
+            let change = try #require(graph.store(for: Self.widgets).put(owned))
+            _ = graph.observe(change, type: Self.widgets)
+            if isReplaced { _ = graph.store(for: newer) }
+            #expect(graph.forget(Self.widgets) == (isReplaced ? [] : ["1", "2"]))
+            #expect(graph.node("2") == nil)
+            #expect(
+                graph.type(apiVersion: "test.modelfleet.dev/v1", kind: "Widget") == (isReplaced ? newer : Self.widgets)
+            )
+        }
     }
 }

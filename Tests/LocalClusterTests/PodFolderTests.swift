@@ -47,6 +47,16 @@ struct PodFolderTests {
         func remove() { try? FileManager.default.removeItem(atPath: place) }
     }
 
+    @Test("A folder that can't be made is named with the system's reason")
+    func unwritable() throws {
+        let bench = try Bench()
+        defer { bench.remove() }
+        try Data("a file".utf8).write(to: URL(fileURLWithPath: bench.place + "/pod"))
+        let failure = bench.refusal([["name": "cache", "emptyDir": [:]]], [])
+        let folder = bench.place + "/pod/volumes/cache"
+        #expect(failure?.message == "can't set up the volume cache at \(folder): not a directory")
+    }
+
     @Test("A mount inside a folder of the user is refused, and nothing there is touched", arguments: [false, true])
     func nestedInHostPath(isInnerFirst: Bool) throws {
         let bench = try Bench()

@@ -11,6 +11,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @testable import LocalCluster
@@ -172,6 +173,21 @@ struct ServiceProxyTests {
             try await early.talk { _ in }
             try await until("it is forgotten") { proxy.held.count == 0 }
         }
+    }
+
+    @Test("What is held goes on in the order in which it came")
+    func heldInOrder() {
+        let held = HeldConnections(client: nil, time: ManualTime(), logger: Logger(label: "test"))
+        let service = ObjectKey(namespace: "shop", name: "model")
+        held.update(holding: [service], served: [])
+        let order = Mutex<[Int]>([])
+        let loop = MultiThreadedEventLoopGroup.singleton.any()
+        for number in 0..<50 {
+            _ = held.hold(service, on: loop, resume: { order.withLock { $0.append(number) } }, expire: {})
+        }
+        held.resume(service)
+        #expect(order.withLock { $0 } == Array(0..<50))
+        #expect(held.count == 0)
     }
 
     @Test("What is held goes on to its end when its Service holds no more", .timeLimit(.minutes(5)))

@@ -114,6 +114,44 @@ struct ExpositionParserTests {
     }
 
     @Test(
+        "a line means the same behind lines that have parts of it as it does alone",
+        arguments: [1, 2, 3] as [UInt64]
+    )
+    func repeatedParts(seed: UInt64) {
+        let random = SeededRandom(seed: seed)
+        func one(of texts: [String]) -> String { texts[Int(random.next() % UInt64(texts.count))] }
+        let names = [
+            "q", "queue", "queue_total", "queue:x", "a_metric_with_a_long_name", "a_metric_with_a_long_name_sum",
+        ]
+        let labels = [
+            "model=\"bert-base-uncased\"", "model=\"bert-base-uncased-2\"", "le=\"0.1\"", "le=\"0.25\"", "le = \"0.1\"",
+            "model=\"a \\\"quoted\\\" one\"", "\"a.b\"=\"x\"", "a.b\"=\"x\"", "\"model\"=\"bert-base-uncased\"",
+            "\"queue\"",
+            "é=\"x\"",
+        ]
+        var failures = 0
+        for _ in 0..<2000 {
+            var lines: [String] = []
+            for _ in 0..<6 {
+                switch random.next() % 6 {
+                case 0: lines.append("# TYPE \(one(of: names + ["\"queue total\""])) gauge\n")
+                case 1: lines.append("# HELP \(one(of: names)) Déjà vu.\n")
+                case 2: lines.append("\(one(of: names)) \(one(of: ["1", "2.0", "x"]))\n")
+                default:
+                    let some = (0..<(random.next() % 4)).map { _ in one(of: labels.dropLast(Int(random.next() % 6))) }
+                    let name = one(of: names + names + [""])
+                    lines.append("\(name){\(some.joined(separator: one(of: [",", ",", " , "])))} 3\n")
+                }
+            }
+            let page = Array(lines.joined().utf8)
+            let alone = PageOutcome(page, chunks: lines.map(\.utf8.count))
+            if alone.error != nil { failures += 1 }
+            #expect(PageOutcome(page, chunk: page.count) == alone, "\(lines.joined())")
+        }
+        #expect((100...1900).contains(failures), "pages of both kinds")
+    }
+
+    @Test(
         "a selection keeps exactly what parsing everything keeps of those names",
         .enabled(if: ReferenceData.isPresent)
     )

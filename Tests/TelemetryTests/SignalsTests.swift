@@ -132,6 +132,19 @@ struct SignalsTests {
         #expect(swapped.requestRate.value == 10)
     }
 
+    @Test("buckets of a series belong together wherever they stand")
+    func scatteredBuckets() throws {
+        func page(_ lines: [String]) -> String { lines.joined(separator: "\n") + "\n" }
+        let together = ["a", "b"].flatMap { model in
+            [("1", 3), ("2", 8), ("+Inf", 9)].map { "d_bucket{model=\"\(model)\",le=\"\($0.0)\"} \($0.1)" }
+        }
+        let scattered = [0, 3, 1, 4, 5, 2].map { together[$0] }
+        let (one, other) = (try scrape(page(together), at: 100), try scrape(page(scattered), at: 100))
+        guard case .value(.histograms(let series)) = one.latency else { return #expect(Bool(false), "no histograms") }
+        #expect(series.count == 2 && series.values.allSatisfy { $0.counts == [3, 8, 9] })
+        #expect(other.latency == one.latency)
+    }
+
     @Test("percentiles follow histogram_quantile's rule")
     func quantileRule() {
         func percentile(_ p: Double, _ buckets: [(bound: Double, count: Double)]) -> Double? {
@@ -167,7 +180,7 @@ struct SignalsTests {
             return ReplicaScrape(page: page, mapping: mapping, time: WallTime(seconds: 1)).requests
         }
         #expect(try requests("# TYPE x counter\n# EOF\n").value == [:])
-        #expect(try requests("# TYPE x counter\nx_total 3\n# EOF\n").value == [[]: 3])
+        #expect(try requests("# TYPE x counter\nx_total 3\n# EOF\n").value == [SeriesKey([]): 3])
         // A gauge of that name is something else.
         #expect(try requests("# TYPE x gauge\nx 3\n# EOF\n").missing?.cause == .notOnPage(offered: ["x"]))
     }

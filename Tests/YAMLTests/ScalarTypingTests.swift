@@ -21,7 +21,7 @@ struct ScalarTypingTests {
         for text in texts.split(separator: " ") { #expect(try value(String(text)) == .bool(expected), "\(text)") }
     }
 
-    @Test("nulls", arguments: ["", "~", "null", "Null", "NULL", "!!null ''"])
+    @Test("an empty scalar and the words for null are null", arguments: ["", "~", "null", "Null", "NULL", "!!null ''"])
     func nulls(text: String) throws { #expect(try value(text) == .null) }
 
     @Test(
@@ -74,7 +74,7 @@ struct ScalarTypingTests {
     func strings(text: String) throws { #expect(try value(text) == .string(text)) }
 
     @Test(
-        "tags",
+        "a tag decides what a scalar is, and quotes make it text",
         arguments: [
             ("!!str 12", "12"), ("!!str", ""), ("!foo 12", "12"), ("! 12", "12"), ("!!merge <<", "<<"),
             ("!!binary aGVsbG8=", "hello"), ("!!binary /w==", "\u{fffd}"), ("!!timestamp 2001-12-14", "2001-12-14"),

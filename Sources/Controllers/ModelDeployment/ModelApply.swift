@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import FleetAPI
 import KubeAPI
 import KubeModel
@@ -9,10 +10,25 @@ import Rollouts
 
 /// Why a plan can't be carried out until somebody changes something.
 struct ApplyRefused: Error, Hashable {
-    /// One word: `NameTaken`, `ApplyRejected`.
+    /// One word: `NameTaken`, `ApplyRejected`, `ScaleRejected`.
     var reason: String
     /// A sentence with what to do.
     var message: String
+    /// Whether it may pass by itself: an API server that has just started allows the same a moment later, and an old object goes.
+    var mayPass = false
+}
+
+extension ApplyRefused {
+    /// The refusal that an error is: also of what is only read, or deleted, on the way; `nil` where it is none.
+    init?(_ error: any Error) {
+        if let refused = error as? ApplyRefused {
+            self = refused
+        } else if let error = error as? KubeError, error.isForbidden {
+            self.init(reason: "ApplyRejected", message: "\(error)", mayPass: true)
+        } else {
+            return nil
+        }
+    }
 }
 
 /// Sends what a plan asks for.
@@ -21,7 +37,9 @@ struct ModelApply: Sendable {
     enum Progress: Hashable {
         /// Everything was sent.
         case done
-        /// The stores are behind the cluster, or old objects are still going: nothing more was sent, look again soon.
+        /// Everything was sent, and a spec couldn't be kept yet; `isLasting`: for so long that it isn't tried again at once.
+        case unkept(isLasting: Bool)
+        /// The stores are behind the cluster: nothing more was sent, look again soon.
         case stale
         /// The model is gone, or another one of the same name is there: its watch is late, and will tell.
         case gone
@@ -37,45 +55,66 @@ struct ModelApply: Sendable {
     let routing: RolloutRouting
     /// Who was told that the cluster's definition is too old.
     let dropped = DroppedStatus()
+    /// Whose objects are refused.
+    let refusals = PassingTrouble()
+    /// Whose specs can't be kept.
+    let unkept = PassingTrouble()
 
     /// Sends the requests in order, then the status where it differs. An event follows what it is about: nothing that fails afterwards
     /// takes it away.
     ///
     /// Where the rollout goes on or a revision is made, the status comes first: what is done follows from what is written, and a process
     /// that ends in between leaves nothing that the next one doesn't know of, nor gives a revision's number to another.
-    /// - Parameter model: the model as it is stored; then as it was written.
+    /// - Parameters:
+    ///   - model: the model as it is stored; then as it was written.
+    ///   - now: when the plan was made.
     /// - Throws: `ApplyRefused` where the cluster says no; `KubeError` of the first request that fails otherwise, the
     ///   rest follows at the next reconcile.
-    func run(_ plan: ModelPlan, for model: inout KubeObject) async throws -> Progress {
+    func run(_ plan: ModelPlan, for model: inout KubeObject, now: WallTime) async throws -> Progress {
         for case .route(let state, let demand, let isForced) in plan.actions {
             // Before it is written: what is in status is brought about before the next decision.
             if !isForced, try await !mayFall(state, demand: demand, for: model) { return .stale }
             if try await !mayRise(state, demand: demand, for: model) { return .stale }
         }
-        var untold = plan.decided
+        var plan = plan
         if plan.writesFirst(model) {
-            let first = plan.handsOver ? plan.status.keepingScaling(of: model) : plan.status
-            guard try await writeStatus(first, for: &model) else { return .gone }
-            await record(untold, for: model)
-            untold = []
+            guard try await writeStatus(plan.firstStatus(of: model), for: &model) else { return .gone }
+            await record(plan.takeTold(), for: model)
         }
         let state = plan.rollout?.state
+        var isKept = true
+        var failure: (any Error)?
         for action in plan.actions {
+            if case .keep(let type, let object) = action {
+                do { isKept = try await keep(type, object, for: model, now: now) } catch {
+                    (failure, isKept) = (error, false)
+                }
+                continue
+            }
             let progress = try await send(action, for: model, state: state)
             if progress != .done { return progress }
-            if case .create(.deployments, _) = action, let event = plan.creation { await record([event], for: model) }
+            if let event = plan.event(after: action, of: model) { await record([event], for: model) }
         }
-        return try await report(plan, telling: untold, for: &model)
+        if !isKept { plan.status["keptRevision"] = model["status", "keptRevision"] }
+        let progress = try await report(plan, for: &model)
+        // What can't be kept holds up nothing else.
+        if let failure { throw failure }
+        if progress == .done, !isKept { return .unkept(isLasting: unkept.lasts(model.key, now: now)) }
+        return progress
     }
 
     /// Writes the status where it differs and records the events.
-    /// - Parameter decided: events about decisions that only this status tells of.
-    func report(_ plan: ModelPlan, telling decided: [PlannedEvent] = [], for model: inout KubeObject) async throws
-        -> Progress
-    {
+    func report(_ plan: ModelPlan, for model: inout KubeObject) async throws -> Progress {
         guard try await writeStatus(plan.status, for: &model) else { return .gone }
-        await record(decided + plan.events, for: model)
+        await record(plan.decided + plan.events, for: model)
         return .done
+    }
+
+    /// A model is gone.
+    func forget(_ key: ObjectKey) {
+        dropped.forget(key)
+        refusals.forget(key)
+        unkept.forget(key)
     }
 
     private func record(_ events: [PlannedEvent], for model: KubeObject) async {
@@ -93,7 +132,7 @@ struct ModelApply: Sendable {
             if count == 0, try await isServing(key, for: model) { return .stale }
             // The count of a handover is of this version of the model: who wrote another meanwhile means it.
             let version = type == .modelDeployments ? model.resourceVersion : nil
-            try await client.setReplicas(count, of: type, key, resourceVersion: version)
+            try await setReplicas(count, of: type, key, version: version)
         case .delete(let type, let key):
             if type == .deployments, try await isServing(key, for: model) { return .stale }
             try await delete(type, key)
@@ -105,7 +144,7 @@ struct ModelApply: Sendable {
                 let (ready, sum) = (all[revision] ?? 0, all.values.reduce(0, +))
                 guard ShrinkGuard.allowsShared(count, ready: ready, all: sum, demand: demand) else { return .stale }
             }
-            try await client.setReplicas(count, of: .deployments, key)
+            try await setReplicas(count, of: .deployments, key)
         case .turn(let body, let ready, let demand):
             let traffic = try await routing.look(state, of: ModelDeployment(model))
             guard ShrinkGuard.allowsTurn(ready: ready, demand: demand, traffic: traffic) else { return .stale }
@@ -114,7 +153,7 @@ struct ModelApply: Sendable {
             guard try await carriesAlone(revision, demand: demand, for: model) else { return .stale }
             try await apply(.services, body, for: model)
         case .route(let state, _, _): _ = try await routing.look(state, of: ModelDeployment(model))
-        case .keep(let type, let object): try await keep(type, object, for: model)
+        case .keep: break
         case .prune(let numbers): try await prune(model, keeping: numbers)
         }
         return .done
@@ -173,34 +212,6 @@ struct ModelApply: Sendable {
         return ready
     }
 
-    /// Keeps a spec. A cluster that doesn't let the operator do so loses the way back, and nothing else.
-    private func keep(_ type: ResourceType, _ object: KubeObject, for model: KubeObject) async throws {
-        do {
-            _ = try await client.create(type, object)
-        } catch {
-            if error.isAlreadyExists { return }
-            guard error.isForbidden || error.isNotFound else { throw error }
-            await recorder.record(
-                model,
-                .warning,
-                reason: "SpecNotKept",
-                message:
-                    "\(type.kind) \(object.name) can't be created, so `modelfleet rollout undo` won't find it: \(error.message)"
-            )
-        }
-    }
-
-    /// Deletes the kept specs of revisions that are in no history any more.
-    private func prune(_ model: KubeObject, keeping numbers: Set<Int>) async throws {
-        let selector = LabelSelector(matching: [FleetAPI.modelLabel: model.name])
-        let options = ListOptions(labelSelector: selector)
-        for object in try await client.list(.controllerRevisions, namespace: model.namespace, options: options).items
-        where object.controller?.uid == model.uid {
-            let number = ModelObservation.revision(of: object)
-            if number > 0, !numbers.contains(number) { try await delete(.controllerRevisions, object.key) }
-        }
-    }
-
     /// Whether the Service, read afresh, needs the revision `key`: the watch that showed another may be late, and pods that go are not
     /// brought back in time.
     private func isServing(_ key: ObjectKey, for model: KubeObject) async throws -> Bool {
@@ -228,7 +239,7 @@ struct ModelApply: Sendable {
             return .done
         }
         let owner = live.controller
-        if live.isBeingDeleted { return .stale }
+        if live.isBeingDeleted { throw Self.taken(type, body, "is being deleted") }
         if let uid = owner?.uid, uid == model.uid {
             // The watch is late, or the object lost the label that it is watched by.
             let hash = live.annotation(FleetAPI.revisionHashAnnotation)
@@ -241,12 +252,21 @@ struct ModelApply: Sendable {
             }
             return .stale
         }
-        if owner?.kind == model.kind, owner?.name == model.name { return .stale }
+        if owner?.kind == model.kind, owner?.name == model.name {
+            throw Self.taken(type, body, "is of an earlier ModelDeployment with this name and isn't gone yet")
+        }
         throw ApplyRefused(
             reason: "NameTaken",
             message: "there is a \(type.kind) \"\(body.name)\" that is not this model's; delete it, "
                 + "or give the ModelDeployment another name"
         )
+    }
+
+    /// The refusal while an old object goes; that takes no time, mostly.
+    private static func taken(_ type: ResourceType, _ body: KubeObject, _ why: String) -> ApplyRefused {
+        let message =
+            "the \(type.kind) \"\(body.name)\" that is there \(why); it is made anew once that is gone: look at its finalizers"
+        return ApplyRefused(reason: "NameTaken", message: message, mayPass: true)
     }
 
     /// Whether this process made the object before. Then somebody took it away: a person, or the garbage collector, because
@@ -258,7 +278,7 @@ struct ModelApply: Sendable {
     }
 
     /// Whether the model, read afresh, is there and stays.
-    private func exists(_ model: KubeObject) async throws -> Bool {
+    func exists(_ model: KubeObject) async throws -> Bool {
         guard let live = try await client.find(.modelDeployments, model.key) else { return false }
         return live.uid == model.uid && !live.isBeingDeleted
     }
@@ -312,14 +332,26 @@ struct ModelApply: Sendable {
             guard error.isInvalid || error.isForbidden || error.isMistyped || error.httpStatus == 400 else {
                 throw error
             }
-            throw ApplyRefused(reason: "ApplyRejected", message: "\(error)")
+            throw ApplyRefused(reason: "ApplyRejected", message: "\(error)", mayPass: error.isForbidden)
         }
     }
 
-    /// Deletes an object that may be gone already.
-    private func delete(_ type: ResourceType, _ key: ObjectKey) async throws {
+    /// Sets a count; one that the server doesn't allow is refused in words for the status.
+    private func setReplicas(_ count: Int, of type: ResourceType, _ key: ObjectKey, version: String? = nil) async throws
+    {
         do {
-            _ = try await client.delete(type, key, options: DeleteOptions(propagation: .background))
+            try await client.setReplicas(count, of: type, key, resourceVersion: version)
+        } catch {
+            guard error.isForbidden || error.isInvalid else { throw error }
+            let message = "\(type.kind) \(key.name) can't be set to \(count) replicas: \(error.message)"
+            throw ApplyRefused(reason: ScaleRecord.rejected, message: message, mayPass: error.isForbidden)
+        }
+    }
+
+    /// Deletes an object that may be gone already; with a `uid` only the one that has it.
+    func delete(_ type: ResourceType, _ key: ObjectKey, uid: String? = nil) async throws {
+        do {
+            _ = try await client.delete(type, key, options: DeleteOptions(propagation: .background, uid: uid))
         } catch {
             guard error.isNotFound else { throw error }
         }

@@ -171,11 +171,12 @@ struct ModelObservation {
         return deployment(revision).flatMap { PodDiagnosis.failure(ofDeployment: $0, isWhole: pods.isEmpty) }
     }
 
-    /// Since when a revision has had no replica that is ready, as far as its Deployment says.
+    /// Since when a revision has had no replica that is ready, as far as its Deployment says; one that was just scaled up from zero is
+    /// still said to be available.
     func unavailableSince(_ revision: Int) -> WallTime? {
         guard let deployment = deployment(revision) else { return nil }
         let available = ConditionSet(deployment)["Available"]
-        let lost = available.flatMap { $0.status == .isTrue ? nil : $0.lastTransitionTime }
-        return lost ?? deployment.creationTimestamp
+        if available?.status == .isTrue { return nil }
+        return available?.lastTransitionTime ?? deployment.creationTimestamp
     }
 }

@@ -13,12 +13,14 @@ struct ModelPlan {
     var actions: [PlannedAction] = []
     /// The wanted status.
     var status: JSONValue = .emptyObject
-    /// The events about what is true now.
+    /// The events about what is true now, as the status says: no later plan has them again.
     var events: [PlannedEvent] = []
     /// The events about what was decided of the rollout: they are as true as the state that says so, and no later plan has them again.
     var decided: [PlannedEvent] = []
     /// The event about a new revision: it is true once its Deployment is made.
     var creation: PlannedEvent?
+    /// The event about the Service that turns: it is true once that is written.
+    var turning: PlannedEvent?
     /// When to look again even if nothing changes: a deadline, a pod that gets late, an old revision to remove.
     var recheck: Duration?
     /// The revisions that are out of use.
@@ -108,8 +110,7 @@ struct ModelPlan {
         }
         for event in decision.events {
             let planned = PlannedEvent(isWarning: event.isWarning, reason: event.reason, message: event.message)
-            // The Service is turned by this very plan, and by the next one if this one fails.
-            if event.reason == RolloutEvent.trafficSwitched { events.append(planned) } else { decided.append(planned) }
+            if event.reason == RolloutEvent.trafficSwitched { turning = planned } else { decided.append(planned) }
         }
         planRechecks(observation, decision, wanted: wanted)
         finish(StatusBuilder(observation, decision, wanted: wanted, failure: failure, input: input))

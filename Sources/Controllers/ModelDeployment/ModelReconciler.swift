@@ -31,42 +31,13 @@ struct ModelReconciler: Reconciler {
     var metrics: RolloutMetrics?
     /// What was found as wanted before.
     let settled: SettledModels
+    /// Whose routes the API server refuses.
+    let refusedRoutes = PassingTrouble()
     /// The time.
     let time: any TimeSource
 
     /// Reconciles one model; a model that is gone needs nothing, its objects are garbage-collected.
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {
-        do {
-            return try await bring(key)
-        } catch let error as KubeError where error.isForbidden {
-            await tell(error, key)
-            throw error
-        }
-    }
-
-    /// Says in the status what the operator may not do: otherwise that would go on to tell what was true, or hoped for, before.
-    private func tell(_ error: KubeError, _ key: ObjectKey) async {
-        guard
-            let observation = ModelObservation(
-                key,
-                stores: stores,
-                scaling: scaling.record(key),
-                ledger: ledger,
-                time: time.now()
-            )
-        else { return }
-        let refused = ApplyRefused(
-            reason: "Forbidden",
-            message: "\(error); give the operator the rights of manifests/install/clusterrole.yaml"
-        )
-        var model = observation.stored
-        var report = ModelPlan(observation, refused: refused)
-        for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
-        // Where the status is what it may not write, only its log can tell.
-        _ = try? await apply.report(report, for: &model)
-    }
-
-    private func bring(_ key: ObjectKey) async throws -> ReconcileOutcome {
         let now = time.now()
         let inputs = settled.inputs(key, stores: stores, scaling: scaling, ledger: ledger)
         if let inputs, let outcome = settled.outcome(key, inputs, now: now) { return outcome }
@@ -79,31 +50,21 @@ struct ModelReconciler: Reconciler {
                 time: now
             )
         else {
-            if !stores.models.contains(key) {
-                settled.forget(key)
-                apply.dropped.forget(key)
-                analysis?.forget(key)
-                metrics?.forget(key)
-                scaling.forget(key)
-                ledger.forget(key)
-            }
+            if !stores.models.contains(key) { forget(key) }
             return .awaitChange
         }
         observation.foreign = scaling.foreign(key)
         observation.coldStartSeconds = scaling.coldStart(key)
         let uid = observation.stored.uid ?? ""
         scaling.wake(key, now: time.now())
-        // A revision that must be there is read afresh before its absence decides anything.
         let unseen = observation.unseenRevisions
-        for number in unseen {
-            let name = ObjectKey(namespace: key.namespace, name: "\(key.name)-r\(number)")
-            if let deployment = try await apply.client.find(.deployments, name) {
-                observation.add(deployment)
-            } else {
-                ledger.noteGone(number, key, uid: uid)
-            }
-        }
+        try await read(unseen, of: &observation)
         try await observeTraffic(&observation)
+        if observation.traffic?.problemReason == TrafficSwitch.forbidden {
+            if !refusedRoutes.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
+        } else {
+            refusedRoutes.forget(key)
+        }
         var plan = ModelPlan(observation, renderer: renderer)
         noteRoutes(&plan, observation)
         analysis?.note(&plan, observation)
@@ -114,6 +75,8 @@ struct ModelReconciler: Reconciler {
             // The inputs were read before the observation: had one moved in between, the next look finds it different.
             // A rollout follows from more than the stores: what routes, what is measured.
             if let inputs, isQuiet { settled.note(key, inputs, recheck: plan.recheck, now: now) }
+            apply.refusals.forget(key)
+            metrics?.note(plan, observation)
             return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
         }
         ledger.noteRetired(plan.retiring, key, uid: uid, now: time.now())
@@ -123,23 +86,60 @@ struct ModelReconciler: Reconciler {
         // Once it is stored: the next decision sees it, and doesn't count it again.
         defer { if model["status", "rollout"] == plan.status["rollout"] { metrics?.note(plan, observation) } }
         do {
-            switch try await apply.run(plan, for: &model) {
+            let progress = try await apply.run(plan, for: &model, now: now)
+            if progress != .stale { apply.refusals.forget(key) }
+            switch progress {
             case .done:
                 // With nothing done but telling of it, the same plan follows from what is told.
                 if let inputs, isQuiet, plan.onlyTells(observation), model["status"] == plan.status {
                     settled.note(key, inputs, written: model.resourceVersion, recheck: plan.recheck, now: now)
                 }
+            case .unkept(let isLasting): return .requeue(after: isLasting ? Self.refusedDelay : Self.staleDelay)
             case .stale: return .requeue(after: Self.staleDelay)
             case .gone: return .awaitChange
             }
-        } catch let refused as ApplyRefused {
-            var report = ModelPlan(observation, refused: refused)
-            // What was decided about the rollout is written already.
-            for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
-            if try await apply.report(report, for: &model) == .gone { return .awaitChange }
-            return .requeue(after: Self.refusedDelay)
+        } catch {
+            guard let refused = ApplyRefused(error) else { throw error }
+            // Nothing was told of it yet: an API server that has just started refuses what it allows a moment later.
+            if refused.mayPass, !apply.refusals.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
+            return try await tell(refused, observation, of: &model)
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// A model is gone.
+    private func forget(_ key: ObjectKey) {
+        settled.forget(key)
+        apply.forget(key)
+        refusedRoutes.forget(key)
+        analysis?.forget(key)
+        metrics?.forget(key)
+        scaling.forget(key)
+        ledger.forget(key)
+    }
+
+    /// Reads revisions afresh that must be there, before their absence decides anything.
+    private func read(_ unseen: [Int], of observation: inout ModelObservation) async throws {
+        let key = observation.stored.key
+        for number in unseen {
+            let name = ObjectKey(namespace: key.namespace, name: "\(key.name)-r\(number)")
+            if let deployment = try await apply.client.find(.deployments, name) {
+                observation.add(deployment)
+            } else {
+                ledger.noteGone(number, key, uid: observation.stored.uid ?? "")
+            }
+        }
+    }
+
+    /// Says in the status what the cluster refuses.
+    private func tell(_ refused: ApplyRefused, _ observation: ModelObservation, of model: inout KubeObject) async throws
+        -> ReconcileOutcome
+    {
+        var report = ModelPlan(observation, refused: refused)
+        // What was decided about the rollout is written already.
+        for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
+        if try await apply.report(report, for: &model) == .gone { return .awaitChange }
+        return .requeue(after: Self.refusedDelay)
     }
 
     /// Notes in the wanted status which routes the rollout may have written, before it writes them.

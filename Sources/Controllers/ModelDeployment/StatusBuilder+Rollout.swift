@@ -67,7 +67,10 @@ extension StatusBuilder {
             set(progressing, isGoingBack, isGoingBack ? "RollingBack" : reason, message)
             // A spec that was set back already needs nothing more.
             let advice = wanted == decision.stableRevision ? "" : "; correct the spec or set it back"
-            set(healthy, false, reason, "\(message); the old revision serves on\(advice)", warns: false)
+            // Until it has the requests back, the message says who has them.
+            let isBack = !isGoingBack || state?.desiredWeight == 0 && serving != decision.canaryRevision
+            let serves = isBack ? "; the old revision serves on" : ""
+            set(healthy, false, reason, "\(message)\(serves)\(advice)", warns: false)
         case .settled?, nil:
             set(progressing, false, "Paused", message)
             set(healthy, true, "Paused", message)

@@ -29,6 +29,7 @@ extension StatusBuilder {
             return
         }
         status["scaling"] = record.json
+        if let event = record.news(after: observation.stored["status", "scaling"]) { tell(event) }
         let reason = record.decision.reason
         switch record.hindrance {
         case .foreign(let scaler)?:

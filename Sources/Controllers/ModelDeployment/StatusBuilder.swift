@@ -34,7 +34,7 @@ struct StatusBuilder {
             ModelDeploymentCondition.ready,
             ready > 0,
             ready > 0 ? "Serving" : blocked.reason,
-            ready > 0 ? "an earlier revision keeps serving; \(blocked.message)" : blocked.message
+            ready > 0 ? "what is there keeps serving; \(blocked.message)" : blocked.message
         )
         set(ModelDeploymentCondition.progressing, false, blocked.reason, blocked.message)
         set(ModelDeploymentCondition.rolloutHealthy, false, blocked.reason, blocked.message, warns: ready > 0)
@@ -211,6 +211,9 @@ struct StatusBuilder {
     }
 
     private func replicas(_ revision: Int) -> Int { observation.deployment(revision)?["spec", "replicas"]?.int ?? 1 }
+
+    /// Adds an event about what this status says first.
+    mutating func tell(_ event: PlannedEvent) { events.append(event) }
 
     /// Sets a condition; a change of status or reason to the worse makes a warning event, a return a normal one.
     mutating func set(_ type: String, _ isTrue: Bool, _ reason: String, _ message: String, warns: Bool = true) {

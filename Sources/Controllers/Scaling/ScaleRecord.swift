@@ -12,6 +12,9 @@ struct ScaleRecord: Sendable, Hashable {
     /// The most decisions of the past that status keeps.
     static let changeLimit = 10
 
+    /// The reason where the API server doesn't take a count.
+    static let rejected = "ScaleRejected"
+
     /// When it was made.
     let time: WallTime
     /// The decision.
@@ -32,6 +35,8 @@ struct ScaleRecord: Sendable, Hashable {
     var isShared = false
     /// The decisions before this one, or this one, that changed the count, the newest first.
     var changes: [JSONValue] = []
+    /// The newest of them, where both tracks share the count that it changed: no Deployment has that, so the reconciler tells it.
+    var sharedChange: JSONValue?
 
     /// The count that is acted on: of a decision that is only reported, the one that it was made at.
     var acted: Int { hindrance == nil ? decision.desired : decision.current }
@@ -95,6 +100,26 @@ struct ScaleRecord: Sendable, Hashable {
         json["winner"] = decision.winner.map { .string($0) }
         json["inputs"] = inputs?.json
         return json
+    }
+
+    /// The event about a change of the count; what both tracks share is told by the status that shows it first.
+    static func event(from: Int, to: Int, isShared: Bool = false, why: String) -> PlannedEvent {
+        PlannedEvent(
+            isWarning: false,
+            reason: to > from ? "ScaledUp" : "ScaledDown",
+            message: "from \(from) to \(to) replicas\(isShared ? " of both versions" : ""): \(why)"
+        )
+    }
+
+    /// The event about a shared change that status doesn't show yet; `nil` where there is none.
+    func news(after shown: JSONValue?) -> PlannedEvent? {
+        guard let change = sharedChange, let from = change["fromReplicas"]?.int, let to = change["toReplicas"]?.int
+        else { return nil }
+        let isShown = (shown?["recentChanges"]?.array ?? []).contains { entry in
+            ["time", "fromReplicas", "toReplicas"].allSatisfy { entry[$0] == change[$0] }
+        }
+        if isShown { return nil }
+        return Self.event(from: from, to: to, isShared: true, why: change["message"]?.string ?? "")
     }
 
     /// Whether no replica was read yet, so that nothing is known but the count.

@@ -38,6 +38,8 @@ struct ScalingLoop: Service {
     let recorder: EventRecorder
     /// Our own metrics.
     let metrics: ScalingMetrics
+    /// Whose counts the API server refuses.
+    let refusals = PassingTrouble()
     /// The time.
     let time: any TimeSource
     /// The logger.
@@ -92,7 +94,10 @@ struct ScalingLoop: Service {
             observation.runtime(of: revision) != nil
         else {
             // A decision that was under way when the model went has left its memory behind.
-            if !stores.models.contains(key) { state.forget(key) }
+            if !stores.models.contains(key) {
+                state.forget(key)
+                refusals.forget(key)
+            }
             return
         }
         observation.follow(state.sharing(key))
@@ -137,8 +142,10 @@ struct ScalingLoop: Service {
         if acts, isShared ? true : await write(decision, deployment: deployment, model: observation.model.object) {
             entry.autoscaler.didScale(from: decision.current, to: decision.desired, at: time.now())
             entry.changes = Array(([record.decisionJSON] + entry.changes).prefix(ScaleRecord.changeLimit))
+            entry.sharedChange = isShared ? entry.changes.first : nil
         }
         record.changes = entry.changes
+        record.sharedChange = entry.sharedChange
         note(key, record: record, missing: seen.missing.count)
         let isNews = state.store(entry, decided: record, shown: shown, for: key)
         if isNews { onNews(key) }
@@ -258,9 +265,15 @@ struct ScalingLoop: Service {
                 "the replica count can't be written",
                 metadata: ["deployment": "\(deployment.key)", "error": "\(error)"]
             )
+            // What doesn't pass is tried again at each decision, and nothing else would tell.
+            if error.isForbidden || error.isInvalid, refusals.isNews(model.key, now: time.now()) {
+                let message =
+                    "Deployment \(deployment.key.name) can't be set to \(decision.desired) replicas: \(error.message)"
+                await recorder.record(model, .warning, reason: ScaleRecord.rejected, message: message)
+            }
             return false
         }
-        let isUp = decision.desired > decision.current
+        refusals.forget(model.key)
         logger.info(
             "scaled",
             metadata: [
@@ -268,12 +281,8 @@ struct ScalingLoop: Service {
                 "reason": "\(decision.reason.message)",
             ]
         )
-        await recorder.record(
-            model,
-            .normal,
-            reason: isUp ? "ScaledUp" : "ScaledDown",
-            message: "from \(decision.current) to \(decision.desired) replicas: \(decision.reason.message)"
-        )
+        let event = ScaleRecord.event(from: decision.current, to: decision.desired, why: decision.reason.message)
+        await recorder.record(model, .normal, reason: event.reason, message: event.message)
         return true
     }
 }

@@ -26,6 +26,8 @@ final class ScalingState: Sendable {
         var record: ScaleRecord?
         /// The decisions that changed the count, the newest first.
         var changes: [JSONValue]
+        /// The newest of them, where both tracks share the count.
+        var sharedChange: JSONValue?
 
         /// A memory that starts from what status shows.
         init(policy: ScalingPolicy, shown: JSONValue?) {

@@ -23,6 +23,8 @@ struct TrafficSwitch: Sendable {
     let client: KubeClient
     /// How often a write that met a concurrent change is decided again; then the next reconcile goes on.
     static let attempts = 3
+    /// The reason of a problem that the API server's answer 403 is; one that has just started gives that for a moment.
+    static let forbidden = "TrafficForbidden"
 
     /// Brings a split about and says what is live.
     ///
@@ -80,7 +82,7 @@ struct TrafficSwitch: Sendable {
                 guard let status = error.status, [403, 404].contains(status.code) else { throw error }
                 if status.code == 403 {
                     return .problem(
-                        .blocking("TrafficForbidden", "the operator may not read \(object.type): \(error.message)")
+                        .blocking(Self.forbidden, "the operator may not read \(object.type): \(error.message)")
                     )
                 }
                 // A server that knows the resource names the object.
@@ -116,6 +118,9 @@ struct TrafficSwitch: Sendable {
             switch write {
             case .patch(let object, _), .apply(let object, _), .delete(let object, _): object
             }
-        return .blocking("TrafficRejected", "\(object) can't be written: \(error.message)")
+        return .blocking(
+            error.isForbidden ? forbidden : "TrafficRejected",
+            "\(object) can't be written: \(error.message)"
+        )
     }
 }

@@ -62,12 +62,4 @@ enum LoopThread {
 
     /// Waits a moment, on the loop's thread only.
     static func pause(milliseconds: UInt32) { usleep(milliseconds * 1000) }
-
-    /// The system's words for an error number, such as `Connection refused`.
-    static func words(forError number: Int) -> String? {
-        guard number != 0, let number = Int32(exactly: number) else { return nil }
-        var buffer = [CChar](repeating: 0, count: 256)
-        guard unsafe strerror_r(number, &buffer, buffer.count) == 0 else { return nil }
-        return String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
 }

@@ -53,7 +53,7 @@ extension Transfer {
     }
 
     private var systemWords: String? {
-        LoopThread.words(forError: easy.number(CURLINFO_OS_ERRNO)).map { $0.prefix(1).lowercased() + $0.dropFirst() }
+        Int32(exactly: easy.number(CURLINFO_OS_ERRNO)).flatMap { $0 == 0 ? nil : SystemError(code: $0).description }
     }
 
     private func reason(_ code: CURLcode) -> String {

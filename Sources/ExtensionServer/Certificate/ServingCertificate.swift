@@ -231,8 +231,8 @@ public final class ServingCertificate: Service {
     }
 
     private static func text(_ path: String) throws(ExtensionServerError) -> String {
-        do { return try String(contentsOfFile: path, encoding: .utf8) } catch {
-            throw ExtensionServerError("\(path) can't be read: \(error.localizedDescription)")
+        do throws(SystemError) { return String(decoding: try WholeFile.read(path), as: UTF8.self) } catch {
+            throw ExtensionServerError("\(path) can't be read: \(error)")
         }
     }
 }

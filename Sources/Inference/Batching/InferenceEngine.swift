@@ -76,9 +76,6 @@ public final class InferenceEngine: Sendable {
     /// The number of requests that wait for a thread.
     public var queueLength: Int { monitor.withLock { $0.queue.count } }
 
-    /// The number of requests that wait or run.
-    public var pendingCount: Int { monitor.withLock { $0.waiters.count } }
-
     /// Runs batches until the task is cancelled or `stop()` is called.
     public func run() async {
         await withTaskCancellationHandler {

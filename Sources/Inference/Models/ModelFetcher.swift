@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Ambient
 internal import Foundation
 public import HTTPMessages
 internal import HTTPTypes
@@ -54,6 +55,14 @@ public struct ModelFetcher: Sendable {
         Self.failure(uri, reason)
     }
 
+    private func unwritable(_ uri: String, _ error: (any Error)?) -> InferenceError {
+        let reason = error.map { ": \(SystemError($0)?.description ?? $0.localizedDescription)" } ?? ""
+        return failure(
+            uri,
+            "the folder \(directory) can't be written to\(reason); choose another with --model-directory"
+        )
+    }
+
     private static func failure(_ uri: String, _ reason: String) -> InferenceError {
         InferenceError(.loadFailed, "model \(uri): \(reason)")
     }
@@ -87,14 +96,14 @@ public struct ModelFetcher: Sendable {
 
     private func download(_ start: ModelLocation, uri: String, sha256: String?) async throws -> String {
         let response = try await open(start, uri: uri)
-        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        do { try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true) } catch {
+            throw unwritable(uri, error)
+        }
         let partial = directory + "/model.onnx.partial"
         let complete = directory + "/model.onnx"
         guard FileManager.default.createFile(atPath: partial, contents: nil),
             let file = FileHandle(forWritingAtPath: partial)
-        else {
-            throw failure(uri, "the folder \(directory) can't be written to; choose another with --model-directory")
-        }
+        else { throw unwritable(uri, nil) }
         do {
             var digest = try SHA256Digest()
             var size = 0
@@ -116,6 +125,7 @@ public struct ModelFetcher: Sendable {
             try? file.close()
             try? FileManager.default.removeItem(atPath: partial)
             if error is InferenceError || error is CancellationError { throw error }
+            if error is CocoaError { throw unwritable(uri, error) }
             throw failure(uri, "the download broke off: \(error)")
         }
     }

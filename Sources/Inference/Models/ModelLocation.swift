@@ -1,6 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import KubeModel
+
 /// Where a model file lies: `file://` or `https://`; `http://` on this machine only.
 public enum ModelLocation: Sendable, Hashable {
     /// A file by its absolute path.
@@ -88,9 +90,7 @@ public enum ModelLocation: Sendable, Hashable {
     private static func isLoopback(_ authority: String) -> Bool {
         if authority.hasPrefix("[::1]") { return authority == "[::1]" || authority.hasPrefix("[::1]:") }
         let host = authority.prefix { $0 != ":" }
-        if host == "localhost" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+        return host == "localhost" || IPv4Address(host)?.bytes.first == 127
     }
 
     private static func decodingPercents(_ text: Substring) -> String? {

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import Ambient
 internal import Foundation
 
 /// The few things of the machine that configuration needs, as values: tests put in their own.
@@ -55,8 +56,10 @@ public struct HostSystem: Sendable {
     /// The machine itself.
     public static let real = HostSystem(
         readFile: { path in
-            guard FileManager.default.fileExists(atPath: path) else { return nil }
-            return [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            do throws(SystemError) { return try WholeFile.read(path) } catch {
+                guard error.isAbsence else { throw error }
+                return nil
+            }
         },
         fileStamp: { path in
             // A mounted secret is a link that is swapped: the attributes of its target count.

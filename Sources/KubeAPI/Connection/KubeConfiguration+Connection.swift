@@ -71,10 +71,13 @@ extension KubeConfiguration {
     }
 
     private func context(_ wanted: String?) throws -> (String, Entry) {
-        let list = contextNames.isEmpty ? "there is none" : "there are: \(contextNames.joined(separator: ", "))"
         let place = files.joined(separator: ", ")
+        guard !contexts.isEmpty else {
+            throw ConfigurationError("\(place) has no context; check that it is the kubeconfig that you mean")
+        }
+        let list = "there are: \(contextNames.joined(separator: ", "))"
         guard let name = wanted ?? currentContext else {
-            throw ConfigurationError("\(place) has no current-context; name a context (\(list))")
+            throw ConfigurationError("\(place) has no current-context; name one with --context; \(list)")
         }
         guard let context = contexts[name] else {
             throw ConfigurationError("\(place) has no context \"\(name)\"; \(list)")

@@ -59,7 +59,9 @@ public struct KubeConfiguration: Sendable, Hashable {
         for path in paths {
             let bytes: [UInt8]?
             do { bytes = try system.readFile(path) } catch {
-                throw ConfigurationError("cannot read the kubeconfig \(path): \(error); check its permissions")
+                throw ConfigurationError(
+                    "cannot read the kubeconfig \(path): \(error); check the path and its permissions"
+                )
             }
             if let bytes {
                 try configuration.merge(text: String(decoding: bytes, as: UTF8.self), file: path)

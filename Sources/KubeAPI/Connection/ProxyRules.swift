@@ -1,6 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+internal import KubeModel
+
 /// Which proxy a server is reached through, by the variables that Go programs, `kubectl` among them, read.
 ///
 /// | variable | what it says |
@@ -110,8 +112,8 @@ struct IPAddress: Sendable, Hashable {
 
     /// Reads `10.0.0.1` or `fd00::1`; `nil` for anything else.
     init?(_ text: String) {
-        if let bytes = Self.four(text[...]) {
-            self.bytes = bytes
+        if let address = IPv4Address(text) {
+            bytes = address.bytes
             return
         }
         guard text.contains(":"), let bytes = Self.sixteen(text) else { return nil }
@@ -133,12 +135,6 @@ struct IPAddress: Sendable, Hashable {
         }
     }
 
-    private static func four(_ text: Substring) -> [UInt8]? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        let bytes = parts.compactMap { $0.allSatisfy(\.isNumber) ? UInt8($0) : nil }
-        return parts.count == 4 && bytes.count == 4 ? bytes : nil
-    }
-
     private static func sixteen(_ text: String) -> [UInt8]? {
         guard let gap = text.firstRange(of: "::") else {
             let bytes = groups(text[...])
@@ -156,10 +152,12 @@ struct IPAddress: Sendable, Hashable {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
             if index == parts.count - 1, part.contains(".") {
-                guard let four = four(part) else { return nil }
-                bytes += four
+                guard let address = IPv4Address(part) else { return nil }
+                bytes += address.bytes
             } else {
-                guard (1...4).contains(part.count), let group = UInt16(part, radix: 16) else { return nil }
+                guard (1...4).contains(part.count), part.first != "+", let group = UInt16(part, radix: 16) else {
+                    return nil
+                }
                 bytes += [UInt8(group >> 8), UInt8(group & 0xff)]
             }
         }

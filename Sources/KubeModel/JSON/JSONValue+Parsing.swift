@@ -33,21 +33,6 @@ extension JSONValue {
         try self.init(parsing: Array(text.utf8), limits: limits)
     }
 
-    /// Parses an object and hands over the elements of its array `member` one by one, so that only one of them is held at
-    /// a time; answers the object without them.
-    ///
-    /// `projection` names the elements' members below `member`, as for the whole text.
-    /// - Throws: `JSONError` with the offset; the elements before it have been handed over.
-    public static func parse(
-        _ bytes: [UInt8],
-        handingOver member: String,
-        limits: JSONLimits = JSONLimits(),
-        projection: JSONProjection = .everything,
-        to body: (JSONValue) -> Void
-    ) throws(JSONError) -> JSONValue {
-        try JSONReader.read(bytes, limits: limits, projection: projection, handingOver: member, to: body)
-    }
-
     /// Parses an object and hands over the texts of the elements of its array `member`, unread, one by one; answers the object without them.
     /// - Throws: `JSONError` with the offset; the elements before it have been handed over.
     public static func parse(

@@ -33,11 +33,6 @@ public enum Core {
         }
         /// The restarts of all containers.
         public var restartCount: Int { containerStatuses.map(\.restartCount).reduce(0) { $0 &+ $1 } }
-        /// Why a container waits, when that needs a person: `ImagePullBackOff`, `CrashLoopBackOff`.
-        public var troubledContainer: ContainerStatus? {
-            let harmless: Set<String> = ["ContainerCreating", "PodInitializing"]
-            return containerStatuses.first { $0.waitingReason.map { !harmless.contains($0) } ?? false }
-        }
     }
 
     /// A view of one entry of `status.containerStatuses`.
@@ -60,53 +55,9 @@ public enum Core {
         public var image: String { json["image"]?.string ?? "" }
         /// Why it waits; `nil` when it doesn't.
         public var waitingReason: String? { json.at("state", "waiting", "reason")?.string }
-        /// The sentence to `waitingReason`.
-        public var waitingMessage: String? { json.at("state", "waiting", "message")?.string }
         /// Whether it runs.
         public var isRunning: Bool { json.at("state", "running") != nil }
         /// How it ended; `nil` when it hasn't.
         public var exitCode: Int? { json.at("state", "terminated", "exitCode")?.int }
-        /// How it ended the time before; `nil` when it never restarted.
-        public var lastExitCode: Int? { json.at("lastState", "terminated", "exitCode")?.int }
-        /// What it left as its last words the time before.
-        public var lastMessage: String? { json.at("lastState", "terminated", "message")?.string }
-    }
-}
-
-/// Views of apps/v1 objects: the few fields that controllers read.
-public enum Apps {
-    /// A view of a Deployment.
-    public struct Deployment: Sendable, Hashable {
-        /// The whole object.
-        public var object: KubeObject
-
-        /// Views an object as a Deployment.
-        public init(_ object: KubeObject) { self.object = object }
-
-        /// `spec.replicas`; 1 when missing, as the API server defaults it.
-        public var wantedReplicas: Int { object["spec", "replicas"]?.int ?? 1 }
-        /// `status.replicas`
-        public var replicas: Int { object["status", "replicas"]?.int ?? 0 }
-        /// `status.updatedReplicas`
-        public var updatedReplicas: Int { object["status", "updatedReplicas"]?.int ?? 0 }
-        /// `status.readyReplicas`
-        public var readyReplicas: Int { object["status", "readyReplicas"]?.int ?? 0 }
-        /// `status.availableReplicas`
-        public var availableReplicas: Int { object["status", "availableReplicas"]?.int ?? 0 }
-        /// `status.observedGeneration`
-        public var observedGeneration: Int64 { object["status", "observedGeneration"]?.integer ?? 0 }
-        /// The conditions.
-        public var conditions: ConditionSet { ConditionSet(object) }
-        /// Whether the status speaks of the present spec.
-        public var isObserved: Bool { observedGeneration >= (object.generation ?? 0) }
-        /// Whether everything that is wanted is there, updated and available (`kubectl rollout status`).
-        public var isRolledOut: Bool {
-            isObserved && updatedReplicas >= wantedReplicas && replicas <= updatedReplicas
-                && availableReplicas >= updatedReplicas
-        }
-        /// `spec.selector`; matches nothing when it can't be read.
-        public var selector: LabelSelector {
-            (try? LabelSelector(object["spec", "selector"] ?? .null)) ?? .nothing
-        }
     }
 }

@@ -13,7 +13,7 @@ enum StringFormat {
         case "byte": isBase64(text)
         case "duration": isDuration(text)
         case "uuid", "uuid3", "uuid4", "uuid5": isUUID(text)
-        case "ipv4": isIPv4(text)
+        case "ipv4": IPv4Address(text) != nil
         case "hostname": isHostName(text)
         case "mac": matches(text, "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$")
         case "email": matches(text, "^[^@\\s]+@[^@\\s]+$")
@@ -50,11 +50,6 @@ enum StringFormat {
 
     private static func isUUID(_ text: String) -> Bool {
         matches(text, "^[0-9a-fA-F]{8}-?([0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}$")
-    }
-
-    private static func isIPv4(_ text: String) -> Bool {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil && ($0.count == 1 || $0.first != "0") }
     }
 
     private static func isHostName(_ text: String) -> Bool {

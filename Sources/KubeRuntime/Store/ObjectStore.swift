@@ -100,11 +100,6 @@ public final class ObjectStore: Sendable {
             .filter { $0.ownerReferences.contains { $0.uid == uid } }
     }
 
-    /// The objects with an owner reference to `uid`, in the store's form and in the order of their keys.
-    public func storedOwned(byUID uid: String) -> [StoredObject] {
-        found(.owner(uid: uid)) { $0.ownerReferences.contains { $0.uid == uid } }
-    }
-
     /// The objects that `selector` means, in the order of their keys; quick where it asks for a value of an indexed label.
     public func matching(_ selector: LabelSelector, namespace: String? = nil) -> [KubeObject] {
         guard let exact = indexedRequirement(of: selector) else {

@@ -46,7 +46,23 @@ enum BodyDecoder {
         refusal: ((_ why: String) -> APIStatus)? = nil
     ) throws(APIStatus) -> Decoded {
         let refusal = refusal ?? { handled(resource.type, $0) }
-        var json = json
+        let json = try naming(resource, in: json)
+        let schema = TypeSchema.of(resource)
+        if let failure = resource.isCustom
+            ? TypeSchema.metadataFailure(in: json) : schema.decodingFailure(in: json, kind: resource.type.kind)
+        {
+            throw refusal(failure)
+        }
+        let pruned = schema.pruning(json)
+        let complaints = complaints + pruned.unknownFields.map(unknown)
+        if validation == .strict, !complaints.isEmpty {
+            throw refusal("strict decoding error: " + complaints.joined(separator: ", "))
+        }
+        return Decoded(object: KubeObject(pruned.value), warnings: validation == .warn ? complaints : [])
+    }
+
+    /// The object with the kind and version of its resource, where it names no others.
+    private static func naming(_ resource: APIResource, in json: JSONValue) throws(APIStatus) -> JSONValue {
         let type = resource.type
         guard json.object != nil else {
             throw .badRequest(
@@ -78,20 +94,10 @@ enum BodyDecoder {
                     + "the kind of the object doesn't match the resource"
             )
         }
-        json["kind"] = .string(type.kind)
-        json["apiVersion"] = .string(type.apiVersion)
-        let schema = TypeSchema.of(resource)
-        if let failure = resource.isCustom
-            ? TypeSchema.metadataFailure(in: json) : schema.decodingFailure(in: json, kind: type.kind)
-        {
-            throw refusal(failure)
-        }
-        let pruned = schema.pruning(json)
-        let complaints = complaints + pruned.unknownFields.map(unknown)
-        if validation == .strict, !complaints.isEmpty {
-            throw refusal("strict decoding error: " + complaints.joined(separator: ", "))
-        }
-        return Decoded(object: KubeObject(pruned.value), warnings: validation == .warn ? complaints : [])
+        var named = json
+        named["kind"] = .string(type.kind)
+        named["apiVersion"] = .string(type.apiVersion)
+        return named
     }
 
     /// Parses the body as JSON or YAML.

@@ -88,6 +88,17 @@ extension ResourceHandler {
             var placed = intent
             try state.place(&placed, resource, namespace: key.namespace)
             let management = state.fields(resource, subresource)
+            func merged(_ live: JSONValue?) throws(APIStatus) -> KubeObject {
+                KubeObject(
+                    try management.apply(
+                        live: live,
+                        applied: intent.json,
+                        manager: options.manager,
+                        force: options.force,
+                        now: now
+                    )
+                )
+            }
             if state.store.object(resource.storage, key) == nil {
                 if subresource != nil { throw .notFound(resource.storage, key.name) }
                 if intent.uid != nil {
@@ -98,17 +109,10 @@ extension ResourceHandler {
                             + "\(intent.uid ?? ""), and no existing object was found"
                     )
                 }
-                let merged = try management.apply(
-                    live: nil,
-                    applied: intent.json,
-                    manager: options.manager,
-                    force: options.force,
-                    now: now
-                )
                 return try state.create(
                     resource,
                     namespace: key.namespace,
-                    KubeObject(merged),
+                    merged(nil),
                     options: options,
                     isApplied: true
                 )
@@ -118,15 +122,7 @@ extension ResourceHandler {
                 if let version = intent.resourceVersion, !version.isEmpty, version != live.resourceVersion {
                     throw .conflict(resource.storage, key.name)
                 }
-                return KubeObject(
-                    try management.apply(
-                        live: live.json,
-                        applied: intent.json,
-                        manager: options.manager,
-                        force: options.force,
-                        now: now
-                    )
-                )
+                return try merged(live.json)
             }
         }
         return (outcome, decoded.warnings)

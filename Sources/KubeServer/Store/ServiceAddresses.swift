@@ -15,7 +15,7 @@ struct ServiceAddresses: Sendable {
     init(range: String) {
         let parts = range.split(separator: "/")
         let bits = parts.count == 2 ? UInt32(parts[1]) ?? 16 : 16
-        let address = parts.first.flatMap { Self.number(String($0)) }
+        let address = parts.first.flatMap { IPv4Address($0)?.number }
         let usableBits = min(30, max(8, bits))
         count = 1 << (32 - usableBits)
         base = (address ?? 0x7f60_0000) & ~(count - 1)
@@ -39,7 +39,7 @@ struct ServiceAddresses: Sendable {
             }
             number = free
         } else {
-            guard let named = Self.number(wanted), named > base, named < base + count - 1 else {
+            guard let named = IPv4Address(wanted)?.number, named > base, named < base + count - 1 else {
                 throw Self.refused(
                     service,
                     "failed to allocate IP \(wanted): the provided IP (\(wanted)) is not in the valid range. "
@@ -57,21 +57,25 @@ struct ServiceAddresses: Sendable {
             number = named
         }
         taken[number] = service.key
-        service["spec", "clusterIP"] = .string(Self.text(number))
-        service["spec", "clusterIPs"] = [.string(Self.text(number))]
+        let address = JSONValue.string("\(IPv4Address(number: number))")
+        service["spec", "clusterIP"] = address
+        service["spec", "clusterIPs"] = [address]
     }
 
     /// Notes the address that a Service has already.
     mutating func occupy(_ service: KubeObject) {
         guard service["spec", "type"]?.string != "ExternalName" else { return }
-        if let number = service["spec", "clusterIP"]?.string.flatMap(Self.number) { taken[number] = service.key }
+        if let number = Self.number(of: service) { taken[number] = service.key }
     }
 
     /// Frees the address of a Service that is gone.
     mutating func release(_ service: KubeObject) {
-        guard let number = service["spec", "clusterIP"]?.string.flatMap(Self.number), taken[number] == service.key
-        else { return }
+        guard let number = Self.number(of: service), taken[number] == service.key else { return }
         taken[number] = nil
+    }
+
+    private static func number(of service: KubeObject) -> UInt32? {
+        service["spec", "clusterIP"]?.string.flatMap { IPv4Address($0)?.number }
     }
 
     private mutating func nextFree() -> UInt32? {
@@ -89,20 +93,5 @@ struct ServiceAddresses: Sendable {
             name: service.name,
             causes: [.invalid("spec.clusterIPs", [.string(value)], why)]
         )
-    }
-
-    private static func number(_ text: String) -> UInt32? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 4 else { return nil }
-        var number: UInt32 = 0
-        for part in parts {
-            guard let byte = UInt8(part) else { return nil }
-            number = number << 8 | UInt32(byte)
-        }
-        return number
-    }
-
-    private static func text(_ number: UInt32) -> String {
-        [24, 16, 8, 0].map { String(number >> $0 & 255) }.joined(separator: ".")
     }
 }

@@ -36,11 +36,6 @@ struct Store: Sendable {
     /// The number of objects of a kind.
     func count(_ kind: StoredKind) -> Int { tables[kind]?.objects.count ?? 0 }
 
-    /// Whether there is an object of any kind in the namespace.
-    func holdsObjects(inNamespace namespace: String) -> Bool {
-        tables.values.contains { !$0.slice(namespace: namespace).isEmpty }
-    }
-
     /// Stores a new or changed object with the next revision as its resource version.
     mutating func put(_ kind: StoredKind, _ key: ObjectKey, _ object: KubeObject) -> StoreChange {
         revision += 1

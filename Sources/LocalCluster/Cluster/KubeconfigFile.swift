@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import Foundation
 public import KubeAPI
 public import KubeModel
@@ -64,9 +65,9 @@ public struct KubeconfigFile: Sendable {
         } catch let error as LocalClusterError {
             throw LocalClusterError("can't write the kubeconfig \(path): \(error)")
         } catch {
-            let number = ((error as? CocoaError)?.underlying as? POSIXError)?.code.rawValue
-            // A file stands where the folder should.
-            let reason = number.map { FileCalls.words($0 == EEXIST ? ENOTDIR : $0) } ?? error.localizedDescription
+            // With `EEXIST` a file stands where the folder should.
+            let known = SystemError(error).map { $0.code == EEXIST ? SystemError(code: ENOTDIR) : $0 }
+            let reason = known?.description ?? error.localizedDescription
             throw LocalClusterError("can't write the kubeconfig \(path): can't make its folder: \(reason)")
         }
     }

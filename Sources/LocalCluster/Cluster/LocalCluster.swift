@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import Foundation
 public import HTTPMessages
 import HTTPTypes
@@ -79,7 +80,9 @@ public final class LocalCluster: Service {
                 attributes: [.posixPermissions: 0o700]
             )
         } catch {
-            throw LocalClusterError("can't make the cluster's folder \(configuration.directory): \(error)")
+            throw LocalClusterError(
+                "can't make the cluster's folder \(configuration.directory): \(SystemError(error)?.description ?? "\(error)")"
+            )
         }
         let parts = try ClusterParts(
             configuration: configuration,

@@ -10,9 +10,21 @@ struct APIDiscovery {
     /// The API.
     let client: KubeClient
 
+    /// What was found.
+    struct Findings {
+        /// Every type that can be listed, watched and deleted, without events.
+        var types: [ResourceType] = []
+        /// The groups whose server is away: nobody knows what they have.
+        var absentGroups: Set<String> = []
+    }
+
     /// Every type that can be listed, watched and deleted, without events.
-    /// - Parameter skipsAbsent: whether versions whose server is away are left out, instead of failing all.
-    func types(skipsAbsent: Bool = false) async throws -> [ResourceType] {
+    /// - Throws: `KubeError`, also when the server of one group is away.
+    func types() async throws -> [ResourceType] { try await findings(skipsAbsent: false).types }
+
+    /// Every such type, and the groups that can't be asked.
+    /// - Parameter skipsAbsent: whether groups whose server is away are left out, instead of failing all.
+    func findings(skipsAbsent: Bool = true) async throws -> Findings {
         var groupVersions: [(group: String, version: String, path: String)] = [("", "v1", "/api/v1")]
         let groups = try await client.raw(.get, "/apis")["groups"]?.array ?? []
         for group in groups {
@@ -21,13 +33,14 @@ struct APIDiscovery {
             }
             groupVersions.append((name, version, "/apis/\(name)/\(version)"))
         }
-        var types: [ResourceType] = []
+        var findings = Findings()
         for entry in groupVersions where entry.group != "events.k8s.io" {
             let resources: [JSONValue]
             do throws(KubeError) {
                 resources = try await client.raw(.get, entry.path)["resources"]?.array ?? []
             } catch {
                 guard skipsAbsent, error.status?.code == 503 else { throw error }
+                findings.absentGroups.insert(entry.group)
                 continue
             }
             for resource in resources {
@@ -35,7 +48,7 @@ struct APIDiscovery {
                 guard let plural = resource["name"]?.string, let kind = resource["kind"]?.string,
                     !plural.contains("/"), verbs.isSuperset(of: ["list", "watch", "delete"]), plural != "events"
                 else { continue }
-                types.append(
+                findings.types.append(
                     ResourceType(
                         group: entry.group,
                         version: entry.version,
@@ -46,6 +59,6 @@ struct APIDiscovery {
                 )
             }
         }
-        return types
+        return findings
     }
 }

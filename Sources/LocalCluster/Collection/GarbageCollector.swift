@@ -22,6 +22,8 @@ final class GarbageCollector: Service, Reconciler {
     private let logger: Logger
     private let queue: WorkQueue
     private let rediscover = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+    /// The types that are watched, each with what ends its watch.
+    private let watches = Mutex<[ResourceType: AsyncStream<Void>.Continuation]>([:])
 
     /// A collector that works through `client`.
     init(client: KubeClient, time: any TimeSource, random: any RandomSource, logger: Logger) {
@@ -38,6 +40,9 @@ final class GarbageCollector: Service, Reconciler {
 
     /// Asks for another look at which types there are: a custom resource definition changed.
     func typesChanged() { rediscover.continuation.yield() }
+
+    /// The types that are watched.
+    var watchedTypes: Set<ResourceType> { watches.withLock { Set($0.keys) } }
 
     /// Watches every type and collects until cancelled.
     func run() async throws {
@@ -62,24 +67,23 @@ final class GarbageCollector: Service, Reconciler {
         }
     }
 
+    /// Begins to watch the types that are new, and ends the watches of those that the server has no more.
     private func discover(into group: inout ThrowingTaskGroup<Void, any Error>) async {
         do {
-            for type in try await APIDiscovery(client: client).types(skipsAbsent: true) {
-                let (store, isNew) = graph.store(for: type)
-                guard isNew else { continue }
-                let watcher = Watcher(
-                    client: client,
-                    type: type,
-                    store: store,
-                    time: time,
-                    random: random,
-                    logger: logger
-                ) { [self] change in
-                    // An APIService says in its status when its server comes back.
-                    if type == .customResourceDefinitions || type == .apiServices { typesChanged() }
-                    for uid in graph.observe(change, type: type) { queue.add(ObjectKey(namespace: nil, name: uid)) }
+            let found = try await APIDiscovery(client: client).findings()
+            for type in found.types {
+                let (gone, end) = AsyncStream.makeStream(of: Void.self)
+                let isNew = watches.withLock { watches in
+                    guard watches[type] == nil else { return false }
+                    watches[type] = end
+                    return true
                 }
-                group.addTask { try await watcher.run() }
+                guard isNew else { continue }
+                let store = graph.store(for: type)
+                group.addTask { try await self.watch(type, into: store, until: gone) }
+            }
+            for (type, end) in watches.withLock({ $0 }) where !found.types.contains(type) {
+                if !found.absentGroups.contains(type.group) { end.finish() }
             }
         } catch {
             logger.warning("cannot discover the API's types; will try again", metadata: ["error": "\(error)"])
@@ -87,6 +91,41 @@ final class GarbageCollector: Service, Reconciler {
             typesChanged()
         }
     }
+
+    /// Watches a type until the stream ends, since the server has it no more.
+    private func watch(_ type: ResourceType, into store: ObjectStore, until gone: AsyncStream<Void>) async throws {
+        let watcher = Watcher(
+            client: client,
+            type: type,
+            store: store,
+            time: time,
+            random: random,
+            logger: logger
+        ) { [self] change in
+            // An APIService says in its status when its server comes back.
+            if type == .customResourceDefinitions || type == .apiServices { typesChanged() }
+            enqueue(graph.observe(change, type: type))
+        }
+        let isGone = try await withThrowingTaskGroup(of: Bool.self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                try await watcher.run()
+                return false
+            }
+            group.addTask {
+                for await _ in gone {}
+                return !Task.isCancelled
+            }
+            return try await group.next() ?? false
+        }
+        guard isGone else { return }
+        enqueue(graph.forget(type))
+        watches.withLock { $0[type] = nil }
+        // It may have come back in between.
+        typesChanged()
+    }
+
+    private func enqueue(_ uids: [String]) { for uid in uids { queue.add(ObjectKey(namespace: nil, name: uid)) } }
 
     /// Looks at the owner whose uid is the key's name.
     func reconcile(_ key: ObjectKey) async throws -> ReconcileOutcome {

@@ -22,18 +22,32 @@ final class OwnershipGraph: Sendable {
 
     private let state = Mutex(State())
 
-    /// The store of a type; made at the first call, with `isNew` true.
-    func store(for type: ResourceType) -> (store: ObjectStore, isNew: Bool) {
+    /// The store of a type; made at the first call.
+    func store(for type: ResourceType) -> ObjectStore {
         state.withLock { state in
-            if let store = state.stores[type] { return (store, false) }
+            if let store = state.stores[type] { return store }
             let store = ObjectStore()
             state.stores[type] = store
-            return (store, true)
+            return store
         }
     }
 
-    /// The types that are watched.
-    var types: [ResourceType] { state.withLock { Array($0.stores.keys) } }
+    /// Takes in that the server has a type no more, and answers the uids that have to be looked at.
+    ///
+    /// The type stays known, so that what its objects owned finds them gone; unless another version of its kind has taken over,
+    /// whose objects they are now.
+    func forget(_ type: ResourceType) -> [String] {
+        let store = state.withLock { state -> ObjectStore? in
+            let isReplaced = state.stores.keys.contains {
+                $0 != type && $0.group == type.group && $0.kind == type.kind
+            }
+            guard isReplaced else { return state.stores[type] }
+            state.stores[type] = nil
+            return nil
+        }
+        guard let store else { return [] }
+        return store.keys().compactMap { store.remove($0) }.flatMap { observe($0, type: type) }
+    }
 
     /// The type that an owner reference names.
     func type(apiVersion: String, kind: String) -> ResourceType? {

@@ -32,9 +32,6 @@ final class NodeAgent: Service {
         self.pods = pods
     }
 
-    /// The number of pods that are still there.
-    var podCount: Int { state.withLock { $0.workers.count } }
-
     /// The containers that run on the node.
     var containerProcesses: [ContainerProcess] {
         state.withLock { Array($0.workers.values) }.flatMap(\.containerProcesses)

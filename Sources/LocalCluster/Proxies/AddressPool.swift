@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import KubeModel
 import Synchronization
 
 /// Hands out IPv4 addresses of a range; one that was given back is reused as late as possible.
@@ -18,7 +19,7 @@ final class AddressPool: Sendable {
     /// - Throws: `LocalClusterError` when it isn't an IPv4 range with room for a pod.
     init(range: String) throws(LocalClusterError) {
         let parts = range.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 2, let address = Self.number(String(parts[0])), let bits = UInt32(parts[1]),
+        guard parts.count == 2, let address = IPv4Address(parts[0])?.number, let bits = UInt32(parts[1]),
             (1...30).contains(bits)
         else { throw LocalClusterError("\"\(range)\" is no range of IPv4 addresses: write it like 127.64.0.0/12") }
         let mask = UInt32.max << (32 - bits)
@@ -35,28 +36,13 @@ final class AddressPool: Sendable {
             let address = state.next
             state.taken.insert(address)
             state.next = address == last ? first : address + 1
-            return Self.text(address)
+            return "\(IPv4Address(number: address))"
         }
     }
 
     /// Gives an address back.
     func release(_ address: String) {
-        guard let number = Self.number(address) else { return }
+        guard let number = IPv4Address(address)?.number else { return }
         _ = state.withLock { $0.taken.remove(number) }
-    }
-
-    private static func number(_ text: String) -> UInt32? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
-        guard parts.count == 4 else { return nil }
-        var number: UInt32 = 0
-        for part in parts {
-            guard let part else { return nil }
-            number = number << 8 | UInt32(part)
-        }
-        return number
-    }
-
-    private static func text(_ number: UInt32) -> String {
-        [24, 16, 8, 0].map { String(number >> UInt32($0) & 255) }.joined(separator: ".")
     }
 }

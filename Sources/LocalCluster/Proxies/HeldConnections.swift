@@ -84,12 +84,12 @@ final class HeldConnections: Sendable {
         for service in released { resume(service) }
     }
 
-    /// Lets what waits for a Service go on.
+    /// Lets what waits for a Service go on, what came first before the rest.
     func resume(_ service: ObjectKey) {
         let waiting = state.withLock { state in
             let waiting = state.waiting.removeValue(forKey: service) ?? [:]
             state.count -= waiting.count
-            return waiting.values
+            return waiting.sorted { $0.key < $1.key }.map(\.value)
         }
         for waiter in waiting {
             waiter.end?.cancel()

@@ -68,8 +68,6 @@ final class ServiceProxy: Service {
 
     /// The number of clients' connections.
     var connectionCount: Int { connections.count }
-    /// The number of idle connections to pods.
-    var idleCount: Int { pool.count }
     /// The number of copied requests that are on their way.
     var mirroredCount: Int { mirrors.value }
 

@@ -312,7 +312,7 @@ struct RolloutTurn {
         fresh.startedAt = now
         fresh.stepStartedAt = now
         fresh.stepCount = plan.steps.count
-        if let reason = seen.failedBefore, !isRetry {
+        if let reason = formerFailure, !isRetry {
             let message =
                 "\(name) was given up before: \(reason); correct the spec, or ask for it again with "
                 + "`modelfleet rollout retry`"
@@ -366,7 +366,15 @@ struct RolloutTurn {
         fresh.phase = .progressing
         if plan.judges { fresh.judge = JudgeState() }
         state = fresh
-        if let reason = seen.failedBefore { beginRollback(.rolledBack, "it was given up before: \(reason)") }
+        if let reason = formerFailure { beginRollback(.rolledBack, Self.before + reason) }
+    }
+
+    /// How the reason begins of one that was given up again since it was given up before.
+    private static let before = "it was given up before: "
+
+    /// Why the wanted revision was given up, also where it was given up again for that.
+    private var formerFailure: String? {
+        seen.failedBefore.map { $0.hasPrefix(Self.before) ? String($0.dropFirst(Self.before.count)) : $0 }
     }
 
     /// How a canary ends when a newer spec comes: one that was being given up already keeps the reason, so that the history tells it, and

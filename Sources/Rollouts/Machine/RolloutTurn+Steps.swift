@@ -246,12 +246,19 @@ extension RolloutTurn {
     var lateness: String {
         let seconds = Int(plan.progressDeadline.inSeconds)
         let why = canary.failure ?? canary.hindrance ?? seen.traffic.problem
-        if canary.readyReplicas >= goal.needs, !isPromoting || seen.traffic.problem != nil {
-            return "the routes do not give revision \(canary.number) its \(goal.weight) % within \(seconds) s "
-                + "(progressDeadlineSeconds)" + (why.map { ": \($0)" } ?? "")
+        if canary.readyReplicas >= goal.needs, let what = undone {
+            return "\(what) within \(seconds) s (progressDeadlineSeconds)" + (why.map { ": \($0)" } ?? "")
         }
         return "revision \(canary.number) has \(canary.readyReplicas) of \(goal.needs) ready replicas after "
             + "\(seconds) s (progressDeadlineSeconds)" + (why.map { ": \($0)" } ?? "")
+    }
+
+    /// What isn't done of the traffic, as a clause; `nil` where that isn't what a revision lacks.
+    private var undone: String? {
+        if let draining { return "the requests of revision \(draining.number), which came before it, do not go back" }
+        if goal.mirror > 0 { return "no requests are mirrored to revision \(canary.number)" }
+        if isPromoting, hasAllTraffic { return nil }
+        return "the routes do not give revision \(canary.number) its \(goal.weight) %"
     }
 
     /// Whether the step is over; sets the phase, and when it ends.

@@ -22,7 +22,12 @@ enum ExpositionNumber {
             mantissa = mantissa &* 10 &+ UInt64(bytes[position] &- 48)
             position += 1
         }
-        if position == end, position > start { return Double(mantissa) }
+        if position > start {
+            if position == end { return Double(mantissa) }
+            if position + 2 == end, bytes[position] == UInt8(ascii: "."), bytes[position + 1] == UInt8(ascii: "0") {
+                return Double(mantissa)
+            }
+        }
         return parseAny(bytes, start, end)
     }
 

@@ -28,7 +28,7 @@ extension ExpositionParser {
             guard format == .prometheusText else {
                 throw error("expected HELP, TYPE, UNIT or EOF, got \"\(text(bytes, start..<position))\"")
             }
-            while bytes[position] != ExpositionBytes.lineFeed { position += 1 }
+            position = ByteScan.lineFeed(bytes, from: position).position
         }
     }
 
@@ -62,14 +62,9 @@ extension ExpositionParser {
         }
         let name = try familyName(bytes, &position)
         let start = position
-        var union: UInt8 = 0
-        var byte = bytes[position]
-        while byte != ExpositionBytes.lineFeed {
-            union |= byte
-            position += 1
-            byte = bytes[position]
-        }
-        if union >= 0x80, !ExpositionBytes.isUTF8(bytes, start, position) {
+        let rest = ByteScan.lineFeed(bytes, from: start)
+        position = rest.position
+        if !rest.isASCII, !ExpositionBytes.isUTF8(bytes, start, position) {
             throw error("the text \"\(text(bytes, start..<position))\" is not valid UTF-8")
         }
         // As for Prometheus' library, a name alone is a comment.
@@ -79,12 +74,12 @@ extension ExpositionParser {
             ? selection.contains(MetricsPage.text(chunk[name.range], isEscaped: true))
             : selection.contains(bytes, Int(name.start), Int(name.end))
         let fact = try fact(keyword, bytes, start, position, name: name)
-        if keyword == .type { begin(family: chunk[name.range]) }
+        if keyword == .type { begin(chunk, family: name) }
         if isKept { keep(chunk, family: name, fact: fact) }
     }
 
     /// A family's name, with or without quotes, and the blank behind it.
-    private func familyName(
+    private mutating func familyName(
         _ bytes: Span<UInt8>,
         _ position: inout Int
     ) throws(ExpositionError) -> MetricsPage.TextRange {
@@ -95,11 +90,16 @@ extension ExpositionParser {
             name = name.lowerBound + 1..<position - 1
             guard !name.isEmpty else { throw error("invalid metric name in comment") }
         } else {
-            while ExpositionBytes.isNameByte(bytes[position]) { position += 1 }
+            // Mostly that of the comment before: a help text and a type.
+            if let last = lastPlainFamily, ByteScan.isSame(bytes, last.lowerBound, position, count: last.count) {
+                position += last.count
+            }
+            position = ByteScan.endOfName(bytes, from: position)
             name = name.lowerBound..<position
             guard !name.isEmpty, !ExpositionBytes.isDigit(bytes[name.lowerBound]) else {
                 throw error("invalid metric name in comment")
             }
+            lastPlainFamily = name
         }
         let next = bytes[position]
         if format == .openMetrics {

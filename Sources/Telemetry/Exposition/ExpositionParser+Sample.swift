@@ -16,6 +16,12 @@ extension ExpositionParser {
         while true {
             if isText { ExpositionBytes.skipBlanks(bytes, &position) }
             if bytes[position] == ExpositionBytes.braceClose { break }
+            if let same = sameLabel(bytes, position) {
+                position = Int(same.valueEnd) + 1
+                try append(same, bytes, metric: name)
+                try separator(bytes, &position)
+                continue
+            }
             let isQuoted = bytes[position] == ExpositionBytes.quote
             let label = try labelName(bytes, &position, metric: name)
             if isText { ExpositionBytes.skipBlanks(bytes, &position) }
@@ -29,16 +35,34 @@ extension ExpositionParser {
                 isNamed = true
             } else {
                 try labelValue(bytes, &position, label: label, metric: name)
-                if isText { ExpositionBytes.skipBlanks(bytes, &position) }
             }
-            if bytes[position] == ExpositionBytes.comma {
-                position += 1
-            } else if bytes[position] != ExpositionBytes.braceClose {
-                throw endOfLabel(bytes, position)
-            }
+            try separator(bytes, &position)
         }
         position += 1
         return isNamed
+    }
+
+    /// The next label, where the bytes from `position` on are those of the last sample's label at its place: these need no
+    /// other look. One with a backslash or with a name in quotes is always read anew.
+    @inline(__always)
+    private func sameLabel(_ bytes: Span<UInt8>, _ position: Int) -> MetricsPage.LabelRange? {
+        guard scratch.count < labelsBefore.count else { return nil }
+        let before = labelsBefore[scratch.count]
+        let start = Int(before.nameStart)
+        guard !before.isEscaped, ByteScan.isSame(bytes, start, position, count: Int(before.valueEnd) + 1 - start)
+        else { return nil }
+        return before.moved(by: position - start)
+    }
+
+    /// Moves behind the comma that ends a label; a closing brace stays.
+    @inline(__always)
+    private func separator(_ bytes: Span<UInt8>, _ position: inout Int) throws(ExpositionError) {
+        if format == .prometheusText { ExpositionBytes.skipBlanks(bytes, &position) }
+        if bytes[position] == ExpositionBytes.comma {
+            position += 1
+        } else if bytes[position] != ExpositionBytes.braceClose {
+            throw endOfLabel(bytes, position)
+        }
     }
 
     @inline(__always)
@@ -79,31 +103,34 @@ extension ExpositionParser {
         }
         let start = position + 1
         let isEscaped = try quoted(bytes, &position, "label value", refusesUnknownEscapes: false)
-        guard scratch.count < limits.labels else { throw error("more than \(limits.labels) labels") }
-        for other in scratch {
-            guard other.nameEnd - other.nameStart != label.count || !isSame(bytes, other, label) else {
-                throw error("duplicate label names for metric \"\(text(bytes, metric))\"")
-            }
-        }
         guard !label.isEmpty, !isReserved(bytes, label) else {
             throw error("invalid label name for metric \"\(text(bytes, metric))\"")
         }
-        scratch.append(
-            MetricsPage.LabelRange(
-                nameStart: UInt32(truncatingIfNeeded: label.lowerBound),
-                nameEnd: UInt32(truncatingIfNeeded: label.upperBound),
-                valueStart: UInt32(truncatingIfNeeded: start),
-                valueEnd: UInt32(truncatingIfNeeded: position - 1),
-                isEscaped: isEscaped || bytes[label.lowerBound - 1] == ExpositionBytes.quote
-            )
+        let range = MetricsPage.LabelRange(
+            nameStart: UInt32(truncatingIfNeeded: label.lowerBound),
+            nameEnd: UInt32(truncatingIfNeeded: label.upperBound),
+            valueStart: UInt32(truncatingIfNeeded: start),
+            valueEnd: UInt32(truncatingIfNeeded: position - 1),
+            isEscaped: isEscaped || bytes[label.lowerBound - 1] == ExpositionBytes.quote
         )
+        try append(range, bytes, metric: metric)
     }
 
-    private func isSame(_ bytes: Span<UInt8>, _ other: MetricsPage.LabelRange, _ label: Range<Int>) -> Bool {
-        for index in 0..<label.count where bytes[Int(other.nameStart) + index] != bytes[label.lowerBound + index] {
-            return false
+    /// Adds a label to the line's.
+    @inline(__always)
+    private mutating func append(
+        _ label: MetricsPage.LabelRange,
+        _ bytes: Span<UInt8>,
+        metric: Range<Int>
+    ) throws(ExpositionError) {
+        guard scratch.count < limits.labels else { throw error("more than \(limits.labels) labels") }
+        let (start, count) = (Int(label.nameStart), Int(label.nameEnd - label.nameStart))
+        for other in scratch where Int(other.nameEnd - other.nameStart) == count {
+            guard !ByteScan.isSame(bytes, Int(other.nameStart), start, count: count) else {
+                throw error("duplicate label names for metric \"\(text(bytes, metric))\"")
+            }
         }
-        return true
+        scratch.append(label)
     }
 
     /// Whether the label is `__name__`, which Prometheus gives to the metric's name.
@@ -213,11 +240,11 @@ extension ExpositionParser {
             bytes[position + 2] == ExpositionBytes.braceOpen
         else { throw error("expected timestamp or exemplar") }
         position += 2
-        let own = scratch
-        scratch = []
+        let (own, ownBefore) = (scratch, labelsBefore)
+        (scratch, labelsBefore) = ([], [])
         var name = position..<position
         _ = try labels(bytes, &position, name: &name, isExemplar: true)
-        scratch = own
+        (scratch, labelsBefore) = (own, ownBefore)
         _ = try value(bytes, &position)
         guard bytes[position] == ExpositionBytes.space else { return }
         position += 1

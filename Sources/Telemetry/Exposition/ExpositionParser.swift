@@ -25,10 +25,13 @@ public struct ExpositionParser: Sendable {
     var line = 1
     /// Whether the end mark of OpenMetrics was read.
     var isAtEnd = false
-    /// The labels of the line that is being read, at their places in the chunk.
+    /// The labels of the sample that is being read, at their places in the chunk.
     var scratch: [MetricsPage.LabelRange] = []
-    /// The name of the last sample, since the next one mostly has the same.
-    private var lastName: [UInt8] = []
+    /// The labels of the last sample in the chunk that had any, since the next one mostly has the same but for one.
+    var labelsBefore: [MetricsPage.LabelRange] = []
+    /// Where the last sample's name is in the chunk, since the next one mostly has the same; `nil` at the chunk's beginning,
+    /// and behind a name in quotes.
+    private var lastName: Range<Int>?
     /// Whether the last name has a backslash.
     private var isLastEscaped = false
     /// Whether samples with the last name are kept.
@@ -37,6 +40,9 @@ public struct ExpositionParser: Sendable {
     private var isNewName = true
     /// The name of the last family with a type.
     private var lastFamily: [UInt8] = []
+    /// Where the last family's name without quotes is in a comment of the chunk, since the next comment mostly has the same, and
+    /// the names of samples begin with it; `nil` at the chunk's beginning.
+    var lastPlainFamily: Range<Int>?
     /// The beginning of a line whose end hasn't arrived.
     private var carry: [UInt8] = []
     private var received = 0
@@ -115,6 +121,10 @@ public struct ExpositionParser: Sendable {
         let bytes = chunk.span
         let isText = format == .prometheusText
         var position = start
+        lastName = nil
+        lastPlainFamily = nil
+        scratch.removeAll(keepingCapacity: true)
+        labelsBefore.removeAll(keepingCapacity: true)
         while position < end {
             guard !isAtEnd else { throw error("unexpected data after # EOF") }
             if isText { ExpositionBytes.skipBlanks(bytes, &position) }
@@ -140,7 +150,7 @@ public struct ExpositionParser: Sendable {
         var name = start..<start
         var isQuoted = false
         if bytes[start] != ExpositionBytes.braceOpen {
-            if isLastName(bytes, start) {
+            if let lastName, isSame(lastName, bytes, start) {
                 position += lastName.count
             } else {
                 position = try endOfName(bytes, start)
@@ -149,12 +159,16 @@ public struct ExpositionParser: Sendable {
             name = start..<position
             if format == .prometheusText { ExpositionBytes.skipBlanks(bytes, &position) }
         }
-        scratch.removeAll(keepingCapacity: true)
+        if !scratch.isEmpty {
+            swap(&scratch, &labelsBefore)
+            scratch.removeAll(keepingCapacity: true)
+        }
         if bytes[position] == ExpositionBytes.braceOpen {
             isQuoted = try labels(bytes, &position, name: &name)
         }
         guard !name.isEmpty else { throw error("invalid metric name") }
         if isQuoted { note(name: chunk, name, isQuoted: true) }
+        lastName = isQuoted ? nil : name
         let value = try self.value(bytes, &position)
         let timestamp = try self.timestamp(bytes, &position)
         guard bytes[position] == ExpositionBytes.lineFeed else { throw error("spurious string after timestamp") }
@@ -194,20 +208,21 @@ public struct ExpositionParser: Sendable {
         for label in scratch { page.labels.append(label.moved(by: shift)) }
     }
 
+    /// Whether the name that begins at `start` is the one at `name`.
     @inline(__always)
-    private func isLastName(_ bytes: Span<UInt8>, _ start: Int) -> Bool {
-        let last = lastName.span
-        let count = last.count
-        guard count > 0, start + count < bytes.count, !ExpositionBytes.isNameByte(bytes[start + count]) else {
-            return false
-        }
-        for index in 0..<count where last[index] != bytes[start + index] { return false }
-        return true
+    private func isSame(_ name: Range<Int>, _ bytes: Span<UInt8>, _ start: Int) -> Bool {
+        ByteScan.isSame(bytes, name.lowerBound, start, count: name.count)
+            && !ExpositionBytes.isNameByte(bytes[start + name.count])
     }
 
+    /// Where the name ends that begins at `start`.
+    @inline(__always)
     private func endOfName(_ bytes: Span<UInt8>, _ start: Int) throws(ExpositionError) -> Int {
         var end = start
-        while ExpositionBytes.isNameByte(bytes[end]) { end += 1 }
+        if let family = lastPlainFamily, ByteScan.isSame(bytes, family.lowerBound, start, count: family.count) {
+            end += family.count
+        }
+        end = ByteScan.endOfName(bytes, from: end)
         guard end > start, !ExpositionBytes.isDigit(bytes[start]) else { throw error("invalid metric name") }
         return end
     }
@@ -217,10 +232,7 @@ public struct ExpositionParser: Sendable {
         let bytes = chunk.span
         isNewName = true
         isLastEscaped = isQuoted && chunk[name].contains(ExpositionBytes.backslash)
-        lastName.removeAll(keepingCapacity: true)
-        // A quoted name is never compared with plain ones.
-        if !isQuoted { lastName.append(contentsOf: chunk[name]) }
-        if !isInFamily(bytes, name) { offer(chunk[name]) }
+        if !isInFamily(bytes, name) { page.offered.append(chunk[name]) }
         isKept =
             isLastEscaped
             ? selection.contains(MetricsPage.text(chunk[name], isEscaped: true))
@@ -229,26 +241,18 @@ public struct ExpositionParser: Sendable {
 
     /// Whether a name begins with that of the family whose type was read last.
     private func isInFamily(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        let family = lastFamily.span
-        guard !family.isEmpty, family.count <= name.count else { return false }
-        for index in 0..<family.count where family[index] != bytes[name.lowerBound + index] { return false }
-        return true
-    }
-
-    private mutating func offer(_ name: ArraySlice<UInt8>) {
-        guard page.offeredCount < MetricsPage.offeredLimit else { return }
-        page.offeredCount += 1
-        page.offered.append(contentsOf: name)
-        page.offered.append(ExpositionBytes.lineFeed)
+        guard !lastFamily.isEmpty, lastFamily.count <= name.count else { return false }
+        return ByteScan.isSame(lastFamily.span, 0, bytes, name.lowerBound, count: lastFamily.count)
     }
 
     // MARK: Families
 
     /// Notes that the samples that follow belong to this family.
-    mutating func begin(family: ArraySlice<UInt8>) {
+    mutating func begin(_ chunk: [UInt8], family: MetricsPage.TextRange) {
+        let name = chunk[Int(family.start)..<Int(family.end)]
         lastFamily.removeAll(keepingCapacity: true)
-        lastFamily.append(contentsOf: family)
-        offer(family)
+        lastFamily.append(contentsOf: name)
+        page.offered.append(name)
     }
 
     /// Keeps what a line says of a family. The text of a fact is at its place in the chunk.
@@ -277,7 +281,7 @@ public struct ExpositionParser: Sendable {
 extension MetricsPage.LabelRange {
     /// The same range at another place.
     @inline(__always)
-    fileprivate func moved(by shift: Int) -> Self {
+    func moved(by shift: Int) -> Self {
         let shift = Int32(truncatingIfNeeded: shift)
         func moved(_ position: UInt32) -> UInt32 { UInt32(bitPattern: Int32(bitPattern: position) &+ shift) }
         return Self(

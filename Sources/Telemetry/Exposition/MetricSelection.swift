@@ -8,8 +8,10 @@
 public struct MetricSelection: Sendable, Hashable {
     /// Whether every sample is kept.
     public let isEverything: Bool
-    /// The names that are kept, sorted by length.
-    private let names: [[UInt8]]
+    /// The names that are kept, one behind the other, by length and last byte.
+    private let names: [UInt8]
+    /// Where each name is in `names`.
+    private let ranges: [Range<Int>]
     /// Bit n: there is a name of n bytes (63 for all longer ones).
     private let lengths: UInt64
 
@@ -24,9 +26,15 @@ public struct MetricSelection: Sendable, Hashable {
     private init(names: [[UInt8]], isEverything: Bool) {
         self.isEverything = isEverything
         // The whole name decides in the end: selections of the same names are equal, whatever order they came in.
-        self.names = names.sorted { left, right in
+        let sorted = names.sorted { left, right in
             let (first, second) = ((left.count, left.last ?? 0), (right.count, right.last ?? 0))
             return first == second ? left.lexicographicallyPrecedes(right) : first < second
+        }
+        self.names = Array(sorted.joined())
+        var end = 0
+        ranges = sorted.map { name in
+            defer { end += name.count }
+            return end..<end + name.count
         }
         lengths = names.reduce(0) { $0 | 1 << UInt64(min($1.count, 63)) }
     }
@@ -40,14 +48,16 @@ public struct MetricSelection: Sendable, Hashable {
     }
 
     private func isListed(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Bool {
-        let last = bytes[end - 1]
-        candidates: for name in names where name.count == end - start && name[name.count - 1] == last {
-            for index in name.indices where name[index] != bytes[start + index] { continue candidates }
-            return true
+        let names = names.span
+        let count = end - start
+        for range in ranges where range.count == count && names[range.upperBound - 1] == bytes[end - 1] {
+            if ByteScan.isSame(names, range.lowerBound, bytes, start, count: count) { return true }
         }
         return false
     }
 
     /// Whether `name` is kept.
-    public func contains(_ name: String) -> Bool { isEverything || names.contains { $0.elementsEqual(name.utf8) } }
+    public func contains(_ name: String) -> Bool {
+        isEverything || ranges.contains { names[$0].elementsEqual(name.utf8) }
+    }
 }

@@ -73,9 +73,6 @@ public struct MetricsPage: Sendable {
         public var unit: String?
     }
 
-    /// The most names that `offeredNames` lists.
-    static let offeredLimit = 1000
-
     /// The lines that were kept, one after the other.
     var bytes: [UInt8] = []
     /// The samples.
@@ -86,10 +83,8 @@ public struct MetricsPage: Sendable {
     var names: [TextRange] = []
     /// What the page says of the families that were kept, in its order.
     var familyRows: [FamilyRow] = []
-    /// Names of families on the page, kept or not, separated by line feeds.
-    var offered: [UInt8] = []
-    /// How many names are in `offered`.
-    var offeredCount = 0
+    /// The names of families on the page, kept or not.
+    var offered = OfferedNames()
 
     /// A page without a sample.
     public init() {}
@@ -127,11 +122,7 @@ public struct MetricsPage: Sendable {
     }
 
     /// The distinct names of families on the page, kept or not, in its order; of a very long page, the first 1,000.
-    public var offeredNames: [String] {
-        var seen: Set<String> = []
-        return offered.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
-            .filter { seen.insert($0).inserted }
-    }
+    public var offeredNames: [String] { offered.names }
 
     // MARK: Picking samples
 
@@ -150,9 +141,17 @@ public struct MetricsPage: Sendable {
     ///
     /// Looks at each run and at each sample once: a page may alternate between names at every line.
     func indices(named name: String) -> [Int] {
-        let isWanted = names.map { isText(name, $0) }
-        guard isWanted.contains(true) else { return [] }
-        return rows.indices.filter { isWanted[Int(rows[$0].name)] }
+        var indices: [Int] = []
+        var run = UInt32.max
+        var isWanted = false
+        for index in rows.indices {
+            if rows[index].name != run {
+                run = rows[index].name
+                isWanted = isText(name, names[Int(run)])
+            }
+            if isWanted { indices.append(index) }
+        }
+        return indices
     }
 
     /// The value of one label of one sample; `nil` when it hasn't got the label.
@@ -177,23 +176,40 @@ public struct MetricsPage: Sendable {
     }
 
     /// The labels of a sample but for one, as a key that is equal for equal label sets, in whatever order the page has them.
-    func labelKey(of index: Int, without name: String) -> [UInt8] {
+    func labelKey(of index: Int, without name: String) -> SeriesKey {
         let row = rows[index]
         let written = labels[Int(row.firstLabel)..<Int(row.firstLabel + row.labelCount)]
-        func isLeftOut(_ label: LabelRange) -> Bool {
-            isText(name, TextRange(start: label.nameStart, end: label.nameEnd))
-        }
         var key: [UInt8] = []
+        if let first = written.first, let last = written.last {
+            key.reserveCapacity(Int(last.valueEnd - first.nameStart))
+        }
         var last: LabelRange?
-        for label in written where !isLeftOut(label) {
+        for label in written where !isNamed(label, name) {
             if let last, isNamed(label, before: last) {
-                let sorted = written.filter { !isLeftOut($0) }.sorted { isNamed($0, before: $1) }
-                return sorted.reduce(into: []) { append($1, to: &$0) }
+                let sorted = written.filter { !isNamed($0, name) }.sorted { isNamed($0, before: $1) }
+                return SeriesKey(sorted.reduce(into: []) { append($1, to: &$0) })
             }
             append(label, to: &key)
             last = label
         }
-        return key
+        return SeriesKey(key)
+    }
+
+    /// Whether two samples have the same labels but for one, written in the same order.
+    func hasSameLabels(_ first: Int, _ second: Int, without name: String) -> Bool {
+        let (left, right) = (rows[first], rows[second])
+        guard left.labelCount == right.labelCount else { return false }
+        return (0..<Int(left.labelCount)).allSatisfy { offset in
+            let (one, other) = (labels[Int(left.firstLabel) + offset], labels[Int(right.firstLabel) + offset])
+            if isNamed(one, name) { return isNamed(other, name) }
+            let count = Int(one.valueEnd - one.nameStart)
+            return count == Int(other.valueEnd - other.nameStart)
+                && ByteScan.isSame(bytes.span, Int(one.nameStart), Int(other.nameStart), count: count)
+        }
+    }
+
+    private func isNamed(_ label: LabelRange, _ name: String) -> Bool {
+        isText(name, TextRange(start: label.nameStart, end: label.nameEnd))
     }
 
     private func append(_ label: LabelRange, to key: inout [UInt8]) {
@@ -223,12 +239,7 @@ public struct MetricsPage: Sendable {
     private func isText(_ text: String, _ range: TextRange) -> Bool {
         if range.isEscaped { return self.text(range) == text }
         guard text.utf8.count == Int(range.end - range.start) else { return false }
-        var position = Int(range.start)
-        for byte in text.utf8 {
-            guard bytes[position] == byte else { return false }
-            position += 1
-        }
-        return true
+        return ByteScan.isSame(text.utf8.span, 0, bytes.span, Int(range.start), count: text.utf8.count)
     }
 
     private func labelName(_ position: Int) -> String {

@@ -10,7 +10,7 @@ public struct MissingSignal: Error, Sendable, Hashable, CustomStringConvertible 
         /// The ServingRuntime names no metric for it.
         case notMapped
         /// No metric of these names is on the page; it has the offered ones.
-        case notOnPage(offered: [String])
+        case notOnPage(offered: OfferedNames)
         /// The metric is there, but no series has the labels; they have the offered ones instead, as `a="x",b="y"`.
         case noSuchLabels(metric: String, labels: [String: String], offered: [String])
         /// The metric is declared and has no series.
@@ -52,12 +52,13 @@ public struct MissingSignal: Error, Sendable, Hashable, CustomStringConvertible 
     private var clause: String {
         switch cause {
         case .notMapped: return "the ServingRuntime names no metric for it"
-        case .notOnPage(let offered):
-            let names = lookedFor.joined(separator: ", ")
-            guard !offered.isEmpty else { return "looked for \(names); the page has no metrics" }
+        case .notOnPage(let names):
+            let wanted = lookedFor.joined(separator: ", ")
+            let offered = names.names
+            guard !offered.isEmpty else { return "looked for \(wanted); the page has no metrics" }
             let shown = closest(offered)
             let rest = offered.count - shown.count
-            return "looked for \(names); the page offers \(shown.joined(separator: ", "))"
+            return "looked for \(wanted); the page offers \(shown.joined(separator: ", "))"
                 + (rest > 0 ? " and \(rest) more" : "")
         case .noSuchLabels(let metric, let labels, let offered):
             let text = labels.sorted { $0.key < $1.key }.map { "\($0.key)=\"\($0.value)\"" }.joined(separator: ",")

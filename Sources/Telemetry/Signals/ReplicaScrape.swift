@@ -3,8 +3,8 @@
 
 public import Ambient
 
-/// Counters by series: the key holds the labels.
-typealias CounterSeries = [[UInt8]: Double]
+/// Counters by series.
+typealias CounterSeries = [SeriesKey: Double]
 
 /// What one scrape of one replica showed.
 public struct ReplicaScrape: Sendable, Hashable {
@@ -19,7 +19,7 @@ public struct ReplicaScrape: Sendable, Hashable {
     /// Request durations since the server's start, as the page has them.
     enum Durations: Sendable, Hashable {
         /// Histograms by series.
-        case histograms([[UInt8]: LatencyHistogram])
+        case histograms([SeriesKey: LatencyHistogram])
         /// A summary: quantiles in seconds over the server's own window, sums and counts since its start.
         case summary(quantiles: [Double: Double], sum: CounterSeries, count: CounterSeries)
         /// Only the sum of durations in seconds, and how many were summed.
@@ -89,7 +89,7 @@ private struct RequestCounts {
         if let all = requests.value, let good = successes.value {
             let difference = all.values.reduce(0, +) - good.values.reduce(0, +)
             // The two are counted one after the other: one may run ahead by what is ending right now.
-            errors = .value([[]: max(0, difference)])
+            errors = .value([SeriesKey([]): max(0, difference)])
             errorsAreDifference = true
         } else if mapping.successes.isEmpty, !mapping.requests.isEmpty {
             errors = requests.value.map { _ in reader.errors(mapping) } ?? requests
@@ -115,7 +115,7 @@ private struct RequestCounts {
     }
 
     private static func keyed(_ series: CounterSeries, _ mark: UInt8) -> CounterSeries {
-        CounterSeries(uniqueKeysWithValues: series.map { ([mark] + $0.key, $0.value) })
+        CounterSeries(uniqueKeysWithValues: series.map { (SeriesKey([mark] + $0.key.bytes), $0.value) })
     }
 }
 

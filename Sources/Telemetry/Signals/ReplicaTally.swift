@@ -45,7 +45,7 @@ public struct ReplicaTally: Sendable, Hashable {
     private struct Base: Sendable, Hashable {
         var requests: CounterSeries?
         var errors: CounterSeries?
-        var latency: [[UInt8]: LatencyHistogram]?
+        var latency: [SeriesKey: LatencyHistogram]?
         var outputs: CounterSeries?
     }
 
@@ -82,10 +82,13 @@ public struct ReplicaTally: Sendable, Hashable {
         if let series = scrape.outputs {
             if let before = base.outputs {
                 for (key, value) in series {
-                    categories[String(decoding: key, as: UTF8.self), default: 0] += max(0, value - (before[key] ?? 0))
+                    categories[String(decoding: key.bytes, as: UTF8.self), default: 0] += max(
+                        0,
+                        value - (before[key] ?? 0)
+                    )
                 }
             } else {
-                for key in series.keys { categories[String(decoding: key, as: UTF8.self), default: 0] += 0 }
+                for key in series.keys { categories[String(decoding: key.bytes, as: UTF8.self), default: 0] += 0 }
             }
             base.outputs = series
         }

@@ -100,7 +100,7 @@ struct SignalReader {
             var sums: CounterSeries = [:]
             for row in rows {
                 guard let category = page.label(mapping.outputLabel, of: row) else { continue }
-                sums[Array(category.utf8), default: 0] += page.rows[row].value
+                sums[SeriesKey(Array(category.utf8)), default: 0] += page.rows[row].value
             }
             return sums
         }
@@ -146,16 +146,21 @@ struct SignalReader {
         _ name: String,
         _ rows: [Int],
         scale: Double
-    ) throws(MissingSignal) -> [[UInt8]: LatencyHistogram] {
-        var buckets: [[UInt8]: [(bound: Double, count: Double)]] = [:]
-        for row in rows {
+    ) throws(MissingSignal) -> [SeriesKey: LatencyHistogram] {
+        var buckets: [SeriesKey: [(bound: Double, count: Double)]] = [:]
+        // The buckets of a series stand together.
+        var series: [(bound: Double, count: Double)] = []
+        for (place, row) in rows.enumerated() {
             guard let bound = page.number(ofLabel: "le", in: row), !bound.isNaN else {
                 let text = page.label("le", of: row) ?? ""
                 throw MissingSignal(.latency, cause: .contradictory(metric: name, "the bound \"\(text)\" is no number"))
             }
             try checkAge(.latency, name, row)
-            let key = page.labelKey(of: row, without: "le")
-            buckets[key, default: []].append((bound * scale, page.rows[row].value))
+            series.append((bound * scale, page.rows[row].value))
+            let isLast = place + 1 == rows.count || !page.hasSameLabels(row, rows[place + 1], without: "le")
+            guard isLast else { continue }
+            buckets[page.labelKey(of: row, without: "le"), default: []] += series
+            series.removeAll(keepingCapacity: true)
         }
         guard buckets.count <= Self.mostSeries else {
             throw MissingSignal(.latency, cause: .tooMany(metric: name, what: "series", limit: Self.mostSeries))
@@ -164,7 +169,7 @@ struct SignalReader {
             let what = "buckets in a series"
             throw MissingSignal(.latency, cause: .tooMany(metric: name, what: what, limit: Self.mostBuckets))
         }
-        var histograms: [[UInt8]: LatencyHistogram] = [:]
+        var histograms: [SeriesKey: LatencyHistogram] = [:]
         let sums = sums(of: name, scale: scale)
         for (key, series) in buckets {
             do {
@@ -242,7 +247,7 @@ struct SignalReader {
         if page.declares(selector.name) || page.declares(selector.name + "_total") || isCounter(selector.name) {
             throw MissingSignal(signal, cause: .noSeries(metric: selector.name))
         }
-        throw MissingSignal(signal, lookedFor: [selector.name], cause: .notOnPage(offered: page.offeredNames))
+        throw MissingSignal(signal, lookedFor: [selector.name], cause: .notOnPage(offered: page.offered))
     }
 
     /// Whether the page declares a counter of which `name` is the sample: OpenMetrics declares `x_total` as `x`.

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Foundation
 import Simulation
 
 /// `modelfleet bench-scaling`
@@ -67,11 +66,9 @@ struct BenchScalingCommand: AsyncParsableCommand {
 
     private func recorded() throws -> [ArrivalTrace] {
         guard let traces else { return [] }
-        guard let files = try? FileManager.default.contentsOfDirectory(atPath: traces) else {
-            throw CommandFailure("\(traces): no such folder")
-        }
-        return try files.filter { $0.hasSuffix(".csv.gz") || $0.hasSuffix(".csv") }.sorted().map { file in
-            let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: traces + "/" + file)))
+        let files = try CommandFiles.names(in: traces).filter { $0.hasSuffix(".csv.gz") || $0.hasSuffix(".csv") }
+        return try files.map { file in
+            let bytes = try CommandFiles.read(traces + "/" + file)
             // Its times were recorded in steps of 3 s.
             let trace = try ArrivalTrace(name: file, csv: bytes, interval: file.hasPrefix("mooncake") ? 3 : nil)
             // A recording gap of half an hour a day isn't load; before the first one are 20 hours.

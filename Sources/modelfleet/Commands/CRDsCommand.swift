@@ -3,7 +3,6 @@
 
 import ArgumentParser
 import FleetAPI
-import Foundation
 import KubeModel
 import YAML
 
@@ -24,18 +23,12 @@ struct CRDsCommand: ParsableCommand {
             let text = FleetAPI.generatedHeader + YAMLWriter().text(documents: definitions.map(\.json))
             return print(text, terminator: "")
         }
-        do {
-            try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
-            for definition in definitions { try write(definition, into: output) }
-        } catch {
-            throw CommandFailure("the definitions can't be written into \"\(output)\": \(error.localizedDescription)")
+        try CommandFiles.makeFolder(output)
+        for definition in definitions {
+            let path = "\(output)/\(FleetAPI.fileName(of: definition))"
+            let text = FleetAPI.generatedHeader + YAMLWriter().text(definition.json)
+            try CommandFiles.write(Array(text.utf8), to: path)
+            print(path)
         }
-    }
-
-    private func write(_ definition: KubeObject, into output: String) throws {
-        let path = "\(output)/\(FleetAPI.fileName(of: definition))"
-        let text = FleetAPI.generatedHeader + YAMLWriter().text(definition.json)
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
-        print(path)
     }
 }

@@ -113,11 +113,8 @@ struct LoadCommand: AsyncParsableCommand {
     private func bodyBytes() throws -> [UInt8]? {
         guard let body else { return nil }
         guard body.hasPrefix("@") else { return Array(body.utf8) }
-        let path = String(body.dropFirst())
-        guard let data = FileManager.default.contents(atPath: path) else {
-            let isThere = FileManager.default.fileExists(atPath: path)
-            throw CommandFailure("--body @\(path): \(isThere ? "it can't be read" : "there is no such file")")
+        do { return try CommandFiles.read(String(body.dropFirst())) } catch {
+            throw CommandFailure("--body @\(error)")
         }
-        return [UInt8](data)
     }
 }

@@ -103,24 +103,42 @@ struct LocalCommand: AsyncParsableCommand {
         let file = KubeconfigFile(path: kubeconfig)
         try await leaveAlone(file)
         let templates = try templateOptions.load()
-        let random = SystemRandom()
-        let token = random.uuid() + random.uuid()
-        let directory = NSTemporaryDirectory() + "modelfleet-\(random.nameSuffix(length: 8))"
         let range = try LoopbackRange.take()
         defer { withExtendedLifetime(range) {} }
-        let certificates = try CertificateBundle.make(
-            hosts: ["127.0.0.1", "localhost"],
-            now: SystemTime().now(),
-            validity: .seconds(365 * 86_400),
-            random: random
-        )
-        let proxy = try CertificateBundle.makeClient(
+        let token = SystemRandom().uuid() + SystemRandom().uuid()
+        let cluster = LocalCluster(configuration: try configuration(range, token: token, logger: logger))
+        // Before anything else runs, so that an operator finds its kinds at its first look.
+        if runsOperator || onlyAPIServer { try await Installation.install(into: cluster.client()) }
+        defer { file.remove(token: token) }
+        var services: [any Service] = onlyAPIServer ? [] : [cluster]
+        services += try front(of: cluster, announcedIn: file, token: token, logger: logger)
+        if runsOperator {
+            let operatorService = OperatorService(
+                client: cluster.client(),
+                scrapeExchange: OperatorCommand.scrapeExchange(),
+                logger: logger,
+                configuration: OperatorConfiguration(templates: templates, hasLocalProxy: true)
+            )
+            services += [operatorService, MetricsInstallation.server(of: operatorService, in: cluster, logger: logger)]
+        }
+        if stopWithParent { services.append(ParentWatch()) }
+        try await ProgramServices(services, logger: logger).run()
+    }
+
+    /// The cluster that the flags describe, on the addresses of `range`.
+    private func configuration(
+        _ range: LoopbackRange,
+        token: String,
+        logger: Logger
+    ) throws -> LocalClusterConfiguration {
+        let directory = NSTemporaryDirectory() + "modelfleet-\(SystemRandom().nameSuffix(length: 8))"
+        let frontProxy = try CertificateBundle.makeClient(
             commonName: FrontProxy.commonName,
             now: SystemTime().now(),
-            validity: .seconds(365 * 86_400),
-            random: random
+            validity: Self.certificateValidity,
+            random: SystemRandom()
         )
-        let configuration = LocalClusterConfiguration(
+        return LocalClusterConfiguration(
             directory: directory,
             images: try imageTable(),
             token: token,
@@ -137,43 +155,42 @@ struct LocalCommand: AsyncParsableCommand {
                     http2: false
                 )
             ),
-            aggregation: CurlAggregation(proxy: proxy),
-            frontProxyAuthority: proxy.authority,
+            aggregation: CurlAggregation(proxy: frontProxy),
+            frontProxyAuthority: frontProxy.authority,
             autoscalerPeriod: horizontalPodAutoscalerSyncPeriod.duration,
             processes: SystemProcessSpawner(removing: directory),
             logger: logger
         )
-        let cluster = LocalCluster(configuration: configuration)
-        // Before anything else runs, so that an operator finds its kinds at its first look.
-        if runsOperator || onlyAPIServer { try await Installation.install(into: cluster.client()) }
-        defer { file.remove(token: token) }
+    }
+
+    /// Puts the cluster's API server on a socket, and the kubeconfig that leads there into `file` once it listens.
+    private func front(
+        of cluster: LocalCluster,
+        announcedIn file: KubeconfigFile,
+        token: String,
+        logger: Logger
+    ) throws -> [any Service] {
+        let certificates = try CertificateBundle.make(
+            hosts: ["127.0.0.1", "localhost"],
+            now: SystemTime().now(),
+            validity: Self.certificateValidity,
+            random: SystemRandom()
+        )
         let (ports, listening) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
-        let front = HTTPService(
+        let server = HTTPService(
             exchange: cluster.apiServer,
             host: "127.0.0.1",
             port: port,
             tls: TLSSettings(certificate: certificates.certificate, privateKey: certificates.privateKey),
             logger: logger
         ) { listening.yield($0) }
-        let announcement = KubeconfigService(
-            file: file,
-            authority: certificates.authority,
-            token: token,
-            ports: ports
-        )
-        var services: [any Service] = onlyAPIServer ? [front, announcement] : [cluster, front, announcement]
-        if runsOperator {
-            let operatorService = OperatorService(
-                client: cluster.client(),
-                scrapeExchange: OperatorCommand.scrapeExchange(),
-                logger: logger,
-                configuration: OperatorConfiguration(templates: templates, hasLocalProxy: true)
-            )
-            services += [operatorService, MetricsInstallation.server(of: operatorService, in: cluster, logger: logger)]
-        }
-        if stopWithParent { services.append(ParentWatch()) }
-        try await ProgramServices(services, logger: logger).run()
+        return [
+            server, KubeconfigService(file: file, authority: certificates.authority, token: token, ports: ports),
+        ]
     }
+
+    /// No local cluster lives that long.
+    private static let certificateValidity = Duration.seconds(365 * 86_400)
 
     /// Refuses to replace what isn't ours to replace: somebody's own file, and the kubeconfig of a cluster that runs.
     private func leaveAlone(_ file: KubeconfigFile) async throws {

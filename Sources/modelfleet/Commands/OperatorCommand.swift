@@ -113,14 +113,17 @@ struct OperatorCommand: AsyncParsableCommand {
 
     /// What reads the pods' metrics pages: a connection for each pod that stays open between two looks, as far as the process may have
     /// so many; no HTTP/2.
-    static func scrapeExchange() -> CurlExchange {
-        CurlExchange(
-            configuration: CurlConfiguration(
-                connectTimeout: .seconds(1),
-                userAgent: "modelfleet-operator/\(Version.current)",
-                maximumConnections: FileLimit.connections(of: FileLimit.raise()),
-                http2: false
+    static func scrapeExchange() -> PartitionedExchange {
+        let connections = FileLimit.connections(of: FileLimit.raise())
+        return PartitionedExchange {
+            CurlExchange(
+                configuration: CurlConfiguration(
+                    connectTimeout: .seconds(1),
+                    userAgent: "modelfleet-operator/\(Version.current)",
+                    maximumConnections: max(1, connections / PartitionedExchange.usualParts),
+                    http2: false
+                )
             )
-        )
+        }
     }
 }

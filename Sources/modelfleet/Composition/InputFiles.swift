@@ -56,17 +56,16 @@ struct InputFiles: ParsableArguments {
             throw CommandFailure("\(path): there is no such file")
         }
         guard isFolder.boolValue else { return [path] }
-        return try FileManager.default.contentsOfDirectory(atPath: path).sorted()
-            .filter { [".yaml", ".yml", ".json"].contains(where: $0.hasSuffix) }.map { "\(path)/\($0)" }
+        let names = try CommandFiles.names(in: path)
+            .filter { [".yaml", ".yml", ".json"].contains(where: $0.hasSuffix) }
+        guard !names.isEmpty else { throw CommandFailure("\(path): holds no .yaml, .yml or .json file") }
+        return names.map { "\(path)/\($0)" }
     }
 
     private func text(of file: String, _ name: String) throws -> String {
+        guard file == "-" else { return try CommandFiles.text(file) }
         let data: Data
-        do {
-            data =
-                file == "-"
-                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
-        } catch {
+        do { data = try FileHandle.standardInput.readToEnd() ?? Data() } catch {
             throw CommandFailure("\(name): can't be read: \(error.localizedDescription)")
         }
         guard let text = String(data: data, encoding: .utf8) else { throw CommandFailure("\(name): isn't UTF-8 text") }

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import ArgumentParser
-import Foundation
 import Templates
 
 /// The `--templates` flag: a folder of YAML templates that take the place of built-in ones, as a mounted ConfigMap is one.
@@ -17,11 +16,9 @@ struct TemplateOptions: ParsableArguments {
         let names: [String]
         do {
             // A mounted ConfigMap has its versions beside the files, under names with a dot.
-            names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { !$0.hasPrefix(".") }.sorted()
+            names = try CommandFiles.names(in: folder).filter { !$0.hasPrefix(".") }
         } catch {
-            let isThere = FileManager.default.fileExists(atPath: folder)
-            let reason = isThere ? "can't be read: \(error.localizedDescription)" : "there is no such folder"
-            throw CommandFailure("--templates \(folder): \(reason)")
+            throw CommandFailure("--templates \(error)")
         }
         let known = TemplateSet.builtIn.names
         var texts: [String: String] = [:]
@@ -31,11 +28,7 @@ struct TemplateOptions: ParsableArguments {
                     "--templates \(folder): there is no template \(name) to replace, only \(known.joined(separator: ", "))"
                 )
             }
-            do {
-                texts[name] = try String(contentsOfFile: "\(folder)/\(name)", encoding: .utf8)
-            } catch {
-                throw CommandFailure("\(folder)/\(name): can't be read: \(error.localizedDescription)")
-            }
+            texts[name] = try CommandFiles.text("\(folder)/\(name)")
         }
         guard !texts.isEmpty else {
             throw CommandFailure("--templates \(folder): has none of \(known.joined(separator: ", "))")

@@ -223,19 +223,7 @@ struct CanaryReconcileTests {
         )
         try await Self.settle(harness)
         let exchange = ClosureExchange { _ in HTTPResponseMessage(status: .ok, text: "") }
-        let random = SeededRandom(seed: 1)
-        let scraper = Scraper(exchange: exchange, time: harness.time)
-        let analysis = RolloutAnalysis(
-            feed: AnalysisFeed(board: ScrapeBoard(scraper: scraper, time: harness.time, random: random)),
-            checks: CheckPoller(exchange: exchange, time: harness.time) { _ in },
-            notifier: Notifier(
-                client: harness.client,
-                exchange: exchange,
-                time: harness.time,
-                random: random,
-                logger: Logger(label: "test")
-            ) { _ in }
-        )
+        let analysis = Self.analysis(harness, exchange)
         func evidence() async throws -> RolloutEvidence? {
             try await harness.sync()
             let observation = try #require(

@@ -226,6 +226,33 @@ struct CheckPollerTests {
         #expect(waits[1] < .seconds(1))
     }
 
+    @Test("however many checks of one model hang, those of others are asked")
+    func manyHang() async throws {
+        let time = ManualTime()
+        let exchange = ClosureExchange { request in
+            if request.head.path == "/check?a=b" { try await time.sleep(for: .seconds(1_000_000)) }
+            return HTTPResponseMessage(status: .ok, text: "")
+        }
+        let poller = CheckPoller(exchange: exchange, time: time) { _ in }
+        let hanging = try (0..<AnalysisCheck.limit).map { try webhook("w\($0)", seconds: 60) }
+        _ = poller.outcomes(hanging, about: Self.context, interval: .seconds(10))
+        var other = Self.context
+        other.model = ObjectKey(namespace: "n", name: "other")
+        let check = AnalysisCheck(
+            name: "fast",
+            .webhook(try #require(WebAddress("http://hook:1/")), timeout: .seconds(1))
+        )
+        let (context, start) = (other, time.now())
+        @Sendable func outcome() -> RolloutCheck.Answer? {
+            poller.outcomes([check], about: context, interval: .seconds(10)).first?.answer
+        }
+        // It comes last.
+        time.advance(by: .milliseconds(1))
+        #expect(outcome() == .unknown)
+        await run(poller, time) { outcome() == .passed || time.now() - start > .seconds(30) }
+        #expect(outcome() == .passed)
+    }
+
     @Test("an answer about one step is none about the next, and a late one isn't taken for it")
     func steps() async throws {
         let time = ManualTime()

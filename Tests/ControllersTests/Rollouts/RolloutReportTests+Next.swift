@@ -74,6 +74,21 @@ extension RolloutReportTests {
             rollout: ["judgement": ["verdict": "NoData"]],
             ends: "is rolled back by itself in 40 s, at 2026-01-01T01:00:40Z, unless something changes"
         ),
+        Wait(
+            name: "a rolling update",
+            phase: "Promoting",
+            step: 0,
+            spec: ["strategy": "RollingUpdate"],
+            ends: "counts as failed in 40 s, at 2026-01-01T01:00:40Z, and is tried on"
+        ),
+        Wait(
+            name: "a rolling update that replaces replicas",
+            phase: "Promoting",
+            step: 0,
+            spec: ["strategy": "RollingUpdate"],
+            rollout: ["isReplacing": true],
+            ends: "is rolled back by itself in 40 s, at 2026-01-01T01:00:40Z, unless something changes"
+        ),
         Wait(name: "the way back without requests", phase: "RollingBack", step: 1, rollout: ["desiredWeight": 0]),
         Wait(
             name: "given up",

@@ -105,7 +105,10 @@ struct JSONPatchTests {
         Row(["op": "test", "path": "/a/b/c", "value": .null], gives: nil),
     ]
 
-    @Test("row by row", arguments: members + indices + documents + tests)
+    @Test(
+        "a patch gives the result of its row, or is refused with 422",
+        arguments: members + indices + documents + tests
+    )
     func row(_ row: Row) {
         do {
             let result = try JSONPatch.apply(row.patch, to: Self.object)

@@ -139,7 +139,7 @@ struct StrategicMergePatchTests {
         Row(["map": ["$retainKeys": "a"]], code: 400, says: "invalid patch format of retainKeys"),
     ]
 
-    @Test("row by row", arguments: lists + maps + refusals)
+    @Test("a patch gives the result of its row, or the refusal", arguments: lists + maps + refusals)
     func row(_ row: Row) {
         do {
             let result = try StrategicMergePatch.apply(row.patch, to: Self.object, shape: Self.shape)

@@ -17,6 +17,8 @@ import Telemetry
 final class CheckPoller: Service {
     /// The most checks that are asked at one time.
     static let concurrency = 16
+    /// The most of one model: it may have twenty that take a minute each.
+    static let mostOfModel = concurrency / 4
     /// How long what nobody reads any more is asked; and an answer holds, when its check gives no other. At least three intervals.
     static let patience = Duration.seconds(60)
     /// The longest time for a query.
@@ -128,11 +130,15 @@ final class CheckPoller: Service {
         return state.withLock { state in
             guard !state.jobs.isEmpty else { return [] }
             state.jobs = state.jobs.filter { $0.value.isRunning || now - $0.value.lastRead <= $0.value.patience }
-            var room = Self.concurrency - state.jobs.values.count(where: \.isRunning)
+            var running: [ObjectKey: Int] = [:]
+            for (key, job) in state.jobs where job.isRunning { running[key.model, default: 0] += 1 }
+            var room = Self.concurrency - running.values.reduce(0, +)
             var taken: [(JobKey, Job)] = []
             let due = state.jobs.filter { !$0.value.isRunning && $0.value.due <= now }
             for (key, job) in due.sorted(by: { ($0.value.due, $0.key) < ($1.value.due, $1.key) }) where room > 0 {
+                guard running[key.model] ?? 0 < Self.mostOfModel else { continue }
                 room -= 1
+                running[key.model, default: 0] += 1
                 state.jobs[key]?.isRunning = true
                 taken.append((key, job))
             }

@@ -65,7 +65,10 @@ struct RolloutAnalysis: Sendable {
             delivered: notifier.told(stored.key),
             now: observation.time
         )
-        if plan.rollout?.state?.phase.isActive == false { feed.forget(stored.key) }
+        guard let decision = plan.rollout, let phase = decision.state?.phase else { return }
+        if !phase.isActive { feed.forget(stored.key) }
+        // Nobody reads the answers about a canary any more that goes back or has ended.
+        if !phase.isActive || phase == .rollingBack || !decision.ended.isEmpty { checks.forget(stored.key) }
     }
 
     /// Forgets a model that is gone.

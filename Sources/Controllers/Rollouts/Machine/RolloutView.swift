@@ -82,10 +82,7 @@ struct RolloutView {
             replicas: deployment.map { $0["spec", "replicas"]?.int ?? 1 } ?? 0,
             readyReplicas: observation.readyReplicas(number)
         )
-        // A Deployment that was just scaled up from zero is still said to be available.
-        if let deployment, state.readyReplicas == 0, ConditionSet(deployment)["Available"]?.status != .isTrue {
-            state.unavailableSince = observation.unavailableSince(number)
-        }
+        if state.readyReplicas == 0 { state.unavailableSince = observation.unavailableSince(number) }
         let rollout = observation.rollout
         let isRole =
             number == rollout?.canaryRevision || rollout?.phase.isActive == true && number == rollout?.stableRevision

@@ -47,7 +47,8 @@ extension RolloutReport {
     private func outcome(of deadline: WallTime) -> Deadline? {
         switch phase {
         case "RollingBack": return (rollout?["desiredWeight"]?.int ?? 0) > 0 ? .returns : nil
-        case "Promoting" where plan.strategy == .rollingUpdate: return .fails
+        // One that replaces replicas has none to spare for trying on.
+        case "Promoting" where plan.strategy == .rollingUpdate && rollout?["isReplacing"]?.bool != true: return .fails
         case "Paused" where !plan.isPaused && time("lackingSince") == nil:
             if case .pause(.some)? = planned { return .goesOn }
             return .rollsBack

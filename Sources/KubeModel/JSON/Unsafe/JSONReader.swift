@@ -53,19 +53,6 @@
         try read(bytes, limits, .everything, notes: true, handing: nil)
     }
 
-    /// Reads an object, and hands over the elements of one of its arrays.
-    static func read(
-        _ bytes: [UInt8],
-        limits: JSONLimits,
-        projection: JSONProjection,
-        handingOver member: String,
-        to body: (JSONValue) -> Void
-    ) throws(JSONError) -> JSONValue {
-        try withoutActuallyEscaping(body) { (body) throws(JSONError) in
-            try read(bytes, limits, projection, notes: false, handing: (Array(member.utf8), .values(body))).0
-        }
-    }
-
     /// Reads an object, and hands over the texts of the elements of one of its arrays.
     static func read(
         _ bytes: [UInt8],
@@ -74,7 +61,7 @@
         to body: ([UInt8]) -> Void
     ) throws(JSONError) -> JSONValue {
         try withoutActuallyEscaping(body) { (body) throws(JSONError) in
-            try read(bytes, limits, .everything, notes: false, handing: (Array(member.utf8), .texts(body))).0
+            try read(bytes, limits, .everything, notes: false, handing: (Array(member.utf8), body)).0
         }
     }
 
@@ -166,13 +153,8 @@
         return value
     }
 
-    private typealias Handing = (member: [UInt8], taker: Taker)
-
-    /// What takes the elements of an array that aren't kept.
-    private enum Taker {
-        case values((JSONValue) -> Void)
-        case texts(([UInt8]) -> Void)
-    }
+    /// The array whose elements aren't kept, and what takes their texts.
+    private typealias Handing = (member: [UInt8], taker: ([UInt8]) -> Void)
 
     private mutating func object(node: Int?, handing: Handing?) throws(JSONError) -> JSONValue {
         try deeper()
@@ -219,8 +201,8 @@
         }
     }
 
-    /// An array, or nothing but its elements for `handing`.
-    private mutating func array(node: Int?, handing: Taker? = nil) throws(JSONError) -> JSONValue {
+    /// An array; with `handing`, which takes the texts of its elements, an empty one.
+    private mutating func array(node: Int?, handing: (([UInt8]) -> Void)? = nil) throws(JSONError) -> JSONValue {
         try deeper()
         let base = values.count
         skipSpace()
@@ -232,15 +214,13 @@
         var index = 0
         while true {
             path.append(Step(start: index, length: -1))
-            switch handing {
-            case nil:
-                let value = try value(node: node)
-                values.push(value)
-            case .values(let body)?: body(try value(node: node))
-            case .texts(let body)?:
+            if let handing {
                 let start = position
                 try skipValue()
-                unsafe body(Array(UnsafeBufferPointer(start: bytes + start, count: position - start)))
+                unsafe handing(Array(UnsafeBufferPointer(start: bytes + start, count: position - start)))
+            } else {
+                let value = try value(node: node)
+                values.push(value)
             }
             path.removeLast()
             index += 1

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import Foundation
 import KubeModel
 
@@ -58,7 +59,10 @@ struct PodFolder: Sendable {
         } catch let failure as StartFailure {
             throw failure
         } catch {
-            throw StartFailure(kind: .mount, message: "can't set up the volume \(name) at \(folder): \(error)")
+            throw StartFailure(
+                kind: .mount,
+                message: "can't set up the volume \(name) at \(folder): \(Self.reason(error))"
+            )
         }
     }
 
@@ -78,9 +82,11 @@ struct PodFolder: Sendable {
         } catch let failure as StartFailure {
             throw failure
         } catch {
-            throw StartFailure(kind: .configuration, message: "can't make the folder \(root): \(error)")
+            throw StartFailure(kind: .configuration, message: "can't make the folder \(root): \(Self.reason(error))")
         }
     }
+
+    private static func reason(_ error: any Error) -> String { SystemError(error)?.description ?? "\(error)" }
 
     /// What a container left in its termination message file, its last 4096 bytes; `nil` where it left nothing.
     func terminationMessage(of container: JSONValue) -> String? {

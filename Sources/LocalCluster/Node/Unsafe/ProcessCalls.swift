@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import Foundation
 
 #if canImport(Glibc)
@@ -9,7 +10,7 @@ import Foundation
     import Darwin
 #endif
 
-/// The system calls for processes; the only unsafe code of the local cluster.
+/// The system calls for processes.
 enum ProcessCalls {
     /// A started process and the read end of the pipe that its output goes to.
     struct Started {
@@ -148,8 +149,7 @@ enum ProcessCalls {
     #endif
 
     private static func failure(_ request: ProcessRequest, _ code: Int32) -> LocalClusterError {
-        let reason = unsafe String(cString: strerror(code))
-        return LocalClusterError("failed to start \"\(request.executable)\": \(reason)")
+        LocalClusterError("failed to start \"\(request.executable)\": \(SystemError(code: code))")
     }
 
     private static func withCStrings<Result>(

@@ -11,7 +11,7 @@ struct ServicePage {
 
     /// Reads a page in Prometheus' text format or OpenMetrics.
     init(file: String) throws {
-        let bytes = try SimulationFiles.read(file)
+        let bytes = try CommandFiles.read(file)
         let isOpenMetrics = bytes.suffix(8).split(separator: 10).last.map { $0.elementsEqual("# EOF".utf8) } ?? false
         do {
             page = try ExpositionParser.parse(bytes, format: isOpenMetrics ? .openMetrics : .prometheusText)

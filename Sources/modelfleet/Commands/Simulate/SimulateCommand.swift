@@ -69,7 +69,7 @@ struct SimulateCommand: AsyncParsableCommand {
     }
 
     mutating func run() async throws {
-        for file in [json, html] { try SimulationFiles.checkWritable(file) }
+        for file in [json, html] { try CommandFiles.checkWritable(file) }
         let picked = try SimulatedModel(input, name: name)
         for warning in picked.warnings { SimulationFiles.say(warning) }
         let settings = try fleet.settings(picked)
@@ -118,8 +118,8 @@ struct SimulateCommand: AsyncParsableCommand {
     /// The text goes to the standard output unless something else does.
     private func write(_ report: ComparisonReport, text: String) throws {
         if json != "-", html != "-" { print(text, terminator: "") }
-        if let json { try SimulationFiles.write(report.json.encodedPretty() + [10], to: json) }
-        if let html { try SimulationFiles.write(Array(report.html.utf8), to: html) }
+        if let json { try CommandFiles.write(report.json.encodedPretty() + [10], to: json) }
+        if let html { try CommandFiles.write(Array(report.html.utf8), to: html) }
     }
 
     private func policies() throws -> [PolicyChoice] {
