@@ -101,6 +101,7 @@ public struct ScaleInputs: Sendable, Hashable {
             }
         }
         if decision.winner == nil { decision.reason.code = slo == nil ? blindness : "MissingData" }
+        if isPlannedUnseen(by: decision.winner), decision.desired == current { decision.reason.code = "MissingData" }
         if slo != nil, decision.winner == nil, observation.trafficReporting > 0 { rest(&decision) }
         if slo != nil, observation.readyReplicas == 0, current > 0 { decision.reason.code = notReady }
         holdOnMissingData(&decision)
@@ -121,6 +122,13 @@ public struct ScaleInputs: Sendable, Hashable {
 
     private static func largest(_ proposals: [ScaleProposal]) -> ScaleProposal? {
         proposals.filter { $0.replicas != nil }.max { ($0.replicas ?? 0) < ($1.replicas ?? 0) }
+    }
+
+    /// Whether the SLO policy, if `winner` is its own, plans with what it saw before, as ready replicas show it nothing now. That may hold the
+    /// count; it follows no load.
+    func isPlannedUnseen(by winner: String?) -> Bool {
+        guard policy.keptObjective != nil, let winner, Signal(rawValue: winner) == nil else { return false }
+        return observation.readyReplicas > 0 && observation.trafficReporting + observation.trafficElsewhere == 0
     }
 
     /// Why nothing can be decided.

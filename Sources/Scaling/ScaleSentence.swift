@@ -67,8 +67,9 @@ struct ScaleSentence {
         return "latency p\(percentile) \(isBound ? "at least " : "")\(rounded) ms \(place) \(text(target)) ms"
     }
 
-    /// The note of the SLO policy's winner.
+    /// The note of the SLO policy's winner, where it is about what is seen now.
     private var forecast: [String] {
+        guard !inputs.isPlannedUnseen(by: decision.winner) || decision.isChange else { return [] }
         let winner = decision.proposals.first { $0.source == decision.winner }
         guard let winner, Self.words[winner.source] == nil, winner.source != "Latency" else { return [] }
         return [winner.note]

@@ -22,6 +22,11 @@ public struct TemplateError: Error, Equatable, Sendable, CustomStringConvertible
         column = mark.column
     }
 
+    /// An error of all that a template makes; it is said to be at its beginning.
+    public init(_ message: String, inAllOf template: String) {
+        self.init(message, in: template, at: YAMLMark(line: 1, column: 1))
+    }
+
     /// The error that a template isn't YAML.
     init(_ error: YAMLError, in template: String) { self.init(error.message, in: template, at: error.mark) }
 

@@ -87,6 +87,25 @@ struct ContractCustomResourceTests {
         }
     }
 
+    @Test("an object that says no count has no scale to read, and gets a count through it all the same")
+    func unscaled() async throws {
+        try await ContractCluster.withFleetDefinitions { client, namespace in
+            var model = KubeObject(.modelDeployments, namespace: namespace, name: "a")
+            model["spec"] = ["model": ["format": ["name": "onnx"], "uri": "https://models.example.com/a.onnx"]]
+            try await client.create(.modelDeployments, model)
+            let error = await #expect(throws: KubeError.self) {
+                try await client.get(.modelDeployments, model.key, subresource: "scale")
+            }
+            #expect(error?.httpStatus == 500 && error?.reason == "InternalError")
+            #expect(
+                error?.message == #"Internal error occurred: the spec replicas field ".spec.replicas" does not exist"#
+            )
+            try await client.setReplicas(2, of: .modelDeployments, model.key)
+            let scale = try await client.get(.modelDeployments, model.key, subresource: "scale")
+            #expect(scale["spec", "replicas"] == 2)
+        }
+    }
+
     @Test("who scales owns a count that somebody owned, and none that nobody did")
     func scaleOwners() async throws {
         try await ContractCluster.withWidgets { client, namespace in

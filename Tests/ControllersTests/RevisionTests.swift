@@ -189,20 +189,62 @@ struct RevisionTests {
         #expect(ready.message.contains("Service \"m\""))
     }
 
-    @Test("a body that the API server refuses is explained in the condition")
-    func rejected() async throws {
-        let template: JSONValue = ["template": ["spec": ["containers": [["name": "Not A Name", "image": "x"]]]]]
-        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: template))
+    @Test(
+        "a body that the API server refuses is explained in the condition",
+        arguments: [
+            ["containers": [["name": "Not A Name", "image": "x"]]],
+            // A field that no pod has, and a value of another type: Kubernetes says 500 to both.
+            ["nodeSelectors": ["pool": "gpu"], "colour": "red"], ["nodeSelector": ["generation": 4]],
+        ] as [JSONValue]
+    )
+    func rejected(pod: JSONValue) async throws {
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: ["template": ["spec": pod]]))
         try await harness.reconcile()
         let ready = try #require(try await harness.condition("Ready"))
         #expect(ready.status == .isFalse)
         #expect(ready.reason == "ApplyRejected", "\(ready.message)")
+        #expect(!ready.message.contains("\n"))
         #expect(try await harness.events("ApplyRejected").count == 1)
         // What is said stays: a status that turned back and forth would be a change each time, and be tried again at once, for ever.
         let version = try await harness.get(.modelDeployments, "m").resourceVersion
         for _ in 0..<3 { #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.refusedDelay)) }
         #expect(try await harness.get(.modelDeployments, "m").resourceVersion == version)
         #expect(try await harness.events("ApplyRejected").first?["count"] == 1)
+    }
+
+    @Test(
+        "a template that makes another object than the operator looks for is refused by name, and nothing is made",
+        arguments: [
+            ("kind: Service", "kind: Pod", "kind is \"Pod\" and must be \"Service\""),
+            ("name: ${model.name}", "name: x-${model.name}", "metadata.name is \"x-m\" and must be \"m\""),
+            ("namespace: ${model.namespace}", "namespace: kube-system", "metadata.namespace is \"kube-system\""),
+            ("labels: ${labels}", "labels: {a: b}", "metadata.labels must have ${labels}"),
+            ("ownerReferences: ${ownerReferences}", "", "metadata.ownerReferences must be ${ownerReferences}"),
+        ]
+    )
+    func otherObject(part: String, replacement: String, message: String) async throws {
+        let text = """
+            apiVersion: v1
+            kind: Service
+            metadata:
+              name: ${model.name}
+              namespace: ${model.namespace}
+              labels: ${labels}
+              ownerReferences: ${ownerReferences}
+            spec: {selector: "${selectorLabels}", ports: [{port: 80}]}
+            """
+        var harness = try await ReconcilerHarness()
+        harness.restart(
+            templates: try TemplateSet(overriding: ["service.yaml": text.replacing(part, with: replacement)])
+        )
+        try await harness.reconcile()
+        let ready = try #require(try await harness.condition("Ready"))
+        #expect(ready.reason == "TemplateError")
+        #expect(ready.message.hasPrefix("template service.yaml, line 1, column 1: \(message)"), "\(ready.message)")
+        #expect(try await harness.client.list(.deployments).items.isEmpty)
+        harness.restart(templates: try TemplateSet(overriding: ["service.yaml": text]))
+        try await harness.reconcile()
+        #expect(try await harness.condition("Ready")?.reason == "Loading")
     }
 
     @Test("a model that is deleted while its status is written needs nothing more")

@@ -332,17 +332,28 @@ extension EndToEnd {
             }
             #expect(try await render().output.contains("has none of"))
             try write("..data", "not YAML: [")
-            let service = "apiVersion: v1\nkind: Service\nmetadata: {name: \"${model.name}-mine\"}\n"
+            let service = """
+                apiVersion: v1
+                kind: Service
+                metadata:
+                  name: ${model.name}
+                  namespace: ${model.namespace}
+                  labels: ${labels}
+                  annotations: {example.com/mine: "${model.name}"}
+
+                """
             try write("service.yaml", service)
             let good = try await render()
             #expect(good.status == 0, "\(good.output)")
             let objects = try Samples.objects(good.output)
-            #expect(objects.contains { $0.kind == "Service" && $0.name == "iris-mine" })
+            #expect(objects.contains { $0.kind == "Service" && $0.annotations["example.com/mine"] == "iris" })
             #expect(objects.contains { $0.kind == "Deployment" })
             try write("service.yaml", service + "spec: ${modle.name}\n")
             let unknown = try await render()
             #expect(unknown.status == 1)
-            #expect(unknown.output.contains("template service.yaml, line 4"), "\(unknown.output)")
+            #expect(unknown.output.contains("template service.yaml, line 8"), "\(unknown.output)")
+            try write("service.yaml", service.replacing("name: ${model.name}", with: "name: other"))
+            #expect(try await render().output.contains("metadata.name is \"other\" and must be \"iris\""))
             try write("deployments.yaml", "a: 1")
             #expect(try await render().output.contains("there is no template deployments.yaml"))
         }

@@ -94,6 +94,27 @@ struct PolicyTests {
         #expect(Self.replayed(held.autoscaler) == 4)
     }
 
+    @Test("SLO says that data is missing when it sees nothing any more, although it goes on planning with what it saw")
+    func unseen() {
+        var autoscaler = Autoscaler(policy: Self.policy(.slo))
+        for second in stride(from: 0, to: 600, by: 2) {
+            let decision = autoscaler.decide(Self.busy(second, replicas: 4, ready: 4, rate: 40, queue: 0, running: 4))
+            #expect(decision.reason.code != "MissingData")
+        }
+        for second in stride(from: 600, through: 700, by: 2) {
+            var seen = Self.busy(second, replicas: 4, ready: 4, rate: 0, queue: 0, running: 0)
+            (seen.readings, seen.latency, seen.traffic, seen.trafficReporting) = ([:], nil, nil, 0)
+            seen.missingSignals = ["no queue length: nobody answers"]
+            let decision = autoscaler.decide(seen)
+            #expect(decision.desired == 4)
+            #expect(decision.reason.code == "MissingData")
+            #expect(decision.reason.message.hasPrefix("no queue length: nobody answers; "))
+            // What it says of the load of now would be of a while ago.
+            #expect(!decision.reason.message.contains("in the last"))
+        }
+        #expect(Self.replayed(autoscaler) == 4)
+    }
+
     @Test("SLO says that no request was answered only where that is known")
     func unanswered() {
         func message(rate: Double?) -> String {

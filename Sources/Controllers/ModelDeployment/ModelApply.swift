@@ -329,7 +329,9 @@ struct ModelApply: Sendable {
                 await recorder.record(model, .warning, reason: "FieldConflict", message: conflict.message)
             }
         } catch let error as KubeError {
-            guard error.isInvalid || error.isForbidden || error.httpStatus == 400 else { throw error }
+            guard error.isInvalid || error.isForbidden || error.isMistyped || error.httpStatus == 400 else {
+                throw error
+            }
             throw ApplyRefused(reason: "ApplyRejected", message: "\(error)", mayPass: error.isForbidden)
         }
     }

@@ -37,25 +37,28 @@ struct ModelRenderer: Sendable {
     ) throws(TemplateError) -> RenderedBodies {
         var context = common(input)
         select(wanted, hash: hash, of: input, in: &context)
-        var deployment = KubeObject(try templates.render("deployment", context: context))
+        let model = input.model.object
+        var deployment = try render("deployment", .deployments, as: "\(model.name)-r\(wanted)", of: model, context)
         deployment.setAnnotation(FleetAPI.revisionHashAnnotation, to: hash)
         deployment.setAnnotation(FleetAPI.versionAnnotation, to: input.model.versionName)
         deployment.setAnnotation(FleetAPI.runtimeAnnotation, to: input.runtime.object.name)
         var canaryService: KubeObject?
         if let canary {
             select(canary, hash: hash, of: input, in: &context)
-            canaryService = KubeObject(try templates.render("canaryservice", context: context))
+            let name = RolloutRouting.canaryService(model.name)
+            canaryService = try render("canaryservice", .services, as: name, of: model, context)
         }
         select(serving ?? wanted, hash: hash, of: input, in: &context)
         if serving == nil { context["selectorLabels"] = [FleetAPI.modelLabel: .string(input.model.object.name)] }
         let serviceContext = context
-        var service = KubeObject(try templates.render("service", context: serviceContext))
+        var service = try render("service", .services, as: model.name, of: model, serviceContext)
         if input.model.object["spec", "scaling", "scaleToZero"] != nil, input.model.scaling.engine == .direct {
             service.setAnnotation(FleetAPI.holdsRequestsAnnotation, to: "true")
         }
         var autoscaler: KubeObject?
         if input.model.scaling.engine == .horizontalPodAutoscaler {
-            autoscaler = KubeObject(try templates.render("horizontalpodautoscaler", context: serviceContext))
+            let type = ResourceType.horizontalPodAutoscalers
+            autoscaler = try render("horizontalpodautoscaler", type, as: model.name, of: model, serviceContext)
         }
         return RenderedBodies(
             deployment: deployment,
@@ -63,6 +66,34 @@ struct ModelRenderer: Sendable {
             canaryService: canaryService,
             autoscaler: autoscaler
         )
+    }
+
+    /// Renders one template, and sees to it that what comes out is what the operator looks for later: a template of one's own may say anything.
+    private func render(
+        _ template: String,
+        _ type: ResourceType,
+        as name: String,
+        of model: KubeObject,
+        _ context: JSONValue
+    ) throws(TemplateError) -> KubeObject {
+        let object = KubeObject(try templates.render(template, context: context))
+        func flaw(_ message: String) -> TemplateError {
+            TemplateError(message, inAllOf: "\(template).yaml")
+        }
+        let owned = [("name", name, object.name), ("namespace", model.namespace ?? "", object.namespace ?? "")]
+        let kinds = [("apiVersion", type.apiVersion, object.apiVersion), ("kind", type.kind, object.kind)]
+        for (member, wanted, found) in kinds + owned.map({ ("metadata.\($0)", $1, $2) }) where wanted != found {
+            throw flaw("\(member) is \"\(found)\" and must be \"\(wanted)\", as in the built-in template")
+        }
+        guard object.label(FleetAPI.managedByLabel) == FleetAPI.manager else {
+            throw flaw("metadata.labels must have ${labels}: by them the operator knows its objects")
+        }
+        guard model.uid == nil || object.controller?.uid == model.uid else {
+            throw flaw(
+                "metadata.ownerReferences must be ${ownerReferences}: otherwise nothing deletes the object with its model"
+            )
+        }
+        return object
     }
 
     /// Puts the revision in that is spoken of.

@@ -103,6 +103,9 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
     public var isUnauthorized: Bool { httpStatus == 401 }
     /// Whether the object breaks a rule of its schema.
     public var isInvalid: Bool { httpStatus == 422 }
+    /// Whether an applied object has a field that its kind doesn't know, or a value of another type. Kubernetes answers that with 500, as if it
+    /// had failed itself; it fails again until the object is changed.
+    public var isMistyped: Bool { httpStatus == 500 && message.hasPrefix("failed to create typed patch object") }
     /// Whether the server refused because it has too much to do; nothing was done, and it wants the request later.
     public var isPushBack: Bool { httpStatus == 429 || (httpStatus == 503 && status?.retryAfterSeconds != nil) }
     /// Whether the task was cancelled.
@@ -111,6 +114,8 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
     /// One line: `cannot apply deployments.apps shop/churn: …`.
     public var description: String {
         let object = [resource, key?.description ?? ""].filter { !$0.isEmpty }.joined(separator: " ")
-        return object.isEmpty ? "cannot \(verb): \(message)" : "cannot \(verb) \(object): \(message)"
+        let lines = message.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
+        let text = lines.count > 1 ? lines.joined(separator: " ") : message
+        return object.isEmpty ? "cannot \(verb): \(text)" : "cannot \(verb) \(object): \(text)"
     }
 }

@@ -197,7 +197,7 @@ extension ResourceHandler {
         switch request.method {
         case .get:
             let found = try state.with { state throws(APIStatus) in try state.object(resource, key) }
-            return ServerAnswer(ScaleForm.scale(found, rules).json)
+            return ServerAnswer(try ScaleForm.read(found, resource, rules).json)
         case .put:
             options = try request.writeOptions("UpdateOptions")
             var duplicates: [String] = []

@@ -14,6 +14,22 @@ enum ScaleForm {
         isNamespaced: true
     )
 
+    /// The scale of an object, as who asks for it gets it: of a custom resource without a count there is none to read, although one can be
+    /// written.
+    static func read(_ object: KubeObject, _ resource: APIResource, _ rules: APIResource.Scale) throws(APIStatus)
+        -> KubeObject
+    {
+        let count = object.json.value(at: rules.specPath)
+        guard resource.isCustom, count == nil || count == .null else { return scale(object, rules) }
+        let problem = "the spec replicas field \".\(rules.specPath.joined(separator: "."))\" does not exist"
+        throw APIStatus(
+            code: 500,
+            reason: "InternalError",
+            message: "Internal error occurred: \(problem)",
+            causes: [APIStatus.Cause(reason: "", message: problem, field: "")]
+        )
+    }
+
     /// The scale of an object.
     static func scale(_ object: KubeObject, _ rules: APIResource.Scale) -> KubeObject {
         var metadata = JSONObject()
