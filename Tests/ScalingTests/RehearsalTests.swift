@@ -45,6 +45,19 @@ struct RehearsalTests {
         #expect(answer.held <= 46)
     }
 
+    @Test(
+        "late requests of a load's first cold starts, which no plan could serve, make no margin for the hours after them"
+    )
+    func start() throws {
+        // Ten requests a second, and after ten seconds for good as many as a large margin would have served.
+        let rates = (0..<300).map { $0 < 5 ? 10.0 : 25 }
+        let answer = try #require(Self.play(rates))
+        #expect(answer.capacity >= 25 && answer.capacity < 30, "\(answer)")
+        // The same counts where there were replicas before.
+        let later = try #require(Self.play(Array(repeating: 10, count: 200) + rates))
+        #expect(later.capacity > 2 * answer.capacity, "\(later)")
+    }
+
     @Test("a load that doubles for five minutes now and then, unannounced, is provided for when late requests are dear")
     func recurringPeaks() throws {
         let rates = (0..<2250).map { $0 % 450 < 150 ? 80.0 : 40 }

@@ -72,6 +72,9 @@ struct Rehearsal: Sendable, Hashable {
     private static let usable = 0.95
     /// A plan that is dearer than the cheapest by this share counts 1/e as much.
     private static let indifference = 0.02
+    /// For how many cold starts after the first request late ones are no plan's fault: what serves then was there before there was
+    /// a load to plan for. Charged for it, plans with large margins would lead for hours after a load that came up in its first minute.
+    private static let startColdStarts = 3.0
     /// A plan that counts less than this, as a share of the cheapest, is left out.
     private static let leastWeight = 0.0025
 
@@ -87,6 +90,7 @@ struct Rehearsal: Sendable, Hashable {
     private var lates: [Double]
     private var followed = [Share(index: ScalingPlan.first, weight: 1)]
     private var steps = 0
+    private var firstStep = 0.0
 
     /// Nothing played yet.
     init() {
@@ -102,7 +106,10 @@ struct Rehearsal: Sendable, Hashable {
 
     /// Learns from what came, and answers for the forecasts `rates`.
     mutating func step(_ step: Step, rates: [Double]) -> Answer {
-        if steps == 0 { believe(step, rate: rates[DemandForecast.first]) }
+        if steps == 0 {
+            firstStep = step.now
+            believe(step, rate: rates[DemandForecast.first])
+        }
         levels.add(rates[DemandForecast.recent], seconds: step.seconds, halfLife: Self.halfLife)
         if steps % 16 == 0 {
             baseRates = levels.quantiles(ScalingPlan.bases)
@@ -149,6 +156,7 @@ struct Rehearsal: Sendable, Hashable {
     /// asked for within one cold start. Both extremes are the same for all margins.
     private mutating func play(_ step: Step, rates: [Double]) {
         let keep = exponential(-naturalLogarithm(2) * step.seconds / Self.halfLife)
+        let isStart = step.now - firstStep < Self.startColdStarts * step.coldStart
         var index = 0
         for forecast in rates.indices {
             for hold in ScalingPlan.holds.indices {
@@ -160,7 +168,15 @@ struct Rehearsal: Sendable, Hashable {
                     for margin in ScalingPlan.margins {
                         let wanted = Self.replicas(max(top * margin, base), step)
                         let ready = Self.replicas(max(low * margin, base), step)
-                        play(index, step, rate: rates[forecast], wanted: wanted, ready: ready, keep: keep)
+                        play(
+                            index,
+                            step,
+                            rate: rates[forecast],
+                            wanted: wanted,
+                            ready: ready,
+                            keep: keep,
+                            isStart: isStart
+                        )
                         index += 1
                     }
                 }
@@ -173,7 +189,8 @@ struct Rehearsal: Sendable, Hashable {
         max(step.minReplicas, (rate / step.replicaRate).rounded(.up))
     }
 
-    /// Moves the plan at `index` on by one step in which `ready` replicas serve and `wanted` are paid for.
+    /// Moves the plan at `index` on by one step in which `ready` replicas serve and `wanted` are paid for; at the load's start late
+    /// requests aren't counted.
     @inline(__always)
     private mutating func play(
         _ index: Int,
@@ -181,7 +198,8 @@ struct Rehearsal: Sendable, Hashable {
         rate: Double,
         wanted: Double,
         ready: Double,
-        keep: Double
+        keep: Double,
+        isStart: Bool
     ) {
         let capacity = (ready + drains[index]) * step.replicaRate * Self.usable
         let allowed = capacity * step.slack
@@ -202,7 +220,7 @@ struct Rehearsal: Sendable, Hashable {
         // In requests that could have been served, so that what was paid before a replica's rate was known counts as much.
         let paid = (wanted + max(drain, drains[index])) * step.replicaRate
         costs[index] = costs[index] * keep + paid * step.seconds
-        lates[index] = lates[index] * keep + step.arrived * share
+        lates[index] = lates[index] * keep + (isStart ? 0 : step.arrived * share)
     }
 
     /// Picks the plans to follow.
