@@ -53,6 +53,8 @@ struct RehearsalTests {
         let rates = (0..<300).map { $0 < 5 ? 10.0 : 25 }
         let answer = try #require(Self.play(rates))
         #expect(answer.capacity >= 25 && answer.capacity < 30, "\(answer)")
+        let idleBefore = try #require(Self.play(Array(repeating: 0, count: 200) + rates))
+        #expect(idleBefore.capacity < 30, "\(idleBefore)")
         // The same counts where there were replicas before.
         let later = try #require(Self.play(Array(repeating: 10, count: 200) + rates))
         #expect(later.capacity > 2 * answer.capacity, "\(later)")

@@ -90,7 +90,8 @@ struct Rehearsal: Sendable, Hashable {
     private var lates: [Double]
     private var followed = [Share(index: ScalingPlan.first, weight: 1)]
     private var steps = 0
-    private var firstStep = 0.0
+    /// When the first request came, in seconds.
+    private var firstArrival: Double?
 
     /// Nothing played yet.
     init() {
@@ -106,10 +107,8 @@ struct Rehearsal: Sendable, Hashable {
 
     /// Learns from what came, and answers for the forecasts `rates`.
     mutating func step(_ step: Step, rates: [Double]) -> Answer {
-        if steps == 0 {
-            firstStep = step.now
-            believe(step, rate: rates[DemandForecast.first])
-        }
+        if steps == 0 { believe(step, rate: rates[DemandForecast.first]) }
+        if firstArrival == nil, step.arrived > 0 { firstArrival = step.now }
         levels.add(rates[DemandForecast.recent], seconds: step.seconds, halfLife: Self.halfLife)
         if steps % 16 == 0 {
             baseRates = levels.quantiles(ScalingPlan.bases)
@@ -156,7 +155,7 @@ struct Rehearsal: Sendable, Hashable {
     /// asked for within one cold start. Both extremes are the same for all margins.
     private mutating func play(_ step: Step, rates: [Double]) {
         let keep = exponential(-naturalLogarithm(2) * step.seconds / Self.halfLife)
-        let isStart = step.now - firstStep < Self.startColdStarts * step.coldStart
+        let isStart = step.now - (firstArrival ?? step.now) < Self.startColdStarts * step.coldStart
         var index = 0
         for forecast in rates.indices {
             for hold in ScalingPlan.holds.indices {
