@@ -99,6 +99,16 @@ struct WorkEstimateTests {
         #expect(try abs(#require(estimate.seconds) - 4) < 0.1)
     }
 
+    @Test("looks that find nobody at work count: those that find somebody by chance aren't all there is")
+    func levelsThatAreMostlyZero() throws {
+        var estimate = WorkEstimate()
+        for step in 0..<1000 {
+            let running = step % 10 == 0 ? 2.0 : 0
+            estimate.learn(SLOTraffic(intervalSeconds: 2, arrived: 20, completed: 20, running: running, waiting: 0))
+        }
+        #expect(try abs(#require(estimate.seconds) - 0.02) < 0.002)
+    }
+
     @Test("where nothing ends in an interval, no more are at work than before")
     func nothingEnds() {
         var (server, estimate) = (Server(slots: 4, work: 0.2, isQueueKnown: false), WorkEstimate())

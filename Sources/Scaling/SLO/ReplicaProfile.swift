@@ -5,6 +5,8 @@
 struct ReplicaProfile: Sendable, Hashable {
     /// The seconds of work in a request.
     private var work = WorkEstimate()
+    /// How long each waits for its batch.
+    private var batchWait = BatchWait()
     /// The requests that a replica works on at the same time, as learned; `nil` until one was seen working.
     private(set) var slots: Double?
     /// Whether a queue was seen, so that `slots` are those of full replicas.
@@ -95,7 +97,12 @@ struct ReplicaProfile: Sendable, Hashable {
         guard let seconds = work.seconds else { return nil }
         let slowdown = work.slowdown
         guard slowdown.isNotable(at: slots ?? 1) else {
-            return Plan(serviceSeconds: seconds, concurrency: concurrency, aloneSeconds: isAlone ? seconds : nil)
+            let batched = batchWait.fullRate.map { max($0 * seconds, Self.leastShare * (slots ?? 1)) } ?? .infinity
+            return Plan(
+                serviceSeconds: seconds,
+                concurrency: min(concurrency, batched),
+                aloneSeconds: isAlone ? seconds : nil
+            )
         }
         let alone = slowdown.alone(seconds: seconds, working: work.working)
         let most = slowdown.most(stretch: Self.workShare * objective / (alone * tailFactor))
@@ -107,12 +114,15 @@ struct ReplicaProfile: Sendable, Hashable {
     /// That no slowdown is seen says nothing while the throughput stays as it is.
     private var isAlone: Bool { work.working <= 1 || hopelessWork != nil }
 
-    /// What is told of an interval, with those that wait apart from those at work.
-    mutating func splitting(_ traffic: SLOTraffic) -> SLOTraffic { work.splitting(traffic) }
+    /// What is told of an interval of `reporting` replicas, with those that wait for a slot apart from those at work.
+    mutating func splitting(_ traffic: SLOTraffic, reporting: Int, lateShare: Double) -> SLOTraffic {
+        work.splitting(batchWait.splitting(traffic, replicas: reporting, lateShare: lateShare))
+    }
 
     /// Another version serves: it may take longer or less long, and have more slots. They are the best guess until then.
     mutating func startAnew() {
         work.startAnew()
+        batchWait = BatchWait()
         hasBeenFull = false
         usableShare = 1
         hopelessWork = nil

@@ -82,9 +82,9 @@ public struct SLOAutoscaler: Sendable, Hashable {
             sizing.heldReplicas = max(needs.largest, observation.replicas)
             return sizing
         }
-        let traffic = profile.splitting(told)
         let isBypassed = observation.isBypassed && observation.reportingElsewhere > 0
         let counted = observation.reportingElsewhere + (isBypassed ? 0 : observation.reporting)
+        let traffic = profile.splitting(told, reporting: counted, lateShare: policy.lateShare)
         profile.learn(traffic, reporting: counted, lateShare: policy.lateShare)
         // Ready replicas that are silent count as the mean of the others, where they get requests.
         let silent = max(0, observation.readyReplicas - observation.reporting)

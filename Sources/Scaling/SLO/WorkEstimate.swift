@@ -124,7 +124,8 @@ struct WorkEstimate: Sendable, Hashable {
 
     private mutating func learnByLevels(_ traffic: SLOTraffic) {
         levels.add(working(traffic), ended: traffic.completed, in: traffic.intervalSeconds, of: replicas)
-        guard levels.ended >= Self.leastEnded else { return }
+        // At looks that find nobody at work requests do take some time: those of many looks together tell how little.
+        guard levels.ended >= Self.leastEnded, levels.spent > 0 else { return }
         learn(levels)
         levels = WorkSum()
     }
