@@ -95,6 +95,8 @@ public struct ScaleInputs: Sendable, Hashable {
         }
         if let winner = Self.largest(targets), let count = memory.targetsHeld ?? winner.replicas {
             if slo == nil || count > decision.desired {
+                // What the SLO policy did with its own number is no reason for another one.
+                if count > decision.desired { decision.steps = [] }
                 decision.desired = count
                 decision.winner = winner.source
                 decision.reason.code = count == current ? "WithinTolerance" : winner.source

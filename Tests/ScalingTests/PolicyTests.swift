@@ -332,6 +332,24 @@ struct PolicyTests {
         #expect(decision.reason.code == "MaxReplicas")
     }
 
+    @Test("where a target asks for more than the objective, what became of the objective's number is no reason")
+    func targetBesideObjective() {
+        var policy = Self.policy(.slo)
+        policy.targets = [ScalingTarget(signal: .queueLength, value: 2)]
+        var sizing = SLOSizing()
+        (sizing.current, sizing.ready, sizing.minReplicas, sizing.maxReplicas) = (10, 10, 1, 100)
+        // Eleven are needed, for the first time.
+        (sizing.serviceSeconds, sizing.concurrency, sizing.safeRate, sizing.slackSeconds) = (1, 1, 10.5, 1)
+        #expect(sizing.decision().reason.code == "SecondLook")
+        var seen = ScaleObservation(time: Self.start, replicas: 10, readyReplicas: 10)
+        func message(queue: Double) -> String {
+            seen.readings[.queueLength] = SignalReading(total: queue, reporting: 10)
+            return ScaleInputs(policy: policy, observation: seen, sizing: sizing).decision().reason.message
+        }
+        #expect(message(queue: 24).hasSuffix("; want 12"), "\(message(queue: 24))")
+        #expect(message(queue: 4).hasSuffix("; want 11, a small rise has to be needed for a while first"))
+    }
+
     @Test("random decisions of each policy replay to the same number and the same words")
     func replay() {
         var random = SplitMix(state: 1)

@@ -163,11 +163,13 @@ struct DemoRun: Sendable {
         _ board: inout ProgressBoard
     ) async throws {
         let deadline = ContinuousClock.now.advanced(by: DemoPlan.stepLimit)
-        var last = 0
+        var last: Int?
         while true {
             let state = try await DemoState.read(key, client)
+            if let last, state.replicas != last {
+                board.note("\(state.replicas < last ? "down" : "up") to \(state.replicas): \(state.reason)")
+            }
             if state.replicas == count, state.pods == count { return }
-            if state.replicas != last { board.note("down to \(state.replicas): \(state.reason)") }
             last = state.replicas
             board.update("replicas fall: \(state.reason)", details: state.replicaLines)
             guard ContinuousClock.now < deadline else {
