@@ -55,6 +55,25 @@ struct OtherEnginesTests {
         #expect(try await shown(sharing) == [4, 4], "what is there because shares are rounded up wasn't asked for")
     }
 
+    @Test("while the name of the HPA is taken nothing decides the count, and the condition says so")
+    func nameTaken() async throws {
+        var spec = Self.spec
+        spec["scaling"] = ["engine": "HorizontalPodAutoscaler", "maxReplicas": 12]
+        let harness = try await ReconcilerHarness(OperatorHarness.model(spec: spec))
+        var other = KubeObject(.horizontalPodAutoscalers, namespace: "default", name: "m")
+        other["spec"] = [
+            "maxReplicas": 3, "scaleTargetRef": ["apiVersion": "apps/v1", "kind": "Deployment", "name": "web"],
+        ]
+        other = try await harness.client.create(.horizontalPodAutoscalers, other)
+        for _ in 0..<3 { try await harness.reconcile() }
+        let taken = try await harness.condition(ModelDeploymentCondition.scalingActive)
+        #expect(taken?.isTrue == false && taken?.reason == "NameTaken")
+        #expect(taken?.message.hasPrefix("there is a HorizontalPodAutoscaler \"m\" that is not this model's") == true)
+        try await harness.client.delete(.horizontalPodAutoscalers, other.key)
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await harness.condition(ModelDeploymentCondition.scalingActive)?.isTrue == true)
+    }
+
     @Test(
         "the cold start is measured, kept in status, and told again when it has moved",
         arguments: ["External", "HorizontalPodAutoscaler"]

@@ -16,10 +16,13 @@ import Testing
 
 @Suite("What the API server refuses, for a moment or for good", .timeLimit(.minutes(5)))
 struct RefusalTests {
-    /// An API server that has read no roles yet: it refuses some writes.
+    /// An API server that has read no roles yet: it refuses some writes, or it asks a webhook that doesn't answer.
     private final class Beginning: HTTPExchange {
         private let inner = APIServer()
         private let refused = Mutex<(path: String, reads: Bool)?>(nil)
+        private let hasWebhook: Bool
+
+        init(hasWebhook: Bool = false) { self.hasWebhook = hasWebhook }
 
         /// Refuses what is written to this path, or also read; `nil`: nothing.
         func refuse(_ path: String?, reads: Bool = false) { refused.withLock { $0 = path.map { ($0, reads) } } }
@@ -29,11 +32,27 @@ struct RefusalTests {
                 refused.map { request.path.contains($0.path) && ($0.reads || request.head.method != .get) } ?? false
             }
             guard isRefused else { return await inner.exchange(request) }
+            if hasWebhook { return Self.failure }
             let status: JSONValue = [
                 "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "Forbidden", "code": 403,
                 "message": "no RBAC policy matched",
             ]
             return HTTPResponseMessage(status: .forbidden, contentType: "application/json", bytes: status.encoded())
+        }
+
+        private static var failure: HTTPResponseMessage {
+            let message =
+                "Internal error occurred: failed calling webhook \"policy.example.com\": failed to call webhook: "
+                + "Post \"https://policy.kyverno.svc:443/validate?timeout=10s\": connect: connection refused"
+            let status: JSONValue = [
+                "kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "InternalError", "code": 500,
+                "message": .string(message),
+            ]
+            return HTTPResponseMessage(
+                status: .internalServerError,
+                contentType: "application/json",
+                bytes: status.encoded()
+            )
         }
     }
 
@@ -83,6 +102,47 @@ struct RefusalTests {
         }
         let told = try await harness.events("ApplyRejected")
         #expect(told.count == 1 && told.first?["count"] == 1)
+    }
+
+    @Test("a webhook that doesn't answer is told once that lasts, and asked less and less often")
+    func webhook() async throws {
+        let server = Beginning(hasWebhook: true)
+        let harness = try await ReconcilerHarness(exchange: server)
+        server.refuse("/deployments/m-r1")
+        await #expect(throws: KubeError.self) { try await harness.reconcile() }
+        #expect(try await harness.condition(ModelDeploymentCondition.progressing)?.reason == "WaitingForReplicas")
+        harness.time.advance(by: .seconds(3))
+        // It is thrown, so that the queue waits longer each time: a webhook that hangs holds up whoever asks.
+        for _ in 0..<3 { await #expect(throws: KubeError.self) { try await harness.reconcile() } }
+        let progressing = try await harness.condition(ModelDeploymentCondition.progressing)
+        #expect(progressing?.reason == "ApplyFailed")
+        let beginning =
+            "cannot apply deployments.apps default/m-r1: Internal error occurred: failed calling webhook "
+            + "\"policy.example.com\": "
+        #expect(progressing?.message.hasPrefix(beginning) == true)
+        #expect(try await harness.events("ApplyFailed").map { $0["count"] } == [1])
+        server.refuse(nil)
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") != nil)
+        #expect(try await harness.condition(ModelDeploymentCondition.progressing)?.reason == "WaitingForReplicas")
+    }
+
+    @Test("a canary whose Deployment is refused is asked for with one write, not with another at each look")
+    func canary() async throws {
+        let server = Beginning()
+        server.refuse("/deployments/m-r2")
+        let harness = try await CanaryReconcileTests.harness(CanaryReconcileTests.steps, exchange: server)
+        harness.time.advance(by: .seconds(3))
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await Self.isRejected(harness))
+        let versions = try await harness.versions()
+        for _ in 0..<5 { try await harness.reconcile() }
+        #expect(try await harness.versions() == versions)
+        server.refuse(nil)
+        for _ in 0..<2 { try await harness.reconcile() }
+        #expect(try await harness.find(.deployments, "m-r2") != nil)
+        #expect(try await harness.find(.controllerRevisions, "m-r2") != nil)
+        #expect(try await harness.get(.modelDeployments, "m")["status", "keptRevision"] == 2)
     }
 
     @Test("so is what may not be read on the way")
@@ -135,9 +195,9 @@ struct RefusalTests {
         #expect(try await harness.condition(ModelDeploymentCondition.progressing)?.reason != "ScaleRejected")
     }
 
-    @Test("a count that the scaling decides and may not write is told once, if that lasts")
-    func decided() async throws {
-        let server = Beginning()
+    @Test("a count that the scaling decides and may not write is told once, if that lasts", arguments: [false, true])
+    func decided(hasWebhook: Bool) async throws {
+        let server = Beginning(hasWebhook: hasWebhook)
         let harness = try await ReconcilerHarness(exchange: server)
         try await harness.reconcile()
         try await harness.setStatus("m-r1", replicas: 1, ready: 1)
@@ -156,7 +216,9 @@ struct RefusalTests {
         await decide(6)
         let told = try await harness.events("ScaleRejected")
         #expect(told.count == 1 && told.first?["count"] == 1)
-        #expect(told.first?["message"] == "Deployment m-r1 can't be set to 3 replicas: no RBAC policy matched")
+        let why = hasWebhook ? "Internal error occurred: failed calling webhook" : "no RBAC policy matched"
+        let message = told.first?["message"]?.string
+        #expect(message?.hasPrefix("Deployment m-r1 can't be set to 3 replicas: \(why)") == true)
         server.refuse(nil)
         await decide(1)
         #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == 3)

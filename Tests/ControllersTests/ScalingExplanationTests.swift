@@ -52,6 +52,22 @@ struct ScalingExplanationTests {
         ])
     }
 
+    @Test("an HPA of somebody else that has the model's name isn't taken for the model's own")
+    func somebodyElses() {
+        var model = Self.model("HorizontalPodAutoscaler")
+        model["metadata", "uid"] = "1"
+        let text = ScalingExplanation(model, autoscaler: Self.autoscaler).text
+        #expect(text.contains("Its HorizontalPodAutoscaler flower decides, and isn't there yet."))
+        var own = Self.autoscaler
+        own["metadata", "ownerReferences"] = [
+            [
+                "apiVersion": "modelfleet.dev/v1alpha1", "kind": "ModelDeployment", "name": "flower", "uid": "1",
+                "controller": true,
+            ]
+        ]
+        #expect(ScalingExplanation(model, autoscaler: own).text.contains("asks for 5 replicas and has 2"))
+    }
+
     @Test("an HPA is shown with its readings, their targets, and why")
     func autoscaled() {
         #expect(ScalingExplanation.needsAutoscaler(Self.model("HorizontalPodAutoscaler")))

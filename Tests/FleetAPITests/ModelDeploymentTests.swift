@@ -31,6 +31,37 @@ struct ModelDeploymentTests {
     }
 
     @Test(
+        "a model may be named as kubectl does",
+        arguments: [
+            ("iris", "iris"), ("mdep/iris", "iris"), ("ModelDeployment/iris", "iris"),
+            ("modeldeployments/iris", "iris"),
+            ("modeldeployment.modelfleet.dev/iris", "iris"), ("modeldeployments.v1alpha1.modelfleet.dev/iris", "iris"),
+            ("deploy/iris", "deploy/iris"), ("mdep/", "mdep/"), ("mdep/a/b", "mdep/a/b"), ("", ""), ("/iris", "/iris"),
+            ("modeldeployment.example.com/iris", "modeldeployment.example.com/iris"), ("../iris", "../iris"),
+        ]
+    )
+    func argument(text: String, name: String) {
+        #expect(ModelDeployment.name(inArgument: text) == name)
+    }
+
+    @Test("an API server compares a whole number with the whole part of a bound: such bounds are rules as well")
+    func fractions() {
+        func check(_ schema: StructuralSchema, at path: String) -> Int {
+            var found = 0
+            if let minimum = schema.minimum, minimum != minimum.rounded() {
+                found += 1
+                let rule: JSONValue = [
+                    "rule": .string("self >= \(minimum)"), "message": .string("must be \(minimum) or more"),
+                ]
+                #expect(schema.rules.contains(rule), "\(path)")
+            }
+            for (name, child) in schema.properties { found += check(child, at: "\(path).\(name)") }
+            return found + (schema.items.map { check($0, at: path + "[]") } ?? 0)
+        }
+        #expect(check(ModelDeployment.schema, at: "") > 5)
+    }
+
+    @Test(
         "names the field and what is allowed",
         arguments: [
             (

@@ -56,6 +56,8 @@ struct RolloutWorld {
     var history: [RolloutOutcome] = []
     var request: RolloutRequest?
     var verdict: Judgement.Verdict?
+    /// Whether the judge looks at each reconcile, and sees no request.
+    var isWatched = false
     var events: [RolloutEvent] = []
     /// What was ready lately, which is all that a decision can know.
     var lately: [Int: Int] = [:]
@@ -180,6 +182,7 @@ struct RolloutWorld {
         }
         let known = view.workloads[stableNumber] != nil
         var evidence: RolloutEvidence?
+        if isWatched { evidence = RolloutEvidence() }
         if verdict == .worse {
             evidence = RolloutEvidence(checks: [RolloutCheck(name: "c", answer: .failed, message: "bad")])
         }

@@ -10,21 +10,27 @@ import Rollouts
 
 /// Why a plan can't be carried out until somebody changes something.
 struct ApplyRefused: Error, Hashable {
-    /// One word: `NameTaken`, `ApplyRejected`, `ScaleRejected`.
+    /// One word: `NameTaken`, `ApplyRejected`, `ApplyFailed`, `ScaleRejected`.
     var reason: String
     /// A sentence with what to do.
     var message: String
     /// Whether it may pass by itself: an API server that has just started allows the same a moment later, and an old object goes.
     var mayPass = false
+    /// Whether the API server failed, mostly since it waits for a webhook: each try may take as long as that, so it is asked less and
+    /// less often.
+    var isFailure = false
 }
 
 extension ApplyRefused {
-    /// The refusal that an error is: also of what is only read, or deleted, on the way; `nil` where it is none.
+    /// The refusal, or the server's failure, that an error is: also of what is only read, or deleted, on the way; `nil` where it is
+    /// neither.
     init?(_ error: any Error) {
         if let refused = error as? ApplyRefused {
             self = refused
         } else if let error = error as? KubeError, error.isForbidden {
             self.init(reason: "ApplyRejected", message: "\(error)", mayPass: true)
+        } else if let error = error as? KubeError, error.isServerFailure {
+            self.init(reason: "ApplyFailed", message: "\(error)", mayPass: true, isFailure: true)
         } else {
             return nil
         }

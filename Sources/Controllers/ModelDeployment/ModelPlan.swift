@@ -231,7 +231,8 @@ struct ModelPlan {
     func writesFirst(_ model: KubeObject) -> Bool {
         let isNews = status["rollout"] != model["status", "rollout"]
         guard isNews && !actions.isEmpty || makesRevision else { return false }
-        return Self.decidingMembers.contains { status[$0] != model["status", $0] }
+        let first = firstStatus(of: model)
+        return Self.decidingMembers.contains { first[$0] != model["status", $0] }
     }
 
     /// The revision with this hash, or the number after the highest that was ever given to one.

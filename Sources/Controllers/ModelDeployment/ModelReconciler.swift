@@ -99,10 +99,13 @@ struct ModelReconciler: Reconciler {
             case .gone: return .awaitChange
             }
         } catch {
+            // What passes isn't told: an API server that has just started refuses what it allows a moment later.
             guard let refused = ApplyRefused(error) else { throw error }
-            // Nothing was told of it yet: an API server that has just started refuses what it allows a moment later.
-            if refused.mayPass, !apply.refusals.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
-            return try await tell(refused, observation, of: &model)
+            let isTold = !refused.mayPass || apply.refusals.lasts(key, now: now)
+            let outcome = isTold ? try await tell(refused, observation, of: &model) : .requeue(after: Self.staleDelay)
+            // The queue waits longer each time.
+            if refused.isFailure, outcome != .awaitChange { throw error }
+            return outcome
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
     }

@@ -44,6 +44,10 @@ struct StatusBuilder {
         } else {
             fillScaling()
         }
+        if observation.model.scaling.engine == .horizontalPodAutoscaler, observation.autoscaler == nil {
+            // There is none of the model's that could decide anything.
+            set(ModelDeploymentCondition.scalingActive, false, blocked.reason, blocked.message, warns: false)
+        }
         status["summary"] = .string(blocked.reason)
         status["conditions"] = conditions.json
     }

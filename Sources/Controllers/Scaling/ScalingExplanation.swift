@@ -17,7 +17,8 @@ public struct ScalingExplanation: Sendable {
     public init(_ object: KubeObject, autoscaler: KubeObject? = nil, unread: String? = nil) {
         model = ModelDeployment(object)
         status = object["status", "scaling"] ?? .emptyObject
-        self.autoscaler = autoscaler
+        // One of somebody else that has the name decides nothing here.
+        self.autoscaler = autoscaler.flatMap { $0.controller?.uid == object.uid ? $0 : nil }
         self.unread = unread
     }
 

@@ -266,7 +266,9 @@ struct ScalingLoop: Service {
                 metadata: ["deployment": "\(deployment.key)", "error": "\(error)"]
             )
             // What doesn't pass is tried again at each decision, and nothing else would tell.
-            if error.isForbidden || error.isInvalid, refusals.isNews(model.key, now: time.now()) {
+            if error.isForbidden || error.isInvalid || error.isServerFailure,
+                refusals.isNews(model.key, now: time.now())
+            {
                 let message =
                     "Deployment \(deployment.key.name) can't be set to \(decision.desired) replicas: \(error.message)"
                 await recorder.record(model, .warning, reason: ScaleRecord.rejected, message: message)

@@ -45,14 +45,14 @@ enum ReplicaTraffic {
     /// What of a split has no effect without a router.
     static func problems(of split: TrafficSplit) -> [TrafficProblem] {
         var without: [String] = []
-        if split.stickyHeader != nil { without.append("sticky") }
-        if !split.matches.isEmpty { without.append("matches") }
+        if split.stickyHeader != nil { without.append("stickiness") }
+        if !split.matches.isEmpty { without.append("match") }
         if split.mirrorPercent > 0 { without.append("mirroring") }
         guard !without.isEmpty else { return [] }
         return [
             .ineffective(
                 "RouterNeeded",
-                "the traffic provider Replicas has no router: without effect are \(without.joined(separator: ", ")); "
+                "the traffic provider Replicas has no router, so there is no \(without.joined(separator: ", no ")); "
                     + "use GatewayAPI or Istio"
             )
         ]

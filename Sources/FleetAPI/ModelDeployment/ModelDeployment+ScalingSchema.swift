@@ -145,6 +145,9 @@ extension ModelDeployment {
         "minReplicas must not be greater than maxReplicas"
     )
 
+    /// The most replicas of a model that doesn't say.
+    private static let defaultMaxReplicas = 5
+
     /// The schema of `spec.scaling`.
     static let scaling = StructuralSchema.object(
         "How the number of replicas follows the load.",
@@ -173,7 +176,8 @@ extension ModelDeployment {
                 to: 10_000,
                 default: 1
             ),
-            "maxReplicas": .integer("The most replicas.", from: 1, to: 10_000, default: 5), "objective": objective,
+            "maxReplicas": .integer("The most replicas.", from: 1, to: 10_000, default: defaultMaxReplicas),
+            "objective": objective,
             "targets": .list(
                 "Levels per replica to hold; the largest answer wins. By default QueueLength 4 and InFlight 16 where no objective is given.",
                 of: target,
@@ -207,7 +211,7 @@ extension ModelDeployment {
         ]
     ).rule(
         "!has(self.minReplicas) || !has(self.maxReplicas) || self.minReplicas <= self.maxReplicas",
-        "minReplicas must not be greater than maxReplicas"
+        "minReplicas must not be greater than maxReplicas, which is \(defaultMaxReplicas) where it isn't set"
     ).rule(
         "!has(self.minReplicas) || self.minReplicas > 0 || has(self.scaleToZero)",
         "minReplicas 0 needs scaleToZero"

@@ -50,13 +50,17 @@ extension StructuralSchema {
     }
 
     /// A number.
+    ///
+    /// An API server compares a whole number with the whole part of a bound, so that 0 passes for 0.001 or more: such a bound is a rule
+    /// as well.
     static func number(_ description: String, from minimum: Double? = nil, to maximum: Double? = nil)
         -> StructuralSchema
     {
         var schema = StructuralSchema(type: .number, description: description)
         schema.minimum = minimum
         schema.maximum = maximum
-        return schema
+        guard let minimum, minimum != minimum.rounded() else { return schema }
+        return schema.rule("self >= \(minimum)", "must be \(minimum) or more")
     }
 
     /// A boolean, false by default.

@@ -106,6 +106,9 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
     /// Whether an applied object has a field that its kind doesn't know, or a value of another type. Kubernetes answers that with 500, as if it
     /// had failed itself; it fails again until the object is changed.
     public var isMistyped: Bool { httpStatus == 500 && message.hasPrefix("failed to create typed patch object") }
+    /// Whether the server failed while it worked on the request: an admission webhook doesn't answer, its storage is away. The request may be
+    /// right, and may pass later.
+    public var isServerFailure: Bool { (httpStatus == 500 || httpStatus == 504) && !isMistyped }
     /// Whether the server refused because it has too much to do; nothing was done, and it wants the request later.
     public var isPushBack: Bool { httpStatus == 429 || (httpStatus == 503 && status?.retryAfterSeconds != nil) }
     /// Whether the task was cancelled.

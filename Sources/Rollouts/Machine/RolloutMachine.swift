@@ -81,6 +81,7 @@ extension RolloutState {
         mirrorPercent = 0
         judge = nil
         lookedAt = nil
+        watchedFrom = nil
         wasRouted = false
     }
 }

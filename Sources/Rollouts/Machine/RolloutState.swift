@@ -105,6 +105,9 @@ public struct RolloutState: Sendable, Hashable, Codable {
     public var handledRequest: String?
     /// When the judge looked last.
     public var lookedAt: WallTime?
+    /// From when on the time of an analysis counts, where that isn't `reachedAt`: what nobody looked at, as the operator was away, is none
+    /// of it.
+    public var watchedFrom: WallTime?
     /// What the judge remembers.
     public var judge: JudgeState?
     /// What the judge holds of the canary.
@@ -128,7 +131,7 @@ public struct RolloutState: Sendable, Hashable, Codable {
         case stepStartedAt, reachedAt, heldAt, lackingSince, readySeen, neededSeen, unschedulableSince, isReplacing
         case isSharing, sharedDemand, drainedAt, deadline, desiredWeight, achievedWeight, toldWeight, restedWeight
         case mirrorPercent, sendsMatches, wasRouted, outcome, reason, message
-        case handledRequest, lookedAt, judge, judgement
+        case handledRequest, lookedAt, watchedFrom, judge, judgement
     }
 }
 
@@ -170,6 +173,7 @@ extension RolloutState {
         message = try values.decodeIfPresent(String.self, forKey: .message) ?? ""
         handledRequest = try values.decodeIfPresent(String.self, forKey: .handledRequest)
         lookedAt = try values.decodeIfPresent(WallTime.self, forKey: .lookedAt)
+        watchedFrom = try values.decodeIfPresent(WallTime.self, forKey: .watchedFrom)
         judge = try values.decodeIfPresent(JudgeState.self, forKey: .judge)
         judgement = try values.decodeIfPresent(Judgement.self, forKey: .judgement)
     }

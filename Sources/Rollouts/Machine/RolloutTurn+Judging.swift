@@ -12,7 +12,7 @@ extension RolloutTurn {
         state.judgement = Judge(plan.judge).look(&memory, canary: evidence.canary, stable: evidence.stable)
             .with(evidence.checks)
         state.judge = memory
-        state.lookedAt = now
+        state.noteLook(now, interval: plan.interval)
         self.state = state
         if state.judgement?.verdict == .worse {
             beginRollback(.rolledBack, state.judgement?.reason ?? "the canary is worse")
@@ -24,7 +24,7 @@ extension RolloutTurn {
         guard plan.judges else { return true }
         if stableIsBroken() { return true }
         let verdict = state?.judgement?.verdict ?? .noData
-        let end = reached + duration
+        let end = (state?.watchedFrom ?? reached) + duration
         let isOver = now >= end
         let action = AnalysisRule.action(
             verdict,
@@ -39,7 +39,7 @@ extension RolloutTurn {
             return false
         case .wait: break
         }
-        let last = reached + max(plan.timeout, duration)
+        let last = max(reached + plan.timeout, end)
         state?.deadline = isOver ? last : end
         if now >= last {
             let why = state?.judgement?.reason ?? "no data: nothing was measured"
@@ -140,5 +140,18 @@ extension RolloutTurn {
         return isPromoting
             ? "\(place): \(name) has \(ready) and takes over"
             : "\(place): \(name) has \(ready) and gets \(state.desiredWeight) % of the requests"
+    }
+}
+
+extension RolloutState {
+    /// The judge looks. An analysis whose operator was away has as much time as before: otherwise its end would be decided by what nobody
+    /// had looked at.
+    mutating func noteLook(_ now: WallTime, interval: Duration) {
+        if let reachedAt {
+            let from = watchedFrom ?? reachedAt
+            let missed = now - max(lookedAt ?? reachedAt, reachedAt) - interval
+            if missed > interval { watchedFrom = from + missed }
+        }
+        lookedAt = now
     }
 }

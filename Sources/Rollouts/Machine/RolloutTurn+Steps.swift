@@ -176,6 +176,7 @@ extension RolloutTurn {
     private mutating func noteReached() {
         guard var state, state.reachedAt == nil, !isPromoting, isReached else { return }
         state.reachedAt = now
+        state.watchedFrom = nil
         if var judge = state.judge {
             // What was found at other weights is no evidence for this step.
             judge.beginStep()

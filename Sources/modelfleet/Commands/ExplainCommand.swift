@@ -36,7 +36,7 @@ struct ExplainCommand: AsyncParsableCommand {
     mutating func run() async throws {
         let connection = try cluster.connection()
         let client = try cluster.client(for: connection)
-        let key = ObjectKey(namespace: namespace ?? connection.namespace, name: name)
+        let key = ObjectKey(namespace: namespace ?? connection.namespace, model: name)
         let model = try await client.namedModel(key)
         // The operator keeps it under the model's name.
         var autoscaler: KubeObject?

@@ -39,7 +39,7 @@ struct GetCommand: AsyncParsableCommand {
         let client = try cluster.client(for: connection)
         let namespace = allNamespaces ? nil : namespace ?? connection.namespace
         if let name {
-            let key = ObjectKey(namespace: namespace ?? connection.namespace, name: name)
+            let key = ObjectKey(namespace: namespace ?? connection.namespace, model: name)
             let model = try await client.namedModel(key)
             switch output {
             case .table: print(ModelReport(model).text, terminator: "")

@@ -5,6 +5,13 @@ import FleetAPI
 import KubeAPI
 import KubeModel
 
+extension ObjectKey {
+    /// The key of the model that a person named, as `iris` or `mdep/iris`.
+    init(namespace: String, model argument: String) {
+        self.init(namespace: namespace, name: ModelDeployment.name(inArgument: argument))
+    }
+}
+
 extension KubeClient {
     /// The model that a person named; where there is none, the error says which ones may have been meant.
     func namedModel(_ key: ObjectKey) async throws(KubeError) -> KubeObject {

@@ -109,6 +109,14 @@ struct RolloutReportTests {
         )
     }
 
+    @Test("the line of a spec that the operator hasn't seen doesn't say that it is settled")
+    func unseenLine() throws {
+        var model = try Self.canary()
+        model["status", "rollout"] = ["phase": "Settled", "strategy": "Canary", "stableRevision": 3]
+        model["metadata", "generation"] = 1_000
+        #expect(RolloutReport(model, now: Self.now).line == "Waiting: the operator has not seen this spec yet")
+    }
+
     @Test("draws a model at rest without steps, and one that was never seen")
     func rest() throws {
         var model = try Self.canary()

@@ -59,7 +59,7 @@ extension RolloutReport {
 
     /// Whether the deadline is that of the whole step, since the time of its analysis is over.
     private func isAnalysisOver(by deadline: WallTime) -> Bool {
-        guard let reached = time("reachedAt") else { return false }
+        guard let reached = time("watchedFrom") ?? time("reachedAt") else { return false }
         return deadline - reached > analysisTime + .seconds(1)
     }
 

@@ -37,8 +37,7 @@ extension RolloutReport {
             case "RolledBack", "RollingBack", "Failed": .bad
             default: .active
             }
-        // A new spec that waits for a person to go on isn't settled.
-        let shown = !isObserved ? "Waiting" : phase == "Settled" && isHeld ? "Paused" : phase
+        let shown = shownPhase
         line.add(shown, shown == phase ? tone : .active)
         if isActive, stepCount > 0 {
             line.add(step < stepCount ? "  step \(step + 1) of \(stepCount)" : "  all \(stepCount) steps done", .dim)

@@ -63,6 +63,9 @@ public struct RolloutReport: Sendable {
         }
     }
 
+    /// The phase in the words of a report: a new spec that waits, for the operator or for a person to go on, isn't settled.
+    var shownPhase: String { !isObserved ? "Waiting" : phase == "Settled" && isHeld ? "Paused" : phase }
+
     /// One sentence on where it is.
     public var sentence: String {
         guard isObserved else { return "the operator has not seen this spec yet" }
@@ -90,7 +93,7 @@ public struct RolloutReport: Sendable {
 
     /// The report as one line, for outputs that only grow.
     public var line: String {
-        var text = phase
+        var text = shownPhase
         if isActive {
             // The sentence mostly begins with the step itself.
             let place = "step \(min(step + 1, stepCount)) of \(stepCount)"

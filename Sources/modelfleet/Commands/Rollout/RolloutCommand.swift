@@ -48,7 +48,7 @@ struct RolloutOptions: ParsableArguments {
         let connection = try cluster.connection()
         return RolloutTarget(
             client: try cluster.client(for: connection),
-            key: ObjectKey(namespace: namespace ?? connection.namespace, name: name),
+            key: ObjectKey(namespace: namespace ?? connection.namespace, model: name),
             output: output
         )
     }
