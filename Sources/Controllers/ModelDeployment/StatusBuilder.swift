@@ -192,7 +192,7 @@ struct StatusBuilder {
         // Who scales through the scale subresource takes this for the count, and asks for it again where the load is as wanted: of two
         // tracks that may each carry the load one counts, and of shares that were rounded up no more than was asked for.
         let single = isSharing ? nil : serving.flatMap(observation.deployment)
-        let most = isSharing ? ModelPlan.externalReplicas(observation.model) : nil
+        let most = isSharing ? observation.model.outsideReplicas : nil
         let counted = single.map { [$0] } ?? observation.deployments
         for field in ["replicas", "readyReplicas"] {
             let total = counted.reduce(0) { $0 + ($1["status", field]?.int ?? 0) }
