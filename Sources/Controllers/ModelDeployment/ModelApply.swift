@@ -16,6 +16,8 @@ struct ApplyRefused: Error, Hashable {
     var message: String
     /// Whether it may pass by itself: an API server that has just started allows the same a moment later, and an old object goes.
     var mayPass = false
+    /// Whether it was a look that was refused: whether what served still does isn't known.
+    var isBlind = false
 }
 
 extension ApplyRefused {
@@ -252,6 +254,7 @@ struct ModelApply: Sendable {
             }
             return .stale
         }
+        if LeftOver.isOurs(type, live, of: model), try await adoptLeftOvers(for: model) { return .stale }
         if owner?.kind == model.kind, owner?.name == model.name {
             throw Self.taken(type, body, "is of an earlier ModelDeployment with this name and isn't gone yet")
         }

@@ -46,7 +46,7 @@ struct ModelPlan {
 
     /// The report of a plan that the cluster refused.
     init(_ observation: ModelObservation, refused: ApplyRefused) {
-        finish(StatusBuilder(observation, blocked: (refused.reason, refused.message)))
+        finish(StatusBuilder(observation, blocked: (refused.reason, refused.message), isBlind: refused.isBlind))
     }
 
     /// Decides.

@@ -58,7 +58,7 @@ struct ModelReconciler: Reconciler {
         let uid = observation.stored.uid ?? ""
         scaling.wake(key, now: time.now())
         let unseen = observation.unseenRevisions
-        try await read(unseen, of: &observation)
+        if let outcome = try await look(unseen, of: &observation) { return outcome }
         try await observeTraffic(&observation)
         if observation.traffic?.problemReason == TrafficSwitch.forbidden {
             if !refusedRoutes.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
@@ -100,11 +100,25 @@ struct ModelReconciler: Reconciler {
             }
         } catch {
             guard let refused = ApplyRefused(error) else { throw error }
-            // Nothing was told of it yet: an API server that has just started refuses what it allows a moment later.
-            if refused.mayPass, !apply.refusals.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
             return try await tell(refused, observation, of: &model)
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// Looks afresh at what decides, and isn't in the stores as it should be: revisions that they don't show, and what an earlier model
+    /// has left behind.
+    /// - Returns: the outcome where that is all for now; `nil` where the reconcile goes on.
+    private func look(_ unseen: [Int], of observation: inout ModelObservation) async throws -> ReconcileOutcome? {
+        do {
+            try await read(unseen, of: &observation)
+            let isAdopting = observation.hasLeftOvers ? try await apply.adoptLeftOvers(for: observation.stored) : false
+            return isAdopting ? .requeue(after: Self.staleDelay) : nil
+        } catch {
+            guard var refused = ApplyRefused(error) else { throw error }
+            refused.isBlind = true
+            var model = observation.stored
+            return try await tell(refused, observation, of: &model)
+        }
     }
 
     /// A model is gone.
@@ -131,10 +145,14 @@ struct ModelReconciler: Reconciler {
         }
     }
 
-    /// Says in the status what the cluster refuses.
+    /// Says in the status what the cluster refuses, if that lasts: an API server that has just started refuses what it allows a moment
+    /// later.
     private func tell(_ refused: ApplyRefused, _ observation: ModelObservation, of model: inout KubeObject) async throws
         -> ReconcileOutcome
     {
+        if refused.mayPass, !apply.refusals.lasts(observation.stored.key, now: observation.time) {
+            return .requeue(after: Self.staleDelay)
+        }
         var report = ModelPlan(observation, refused: refused)
         // What was decided about the rollout is written already.
         for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }
