@@ -8,6 +8,8 @@ import Rollouts
 extension StatusBuilder {
     /// The reason of the condition Progressing while the spec's revision is on its way to serve.
     static let newRevision = "NewRevision"
+    /// The reason of conditions while a person holds a rollout, or the scaling.
+    static let paused = "Paused"
 
     /// Whether another revision than the one that serves is wanted, or was given up.
     func isRolling(_ decision: RolloutDecision, wanted: Int, serving: Int) -> Bool {
@@ -77,8 +79,8 @@ extension StatusBuilder {
                 set(progressing, true, Self.newRevision, next)
                 return set(healthy, true, "Progressing", next)
             }
-            set(progressing, false, "Paused", message)
-            set(healthy, true, "Paused", message)
+            set(progressing, false, Self.paused, message)
+            set(healthy, true, Self.paused, message)
         default:
             if let failure = decision.failure {
                 let isOver = state?.phase == .failed
@@ -88,8 +90,8 @@ extension StatusBuilder {
                 let advice = "the old revision keeps \(kept); correct the spec or set it back"
                 set(healthy, false, "RevisionFailed", "\(failure); \(advice)")
             } else if isHeld {
-                set(progressing, false, "Paused", message)
-                set(healthy, true, "Paused", message)
+                set(progressing, false, Self.paused, message)
+                set(healthy, true, Self.paused, message)
             } else if state?.strategy == .rollingUpdate, let count = decision.canaryReplicas {
                 set(
                     progressing,

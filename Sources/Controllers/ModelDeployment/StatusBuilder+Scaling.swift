@@ -31,9 +31,6 @@ extension StatusBuilder {
         tell(PlannedEvent(isWarning: true, reason: "ReplicasUnused", message: ModelDeployment.unusedRemark(replicas)))
     }
 
-    /// The reason while scaling is paused.
-    private static let paused = "Paused"
-
     private mutating func fillDirect() {
         let active = ModelDeploymentCondition.scalingActive
         guard let record = observation.scaling else {

@@ -196,6 +196,25 @@ extension CanaryReconcileTests {
         #expect(isPromoted)
     }
 
+    @Test("one that is held by the time that another one is promoted has not ended either")
+    func promotedBeforeHeld() async throws {
+        let harness = try await Self.harness(["strategy": "RollingUpdate"], replicas: 1)
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        for _ in 0..<8 {
+            if try await harness.selected() == "2" { break }
+            try await harness.reconcile()
+        }
+        try await harness.patchModel(["model": ["version": "3"], "rollout": ["paused": true]])
+        for _ in 0..<4 {
+            try await harness.reconcile()
+            let model = try await harness.get(.modelDeployments, "m")
+            #expect(RolloutReport(model, now: harness.time.now()).end == nil)
+            #expect(ConditionSet(model)[ModelDeploymentCondition.progressing]?.reason == "Paused")
+        }
+        #expect(try await harness.find(.deployments, "m-r3") == nil)
+    }
+
     @Test("a process that finds a canary waiting says its share in its metrics")
     func gauges() async throws {
         var harness = try await Self.harness(Self.steps)
