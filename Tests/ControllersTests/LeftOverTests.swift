@@ -10,7 +10,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("What a model that is made again finds of the one before it", .timeLimit(.minutes(2)))
+@Suite("What a model that is made again finds of the one before it", .timeLimit(.minutes(5)))
 struct LeftOverTests {
     private static let kinds: [ResourceType] = [.deployments, .services, .controllerRevisions]
 

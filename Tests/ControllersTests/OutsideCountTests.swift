@@ -9,7 +9,7 @@ import Testing
 
 @testable import Controllers
 
-@Suite("A count that a person sets although the operator scales", .timeLimit(.minutes(2)))
+@Suite("A count that a person sets although the operator scales", .timeLimit(.minutes(5)))
 struct OutsideCountTests {
     private static func harness() async throws -> ReconcilerHarness {
         let spec: JSONValue = ["scaling": ["minReplicas": 2, "maxReplicas": 6]]
