@@ -178,6 +178,7 @@ public struct OperatorService: Service {
                 exchange: exchange,
                 time: time,
                 random: random,
+                recorder: recorder,
                 logger: logger,
                 isOurs: isOurs
             ) { wake.wake($0) }

@@ -1,6 +1,7 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import ArgumentParser
 import Foundation
 
@@ -63,7 +64,20 @@ struct ModelFleetBench: AsyncParsableCommand {
         }
     }
 
+    /// Finds out before the measuring whether its outcome can be kept.
+    private func checkTarget() throws {
+        let folder = URL(fileURLWithPath: json).deletingLastPathComponent()
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try WholeFile.checkWriting(json)
+        } catch {
+            let reason = SystemError(error)?.description ?? "\(error)"
+            throw ValidationError("--json \(json) can't be written: \(reason); name another file")
+        }
+    }
+
     mutating func run() async throws {
+        try checkTarget()
         let own = URL(fileURLWithPath: Bundle.main.executablePath ?? CommandLine.arguments[0])
         let beside = own.resolvingSymlinksInPath().deletingLastPathComponent().appendingPathComponent("modelfleet")
         let plan = BenchPlan(

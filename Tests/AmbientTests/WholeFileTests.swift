@@ -22,6 +22,27 @@ struct WholeFileTests {
         #expect(try WholeFile.read("/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)") == Array("piped".utf8))
     }
 
+    @Test("finds out whether a file can be written, and changes none")
+    func writing() throws {
+        let folder = NSTemporaryDirectory() + "whole-file-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let file = folder + "/f"
+        try WholeFile.checkWriting(file)
+        #expect(!FileManager.default.fileExists(atPath: file))
+        try Data("as it is".utf8).write(to: URL(fileURLWithPath: file))
+        try WholeFile.checkWriting(file)
+        #expect(try WholeFile.read(file) == Array("as it is".utf8))
+        try WholeFile.checkWriting("/dev/null")
+        for (path, words) in [
+            (folder, "is a directory"), (folder + "/none/f", "no such file or directory"),
+            (file + "/f", "not a directory"),
+        ] {
+            let error = #expect(throws: SystemError.self) { try WholeFile.checkWriting(path) }
+            #expect(error?.description == words)
+        }
+    }
+
     @Test("reads no more than it may")
     func limit() throws {
         #expect(throws: SystemError(code: EFBIG)) { try WholeFile.read("/dev/zero", limit: 100_000) }

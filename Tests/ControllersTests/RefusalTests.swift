@@ -160,6 +160,33 @@ struct RefusalTests {
         #expect(try await !Self.isRejected(harness))
     }
 
+    @Test("so is a revision that must be there and may not be looked at; what was true of it stays")
+    func unseen() async throws {
+        let server = Beginning()
+        let harness = try await ReconcilerHarness(exchange: server)
+        try await Self.serve(harness)
+        try await harness.reconcile()
+        try await harness.client.delete(.deployments, OperatorHarness.key("m-r1"))
+        server.refuse("/deployments/m-r1", reads: true)
+        #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.staleDelay))
+        #expect(try await !Self.isRejected(harness))
+        for _ in 0..<2 {
+            harness.time.advance(by: .seconds(3))
+            #expect(try await harness.reconcile() == .requeue(after: ModelReconciler.refusedDelay))
+            #expect(try await Self.isRejected(harness))
+        }
+        let told = try await harness.events("ApplyRejected")
+        #expect(told.count == 1 && told.first?["count"] == 1)
+        #expect(told.first?["message"]?.string?.contains("no RBAC") == true)
+        #expect(try await harness.condition(ModelDeploymentCondition.ready)?.isTrue == true)
+        let status = try await harness.get(.modelDeployments, "m")["status"]
+        #expect(status?.at("stable", "revision") == 1 && status?["readyReplicas"] == 1)
+        server.refuse(nil)
+        try await harness.reconcile()
+        #expect(try await harness.find(.deployments, "m-r1") != nil)
+        #expect(try await !Self.isRejected(harness))
+    }
+
     @Test("a status that may not be written is an error for the log, since nothing else can say it")
     func status() async throws {
         let server = Beginning()

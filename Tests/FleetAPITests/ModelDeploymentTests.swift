@@ -131,7 +131,14 @@ struct ModelDeploymentTests {
         #expect(byPods(51, "Replicas").contains { $0.contains("steps[0]: setWeight 51 is 50 % with") })
         #expect(!(byPods(50, "Replicas") + byPods(80, "Local")).contains { $0.contains("setWeight") })
         let replicas = ModelDeploymentValidation.validate(changed(3, at: "spec", "replicas")).warnings
-        #expect(replicas.contains { $0.contains("spec.replicas has no effect") })
+        #expect(
+            replicas.contains { $0.contains("spec.replicas has no effect") && $0.contains("engine External or paused") }
+        )
+        for scaling in [["paused": true], ["mode": "Observe"]] as [JSONValue] {
+            var held = changed(3, at: "spec", "replicas")
+            held.set(scaling, at: "spec", "scaling")
+            #expect(ModelDeploymentValidation.validate(held).warnings.allSatisfy { !$0.contains("spec.replicas") })
+        }
         let external = changed(["engine": "External", "targets": []], at: "spec", "scaling")
         #expect(ModelDeploymentValidation.validate(external).warnings.contains { $0.contains("spec.scaling.targets") })
         let objective: JSONValue = ["latency": ["percentile": 95, "milliseconds": 100]]

@@ -205,4 +205,28 @@ struct PodVolumeTests {
             #expect(end?["message"] == "why" && end?["exitCode"] == 3)
         }
     }
+
+    @Test("What isn't a regular file, or is a large one, holds nothing up", .timeLimit(.minutes(2)))
+    func strangeTerminationMessages() async throws {
+        let scripts = [
+            "fifo": "mkfifo $F", "device": "ln -s /dev/zero $F", "folder": "mkdir $F",
+            "large": "head -c 100000 /dev/zero | tr '\\0' x > $F; printf end >> $F",
+        ]
+        try await TestCluster().run { client in
+            for (name, script) in scripts.sorted(by: { $0.key < $1.key }) {
+                let script = "F=$MODELFLEET_ROOT/dev/termination-log; rm -f $F; \(script); exit 3"
+                let pod = try await client.create(.pods, TestCluster.pod(name, ["main": script], policy: "Never"))
+                try await until("\(name) failed") { try await client.get(.pods, pod.key).podPhase == "Failed" }
+                let end = try await client.get(.pods, pod.key)["status", "containerStatuses"]?[0]?
+                    .at("state", "terminated")
+                let message = end?["message"]?.string ?? ""
+                #expect(end?["exitCode"] == 3)
+                if name == "large" {
+                    #expect(message == String(repeating: "x", count: 4093) + "end")
+                } else {
+                    #expect(message.isEmpty)
+                }
+            }
+        }
+    }
 }

@@ -32,6 +32,22 @@ public enum WholeFile {
         }
     }
 
+    /// Finds out whether a file can be written, before the work whose outcome it is for; leaves a file that is there as it is, and
+    /// nothing where there is none.
+    /// - Throws: the system's reason.
+    public static func checkWriting(_ path: String) throws(SystemError) {
+        let new = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        if new >= 0 {
+            close(new)
+            guard unsafe unlink(path) == 0 else { throw SystemError(code: errno) }
+            return
+        }
+        guard errno == EEXIST else { throw SystemError(code: errno) }
+        let file = unsafe open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC)
+        guard file >= 0 else { throw SystemError(code: errno) }
+        close(file)
+    }
+
     /// Moves `source` over `target` in one step: whoever opens `target` finds the old file or the new one.
     /// - Throws: the system's reason.
     public static func move(_ source: String, over target: String) throws(SystemError) {

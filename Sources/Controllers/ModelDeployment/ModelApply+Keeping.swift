@@ -14,7 +14,7 @@ extension ModelApply {
     /// | --- | --- |
     /// | nothing of this name | it is made |
     /// | the object of this model | it is kept already |
-    /// | that of an earlier model with this name | it goes, and this one is made, at once or at the next try |
+    /// | that of an earlier model with this name, or one that such a model left behind | it goes, and this one is made, at once or at the next try |
     /// | somebody else's | that is told, and it is tried again until it is gone |
     /// | a refusal | tried again for a moment, then told and given up |
     /// - Returns: whether nothing is left to be done.
@@ -65,7 +65,7 @@ extension ModelApply {
     }
 
     private func isOfEarlier(_ live: KubeObject, _ model: KubeObject) -> Bool {
-        guard let owner = live.controller else { return false }
+        guard let owner = live.controller else { return LeftOver.bearsMarks(live, of: model) }
         return owner.kind == model.kind && owner.name == model.name && owner.uid != model.uid
     }
 
@@ -79,7 +79,8 @@ extension ModelApply {
         await tell(model, object, "isn't made", why)
     }
 
-    private func tell(_ model: KubeObject, _ object: KubeObject, _ what: String, _ why: String) async {
+    /// Says that a spec isn't kept.
+    func tell(_ model: KubeObject, _ object: KubeObject, _ what: String, _ why: String) async {
         let message = "\(object.kind) \(object.name) \(what), so `modelfleet rollout undo` won't find it: \(why)"
         await recorder.record(model, .warning, reason: "SpecNotKept", message: message)
     }
@@ -89,7 +90,7 @@ extension ModelApply {
         let selector = LabelSelector(matching: [FleetAPI.modelLabel: model.name])
         let options = ListOptions(labelSelector: selector)
         for object in try await client.list(.controllerRevisions, namespace: model.namespace, options: options).items
-        where object.controller?.uid == model.uid {
+        where object.controller?.uid == model.uid || LeftOver.bearsMarks(object, of: model) {
             let number = ModelObservation.revision(of: object)
             if number > 0, !numbers.contains(number) { try await delete(.controllerRevisions, object.key) }
         }

@@ -19,6 +19,8 @@ struct ApplyRefused: Error, Hashable {
     /// Whether the API server failed, mostly since it waits for a webhook: each try may take as long as that, so it is asked less and
     /// less often.
     var isFailure = false
+    /// Whether it was a look that was refused: whether what served still does isn't known.
+    var isBlind = false
 }
 
 extension ApplyRefused {
@@ -258,6 +260,7 @@ struct ModelApply: Sendable {
             }
             return .stale
         }
+        if LeftOver.isOurs(type, live, of: model), try await adoptLeftOvers(for: model) { return .stale }
         if owner?.kind == model.kind, owner?.name == model.name {
             throw Self.taken(type, body, "is of an earlier ModelDeployment with this name and isn't gone yet")
         }

@@ -31,6 +31,8 @@ struct ModelObservation {
     var evidence: RolloutEvidence?
     /// The model's HPA.
     let autoscaler: KubeObject?
+    /// Whether there are objects that an earlier model with this name seems to have left behind.
+    let hasLeftOvers: Bool
     /// The model's pods.
     let pods: [KubeObject]
     /// The last scaling decision of this process.
@@ -54,19 +56,22 @@ struct ModelObservation {
         keeping parts: ObservedParts = .everything,
         time: WallTime
     ) {
-        guard let object = stores.models.stored(key)?.object(keeping: parts.models), !object.isBeingDeleted,
+        guard let decoded = stores.model(key, keeping: parts), case let object = decoded.stored, !object.isBeingDeleted,
             let uid = object.uid
         else { return nil }
         stored = object
-        model = ModelDeployment(object)
+        model = decoded.model
         runtimes = stores.servingRuntimes()
         deployments = stores.deployments.owned(byUID: uid, keeping: parts.deployments).filter { !$0.isBeingDeleted }
             .sorted { Self.revision(of: $0) < Self.revision(of: $1) }
-        service = stores.services.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
         let preview = ObjectKey(namespace: key.namespace, name: RolloutRouting.canaryService(key.name))
-        canaryService = stores.services.object(preview).flatMap { $0.controller?.uid == uid ? $0 : nil }
+        let named = [stores.services.object(key), stores.services.object(preview), stores.autoscalers.object(key)]
+        let own = named.map { $0.flatMap { $0.controller?.uid == uid ? $0 : nil } }
+        (service, canaryService, autoscaler) = (own[0], own[1], own[2])
+        hasLeftOvers = zip(named, own).contains { found, own in
+            own == nil && found.map { LeftOver.bearsMarks($0, of: object) } ?? false
+        }
         rollout = RolloutState(object["status", "rollout"])
-        autoscaler = stores.autoscalers.object(key).flatMap { $0.controller?.uid == uid ? $0 : nil }
         pods = stores.pods.matching(
             LabelSelector(matching: [FleetAPI.modelLabel: key.name]),
             namespace: key.namespace
@@ -104,8 +109,20 @@ struct ModelObservation {
             return rollout.stableRevision
         }
         if let selected = selectedRevision, numbers.contains(selected) { return selected }
-        let recorded = model.object["status", "stable", "revision"]?.int
-        return recorded.flatMap { numbers.contains($0) ? $0 : nil }
+        if let recorded = model.object["status", "stable", "revision"]?.int {
+            return numbers.contains(recorded) ? recorded : nil
+        }
+        return sharedRevision
+    }
+
+    /// The revision that carries most where the Service selects all and no status says who serves: an earlier model with this name left
+    /// its objects in the middle of a rollout.
+    private var sharedRevision: Int? {
+        guard let service, selectedRevision == nil, service["spec", "selector", FleetAPI.modelLabel] != nil else {
+            return nil
+        }
+        let ready = deployments.map { (number: Self.revision(of: $0), count: readyReplicas(Self.revision(of: $0))) }
+        return ready.max { ($0.count, -$0.number) < ($1.count, -$1.number) }?.number
     }
 
     /// The revision that the Service selects.

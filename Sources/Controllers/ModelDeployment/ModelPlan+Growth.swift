@@ -15,7 +15,7 @@ extension ModelPlan {
         let selected = observation.selectedRevision.flatMap { observation.deployment($0) == nil ? nil : $0 }
         let numbers = rollout.map { [stable, $0.canaryRevision].compactMap(\.self) } ?? [selected ?? stable]
         let view = RolloutView(observation: observation, wanted: stable, hash: "")
-        let asked = rollout == nil ? Self.externalReplicas(observation.model) : view.demand(stable)
+        let asked = rollout == nil ? observation.model.outsideReplicas : view.demand(stable)
         let tracks = Set(numbers).sorted().compactMap(observation.deployment)
             .map { (key: $0.key, count: $0["spec", "replicas"]?.int ?? 1) }
         let running = tracks.reduce(0) { $0 + $1.count }

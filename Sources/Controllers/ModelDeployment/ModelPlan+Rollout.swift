@@ -21,7 +21,7 @@ extension ModelPlan {
         let wanted = seen.wanted.number
         let live = observation.deployment(wanted)
         // A count that somebody else writes as well would go back and forth.
-        let asked = observation.isScaledByForeign ? nil : Self.externalReplicas(model)
+        let asked = observation.isScaledByForeign ? nil : model.outsideReplicas
         if decision.bringsUp || live != nil { applyWhereDifferent(.deployments, bodies.deployment, live: live) }
         let isCanary = decision.canaryRevision == wanted
         if !isCanary, decision.stableRevision == wanted, seen.stable == nil || seen.stable?.number == wanted {

@@ -46,7 +46,7 @@ struct ModelPlan {
 
     /// The report of a plan that the cluster refused.
     init(_ observation: ModelObservation, refused: ApplyRefused) {
-        finish(StatusBuilder(observation, blocked: (refused.reason, refused.message)))
+        finish(StatusBuilder(observation, blocked: (refused.reason, refused.message), isBlind: refused.isBlind))
     }
 
     /// Decides.
@@ -179,12 +179,6 @@ struct ModelPlan {
         actions.contains { if case .scale(.modelDeployments, _, _) = $0 { true } else { false } }
     }
 
-    /// The count that something outside asks for, within the bounds; `nil` where the operator scales directly, or did so
-    /// until now.
-    static func externalReplicas(_ model: ModelDeployment) -> Int? {
-        model.scaling.engine == .direct || model.isHandover ? nil : model.replicas.map { clamped($0, model) }
-    }
-
     mutating func applyWhereDifferent(_ type: ResourceType, _ body: KubeObject, live: KubeObject?) {
         let body = AppliedBody.make(type, body, live: live)
         guard let live else { return actions.append(.create(type, body)) }
@@ -213,7 +207,8 @@ struct ModelPlan {
 
     /// The count of a new model: what something outside asks for, or the fewest.
     static func initialReplicas(_ model: ModelDeployment) -> Int {
-        model.scaling.engine == .direct ? model.scaling.minReplicas : clamped(model.replicas ?? 0, model)
+        model.outsideReplicas
+            ?? (model.scaling.engine == .direct ? model.scaling.minReplicas : clamped(model.replicas ?? 0, model))
     }
 
     /// Whether a revision's Deployment is made.

@@ -58,7 +58,7 @@ struct ModelReconciler: Reconciler {
         let uid = observation.stored.uid ?? ""
         scaling.wake(key, now: time.now())
         let unseen = observation.unseenRevisions
-        try await read(unseen, of: &observation)
+        if let outcome = try await look(unseen, of: &observation) { return outcome }
         try await observeTraffic(&observation)
         if observation.traffic?.problemReason == TrafficSwitch.forbidden {
             if !refusedRoutes.lasts(key, now: now) { return .requeue(after: Self.staleDelay) }
@@ -99,15 +99,23 @@ struct ModelReconciler: Reconciler {
             case .gone: return .awaitChange
             }
         } catch {
-            // What passes isn't told: an API server that has just started refuses what it allows a moment later.
-            guard let refused = ApplyRefused(error) else { throw error }
-            let isTold = !refused.mayPass || apply.refusals.lasts(key, now: now)
-            let outcome = isTold ? try await tell(refused, observation, of: &model) : .requeue(after: Self.staleDelay)
-            // The queue waits longer each time.
-            if refused.isFailure, outcome != .awaitChange { throw error }
-            return outcome
+            return try await tell(error, observation, of: &model)
         }
         return plan.recheck.map { .requeue(after: $0) } ?? .awaitChange
+    }
+
+    /// Looks afresh at what decides, and isn't in the stores as it should be: revisions that they don't show, and what an earlier model
+    /// has left behind.
+    /// - Returns: the outcome where that is all for now; `nil` where the reconcile goes on.
+    private func look(_ unseen: [Int], of observation: inout ModelObservation) async throws -> ReconcileOutcome? {
+        do {
+            try await read(unseen, of: &observation)
+            let isAdopting = observation.hasLeftOvers ? try await apply.adoptLeftOvers(for: observation.stored) : false
+            return isAdopting ? .requeue(after: Self.staleDelay) : nil
+        } catch {
+            var model = observation.stored
+            return try await tell(error, observation, of: &model, isBlind: true)
+        }
     }
 
     /// A model is gone.
@@ -134,10 +142,28 @@ struct ModelReconciler: Reconciler {
         }
     }
 
-    /// Says in the status what the cluster refuses.
+    /// Says what the cluster refuses, or fails to do; throws anything else, and failures besides, so that the queue waits longer each time.
+    private func tell(
+        _ error: any Error,
+        _ observation: ModelObservation,
+        of model: inout KubeObject,
+        isBlind: Bool = false
+    ) async throws -> ReconcileOutcome {
+        guard var refused = ApplyRefused(error) else { throw error }
+        refused.isBlind = isBlind
+        let outcome = try await tell(refused, observation, of: &model)
+        if refused.isFailure, outcome != .awaitChange { throw error }
+        return outcome
+    }
+
+    /// Says in the status what the cluster refuses, if that lasts: an API server that has just started refuses what it allows a moment
+    /// later.
     private func tell(_ refused: ApplyRefused, _ observation: ModelObservation, of model: inout KubeObject) async throws
         -> ReconcileOutcome
     {
+        if refused.mayPass, !apply.refusals.lasts(observation.stored.key, now: observation.time) {
+            return .requeue(after: Self.staleDelay)
+        }
         var report = ModelPlan(observation, refused: refused)
         // What was decided about the rollout is written already.
         for field in ModelPlan.decidingMembers { report.status[field] = model["status", field] }

@@ -6,6 +6,11 @@ import KubeModel
 import Rollouts
 
 extension StatusBuilder {
+    /// The reason of the condition Progressing while the spec's revision is on its way to serve.
+    static let newRevision = "NewRevision"
+    /// The reason of conditions while a person holds a rollout, or the scaling.
+    static let paused = "Paused"
+
     /// Whether another revision than the one that serves is wanted, or was given up.
     func isRolling(_ decision: RolloutDecision, wanted: Int, serving: Int) -> Bool {
         if decision.state?.phase.isActive == true { return true }
@@ -16,7 +21,7 @@ extension StatusBuilder {
     mutating func fillRollout(_ decision: RolloutDecision, serving: Int) {
         let stored = observation.stored["status"]
         let limit = observation.model.revisionHistoryLimit
-        let ended = decision.ended.filter { $0.outcome != .promoted || limit > 0 }.reversed().map(Self.entry)
+        let ended = decision.ended.reversed().map(\.json)
         let history = Array((ended + (stored?["history"]?.array ?? [])).prefix(limit))
         status["history"] = history.isEmpty ? nil : .array(history)
         guard let state = decision.state else { return }
@@ -43,10 +48,6 @@ extension StatusBuilder {
         return canary?["revision"]?.int == decision.canaryRevision ? canary?["weight"]?.int ?? 0 : 0
     }
 
-    private static func entry(_ outcome: RolloutOutcome) -> JSONValue {
-        ((try? JSONValueEncoder().encode(outcome)) ?? .emptyObject).asReadBack
-    }
-
     /// The conditions while a canary is under way, or after one was given up.
     mutating func setRollout(_ decision: RolloutDecision, wanted: Int, serving: Int) {
         let (progressing, healthy) = (ModelDeploymentCondition.progressing, ModelDeploymentCondition.rolloutHealthy)
@@ -54,7 +55,7 @@ extension StatusBuilder {
         let message = state?.message ?? ""
         let isTurning = decision.rootRevision == wanted && serving == wanted
         if isTurning, state?.phase != .rollingBack {
-            set(progressing, true, "NewRevision", "the new revision is ready and gets the traffic")
+            set(progressing, true, Self.newRevision, "the new revision is ready and gets the traffic")
             return set(healthy, true, "RevisionReady", "the new revision is ready")
         }
         switch state?.phase {
@@ -72,29 +73,35 @@ extension StatusBuilder {
             let serves = isBack ? "; the old revision serves on" : ""
             set(healthy, false, reason, "\(message)\(serves)\(advice)", warns: false)
         case .settled?, nil:
-            set(progressing, false, "Paused", message)
-            set(healthy, true, "Paused", message)
+            guard isHeld else {
+                // The one before has just been promoted; the next look starts this one.
+                let next = "\(message); revision \(wanted), of a newer spec, comes next"
+                set(progressing, true, Self.newRevision, next)
+                return set(healthy, true, "Progressing", next)
+            }
+            set(progressing, false, Self.paused, message)
+            set(healthy, true, Self.paused, message)
         default:
             if let failure = decision.failure {
                 let isOver = state?.phase == .failed
-                set(progressing, !isOver, isOver ? "RolloutFailed" : "NewRevision", failure)
+                set(progressing, !isOver, isOver ? "RolloutFailed" : Self.newRevision, failure)
                 let weight = share(decision)
                 let kept = weight > 0 ? "\(100 - weight) % of the requests" : "the traffic"
                 let advice = "the old revision keeps \(kept); correct the spec or set it back"
                 set(healthy, false, "RevisionFailed", "\(failure); \(advice)")
             } else if isHeld {
-                set(progressing, false, "Paused", message)
-                set(healthy, true, "Paused", message)
+                set(progressing, false, Self.paused, message)
+                set(healthy, true, Self.paused, message)
             } else if state?.strategy == .rollingUpdate, let count = decision.canaryReplicas {
                 set(
                     progressing,
                     true,
-                    "NewRevision",
+                    Self.newRevision,
                     "a new revision is brought up to \(count) replicas before it gets traffic"
                 )
                 set(healthy, true, "Progressing", "the new revision is getting ready")
             } else {
-                set(progressing, true, state?.phase.rawValue ?? "NewRevision", message)
+                set(progressing, true, state?.phase.rawValue ?? Self.newRevision, message)
                 let problem = decision.trafficProblem
                 set(healthy, problem == nil, problem?.reason ?? "Progressing", problem?.message ?? message)
             }
@@ -111,7 +118,7 @@ extension StatusBuilder {
         case .failed: return "RolloutFailed"
         case .rollingBack: return "RollingBack"
         case .rolledBack: return state.outcome == .aborted ? "Aborted" : "RolledBack"
-        case .settled: return "Paused"
+        case .settled: return isHeld ? "Paused" : "RollingOut"
         case .progressing, .paused, .analyzing, .promoting:
             let weight = share(decision)
             if isHeld { return "Paused \(weight)%" }

@@ -12,7 +12,23 @@ extension StatusBuilder {
         let engine = observation.model.scaling.engine
         guard engine == .direct else { return fillForeignEngine(engine) }
         fillDirect()
-        status.set(observation.model.replicas.map { JSONValue($0) }, at: "scaling", "unusedReplicas")
+        let unused = observation.model.outsideReplicas == nil ? observation.model.replicas : nil
+        status.set(unused.map { JSONValue($0) }, at: "scaling", "unusedReplicas")
+        tellUnused()
+    }
+
+    /// Tells a person who sets a count that the operator decides it; what an earlier engine or a pause has left is nobody's wish, and of
+    /// another scaler that is told already.
+    private mutating func tellUnused() {
+        let model = observation.model
+        let shown = observation.stored["status", "scaling"]
+        guard let replicas = model.replicas, !model.isHandsOff, observation.foreign == nil,
+            shown?["unusedReplicas"]?.int != replicas,
+            shown?["engine"]?.string ?? "Direct" == ModelDeployment.Engine.direct.rawValue
+        else { return }
+        let before = ConditionSet(observation.stored)[ModelDeploymentCondition.scalingActive]?.reason
+        guard before != Self.paused, before != ScaleHindrance.observing.reason else { return }
+        tell(PlannedEvent(isWarning: true, reason: "ReplicasUnused", message: ModelDeployment.unusedRemark(replicas)))
     }
 
     private mutating func fillDirect() {
@@ -38,12 +54,15 @@ extension StatusBuilder {
                 + "scale the ModelDeployment"
             return set(active, false, ScaleHindrance.foreign(scaler).reason, message)
         case .observing:
-            let message = "decisions are reported and not acted on (spec.scaling.mode Observe): \(reason.message)"
+            let message =
+                "decisions are reported and not acted on (spec.scaling.mode Observe)\(observation.model.outsideRemark): "
+                + reason.message
             return set(active, false, ScaleHindrance.observing.reason, message, warns: false)
         case nil: break
         }
         if record.inputs?.policy.isPaused == true {
-            return set(active, false, "Paused", "the count stays as it is (spec.scaling.paused)", warns: false)
+            let message = "the count stays as it is (spec.scaling.paused)\(observation.model.outsideRemark)"
+            return set(active, false, Self.paused, message, warns: false)
         }
         let isBlind = ["MissingData", "NothingReady", "NoTargets", "Fallback"].contains(reason.code)
         set(
@@ -61,7 +80,7 @@ extension StatusBuilder {
     private mutating func fillForeignEngine(_ engine: ModelDeployment.Engine) {
         let active = ModelDeploymentCondition.scalingActive
         status["scaling"] = ["engine": .string(engine.rawValue)]
-        if let count = ModelPlan.externalReplicas(observation.model) {
+        if let count = observation.model.outsideReplicas {
             status.set(JSONValue(count), at: "scaling", "desiredReplicas")
         }
         if let cold = coldStart { status.set(cold, at: "scaling", "coldStartSeconds") }

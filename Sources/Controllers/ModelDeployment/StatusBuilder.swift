@@ -19,9 +19,11 @@ struct StatusBuilder {
     var conditions: ConditionSet
 
     /// The status of a model that can't be acted on: its last good objects keep serving.
-    init(_ observation: ModelObservation, blocked: (reason: String, message: String)) {
+    /// - Parameter isBlind: whether these couldn't be looked at; what was true of them stays then.
+    init(_ observation: ModelObservation, blocked: (reason: String, message: String), isBlind: Bool = false) {
         self.init(observation)
         let serving = observation.stableRevision
+        let isUnknown = isBlind && serving == nil && observation.stored["status", "stable"] != nil
         fillTracks(serving: serving, isSharing: observation.rollout?.isSharing == true)
         // The rollout goes on from here once the model can be acted on again.
         for field in ["rollout", "history", "canary", "keptRevision", "latestRevision"] {
@@ -30,14 +32,21 @@ struct StatusBuilder {
         // What was true of the objects that keep serving stays true; the scale subresource reads the selector.
         for field in ["runtime", "url", "selector"] { status[field] = observation.model.object["status", field] }
         let ready = serving.map(observation.readyReplicas) ?? 0
-        set(
-            ModelDeploymentCondition.ready,
-            ready > 0,
-            ready > 0 ? "Serving" : blocked.reason,
-            ready > 0 ? "what is there keeps serving; \(blocked.message)" : blocked.message
-        )
-        set(ModelDeploymentCondition.progressing, false, blocked.reason, blocked.message)
-        set(ModelDeploymentCondition.rolloutHealthy, false, blocked.reason, blocked.message, warns: ready > 0)
+        if isUnknown {
+            for field in ["replicas", "readyReplicas", "ready", "stable"] {
+                status[field] = observation.stored["status", field]
+            }
+        } else {
+            set(
+                ModelDeploymentCondition.ready,
+                ready > 0,
+                ready > 0 ? "Serving" : blocked.reason,
+                ready > 0 ? "what is there keeps serving; \(blocked.message)" : blocked.message
+            )
+        }
+        let (progressing, healthy) = (ModelDeploymentCondition.progressing, ModelDeploymentCondition.rolloutHealthy)
+        set(progressing, false, blocked.reason, blocked.message)
+        set(healthy, false, blocked.reason, blocked.message, warns: ready > 0 || isUnknown)
         if observation.model.isHandover {
             // The count is still to be handed over; the condition says which one it is.
             status["scaling"] = observation.stored["status", "scaling"]
@@ -196,7 +205,7 @@ struct StatusBuilder {
         // Who scales through the scale subresource takes this for the count, and asks for it again where the load is as wanted: of two
         // tracks that may each carry the load one counts, and of shares that were rounded up no more than was asked for.
         let single = isSharing ? nil : serving.flatMap(observation.deployment)
-        let most = isSharing ? ModelPlan.externalReplicas(observation.model) : nil
+        let most = isSharing ? observation.model.outsideReplicas : nil
         let counted = single.map { [$0] } ?? observation.deployments
         for field in ["replicas", "readyReplicas"] {
             let total = counted.reduce(0) { $0 + ($1["status", field]?.int ?? 0) }

@@ -35,7 +35,7 @@ public struct ScalingExplanation: Sendable {
             "engine": .string(model.scaling.engine.rawValue), "policy": .string(model.scaling.policy.rawValue),
             "minReplicas": JSONValue(model.scaling.minReplicas), "maxReplicas": JSONValue(model.scaling.maxReplicas),
         ]
-        for field in ["desiredReplicas", "coldStartSeconds", "lastDecision", "recentChanges"] {
+        for field in ["desiredReplicas", "unusedReplicas", "coldStartSeconds", "lastDecision", "recentChanges"] {
             json[field] = status[field]
         }
         json["replayedReplicas"] = status["lastDecision"].flatMap(Self.replay).map { JSONValue($0.desired) }
@@ -61,6 +61,9 @@ public struct ScalingExplanation: Sendable {
                 + ", between \(scaling.minReplicas) and \(scaling.maxReplicas) replicas\(zero)."
         ]
         if let active, !active.isTrue { lines.append("Scaling isn't active (\(active.reason)): \(active.message).") }
+        if !model.isHandsOff, let unused = status["unusedReplicas"]?.int {
+            lines.append(ModelDeployment.unusedRemark(unused) + ".")
+        }
         if let seconds = status["coldStartSeconds"]?.double {
             lines.append("A new replica takes \(Self.number(seconds)) s to get ready.")
         }

@@ -15,7 +15,7 @@ extension ScalingLoop {
         let seen = signals.read(observation, serving: revision, watched: &entry.watched)
         // What the HPA last asked for; before that, what runs.
         let running = observation.deployment(revision)?["spec", "replicas"]?.int ?? 1
-        let count = ModelPlan.externalReplicas(observation.model) ?? running
+        let count = observation.model.outsideReplicas ?? running
         var readings: [Signal: ExternalReading] = [:]
         for signal in Signal.allCases {
             let target = observation.model.scaling.targets.first { $0.signal == signal.rawValue }?.value ?? 0

@@ -125,7 +125,8 @@ struct ScalingLoop: Service {
         if isShared {
             var conditions: JSONValue? { stores.models.stored(key)?.value(at: "status", "conditions") }
             let acted = entry.record?.acted(in: observation.rollout)
-            share(&input, observation, acted: acted ?? ScaleRecord.acted(scaling: shown, conditions: conditions))
+            let asked = observation.model.outsideReplicas ?? acted
+            share(&input, observation, acted: asked ?? ScaleRecord.acted(scaling: shown, conditions: conditions))
         }
         // Of all revisions: a pod that is looked at first when its revision is promoted may have got ready again meanwhile.
         input.coldStartSeconds = entry.coldStarts.look(at: observation.pods)

@@ -64,7 +64,10 @@ struct GatewayTraffic: TrafficProvider {
         for object in objects {
             guard let route = live[object] else {
                 plan.problems.append(
-                    .blocking("RouteMissing", "there is no \(object) in namespace \"\(namespace)\"")
+                    .blocking(
+                        "RouteMissing",
+                        "there is no \(object) in namespace \"\(namespace)\": make it, or correct spec.rollout.traffic.httpRoutes"
+                    )
                 )
                 continue
             }
@@ -86,7 +89,8 @@ struct GatewayTraffic: TrafficProvider {
                 plan.problems.append(
                     .blocking(
                         "RouteWithoutModel",
-                        "no rule of \(object) has the Service \"\(split.rootService)\" as a backend"
+                        "no rule of \(object) has the Service \"\(split.rootService)\" as a backend: give one of its rules this "
+                            + "backend, or correct spec.rollout.traffic.httpRoutes"
                     )
                 )
                 continue

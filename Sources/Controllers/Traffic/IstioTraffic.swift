@@ -66,7 +66,13 @@ struct IstioTraffic: TrafficProvider {
         for name in virtualServices {
             let object = Self.object(.virtualServices, namespace, name)
             guard let virtual = live[object] else {
-                plan.problems.append(.blocking("RouteMissing", "there is no \(object) in namespace \"\(namespace)\""))
+                plan.problems.append(
+                    .blocking(
+                        "RouteMissing",
+                        "there is no \(object) in namespace \"\(namespace)\": make it, or correct "
+                            + "spec.rollout.traffic.virtualServices"
+                    )
+                )
                 continue
             }
             let edit = IstioRoutes(
@@ -77,7 +83,11 @@ struct IstioTraffic: TrafficProvider {
             )
             guard !edit.shares.isEmpty else {
                 plan.problems.append(
-                    .blocking("RouteWithoutModel", "no HTTP route of \(object) has the host \"\(split.rootService)\"")
+                    .blocking(
+                        "RouteWithoutModel",
+                        "no HTTP route of \(object) has the host \"\(split.rootService)\": give one of them this destination, or "
+                            + "correct spec.rollout.traffic.virtualServices"
+                    )
                 )
                 continue
             }

@@ -82,7 +82,11 @@ struct TrafficSwitch: Sendable {
                 guard let status = error.status, [403, 404].contains(status.code) else { throw error }
                 if status.code == 403 {
                     return .problem(
-                        .blocking(Self.forbidden, "the operator may not read \(object.type): \(error.message)")
+                        .blocking(
+                            Self.forbidden,
+                            "the operator may not read \(object): \(error.message); give its ClusterRole the verbs get and patch "
+                                + "for \(object.type.plural)"
+                        )
                     )
                 }
                 // A server that knows the resource names the object.
@@ -118,9 +122,11 @@ struct TrafficSwitch: Sendable {
             switch write {
             case .patch(let object, _), .apply(let object, _), .delete(let object, _): object
             }
+        let advice =
+            error.isForbidden ? "; give the operator's ClusterRole the verb patch for \(object.type.plural)" : ""
         return .blocking(
             error.isForbidden ? forbidden : "TrafficRejected",
-            "\(object) can't be written: \(error.message)"
+            "\(object) can't be written: \(error.message)\(advice)"
         )
     }
 }

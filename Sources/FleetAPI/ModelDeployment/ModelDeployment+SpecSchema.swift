@@ -64,7 +64,7 @@ extension ModelDeployment {
     private static let replicas = StructuralSchema.integer(
         "The replicas wanted by whatever scales this object from outside: an HPA, KEDA or `kubectl scale`. "
             + "Used with the engines HorizontalPodAutoscaler and External, within minReplicas and maxReplicas; "
-            + "no effect with engine Direct.",
+            + "with engine Direct only what is written while scaling is paused or observed.",
         from: 0,
         to: 10_000
     )

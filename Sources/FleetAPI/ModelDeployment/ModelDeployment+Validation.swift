@@ -68,9 +68,11 @@ public enum ModelDeploymentValidation {
             findings.invalid("spec.scaling", "minReplicas (\(low)) must not be greater than maxReplicas (\(high))")
         }
         let engine = scaling["engine"]?.string ?? "Direct"
-        if engine == "Direct", hasReplicas {
+        let isHandsOff = scaling["paused"]?.bool == true || scaling["mode"]?.string == "Observe"
+        if engine == "Direct", hasReplicas, !isHandsOff {
             findings.warnings.append(
-                "spec.replicas has no effect with spec.scaling.engine Direct; set minReplicas and maxReplicas instead"
+                "spec.replicas has no effect with spec.scaling.engine Direct; set minReplicas and maxReplicas instead, or, to set "
+                    + "the count yourself, engine External or paused"
             )
         }
         if engine == "HorizontalPodAutoscaler", scaling["objective"]?.object?.isEmpty == false {

@@ -114,7 +114,8 @@ struct RolloutTurn {
     mutating func take() {
         if completes() {
             complete()
-            // The new roles are another view: the next turn sees it.
+            // The new roles are another view: the next turn sees it, and says whether the other revision is begun or held.
+            decision.bringsUp = false
             if decision.stableRevision != seen.wanted.number {
                 decision.look(in: .zero)
                 return finish()

@@ -166,6 +166,55 @@ extension CanaryReconcileTests {
         #expect(try await message().contains("the old revision serves on"))
     }
 
+    @Test(
+        "nothing is said to be paused where another version is wanted by the time that one is promoted",
+        arguments: ["RollingUpdate", "BlueGreen"]
+    )
+    func promotedOnTheWay(strategy: String) async throws {
+        let harness = try await Self.harness(["strategy": .string(strategy)], replicas: 1)
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        for _ in 0..<8 {
+            if try await harness.selected() == "2" { break }
+            try await harness.reconcile()
+        }
+        #expect(try await harness.selected() == "2")
+        try await harness.patchModel(["model": ["version": "3"]])
+        var isPromoted = false
+        for _ in 0..<4 {
+            try await harness.reconcile()
+            let model = try await harness.get(.modelDeployments, "m")
+            isPromoted = isPromoted || model["status", "history"]?[0]?["outcome"] == "Promoted"
+            #expect(ConditionSet(model).conditions.allSatisfy { $0.reason != "Paused" })
+            #expect(model["status", "summary"]?.string?.contains("Paused") == false)
+            #expect(ConditionSet(model)[ModelDeploymentCondition.progressing]?.isTrue == true)
+            #expect(
+                RolloutReport(model, now: harness.time.now()).end == nil,
+                "the version of the spec doesn't serve yet"
+            )
+        }
+        #expect(isPromoted)
+    }
+
+    @Test("one that is held by the time that another one is promoted has not ended either")
+    func promotedBeforeHeld() async throws {
+        let harness = try await Self.harness(["strategy": "RollingUpdate"], replicas: 1)
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        for _ in 0..<8 {
+            if try await harness.selected() == "2" { break }
+            try await harness.reconcile()
+        }
+        try await harness.patchModel(["model": ["version": "3"], "rollout": ["paused": true]])
+        for _ in 0..<4 {
+            try await harness.reconcile()
+            let model = try await harness.get(.modelDeployments, "m")
+            #expect(RolloutReport(model, now: harness.time.now()).end == nil)
+            #expect(ConditionSet(model)[ModelDeploymentCondition.progressing]?.reason == "Paused")
+        }
+        #expect(try await harness.find(.deployments, "m-r3") == nil)
+    }
+
     @Test("a process that finds a canary waiting says its share in its metrics")
     func gauges() async throws {
         var harness = try await Self.harness(Self.steps)

@@ -268,6 +268,21 @@ struct CanaryReconcileTests {
         #expect(try await asksNothing(), "after it")
     }
 
+    @Test("how a rollout ended is told also where no history is kept")
+    func withoutHistory() async throws {
+        let hooks: JSONValue = [["url": "http://hooks.example.com/"]]
+        let rollout: JSONValue = ["strategy": "RollingUpdate", "revisionHistoryLimit": 0, "notifications": hooks]
+        var harness = try await Self.harness(rollout, replicas: 1)
+        harness.reconciler.analysis = Self.analysis(harness, ClosureExchange { _ in throw CancellationError() })
+        try await Self.settle(harness)
+        try await harness.setStatus("m-r2", replicas: 1, ready: 1)
+        try await Self.settle(harness, 6)
+        let status = try await harness.get(.modelDeployments, "m")["status"]
+        #expect(status?["history"] == nil)
+        let told = status?.at("rollout", "transitions")?.array?.compactMap { $0["event"]?.string }
+        #expect(told?.last == "Promoted")
+    }
+
     @Test("the specs of revisions are kept, and those that no history names go")
     func kept() async throws {
         let harness = try await Self.harness(["revisionHistoryLimit": 1], replicas: 1)

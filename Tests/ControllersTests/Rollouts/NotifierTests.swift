@@ -7,6 +7,7 @@ import HTTPMessages
 import HTTPTypes
 import KubeAPI
 import KubeModel
+import KubeRuntime
 import KubeServer
 import Logging
 import Synchronization
@@ -72,11 +73,13 @@ struct NotifierTests {
     {
         var logger = Logger(label: "test")
         logger.logLevel = .critical
+        let recorder = client.map { EventRecorder(client: $0, component: "modelfleet", time: time, logger: logger) }
         return Notifier(
             client: client ?? KubeClient(exchange: APIServer()),
             exchange: receiver,
             time: time,
             random: SeededRandom(seed: 1),
+            recorder: recorder,
             logger: logger
         ) { _ in onTold() }
     }
@@ -196,6 +199,36 @@ struct NotifierTests {
         #expect(json["model"] == "m" && json["namespace"] == "default" && json["id"] == "u/1")
         let other = receiver.calls.withLock { $0.first { $0.host == "b:1" } }
         #expect(other?.fields[try #require(HTTPField.Name("X-ModelFleet-Signature"))] == nil)
+    }
+
+    @Test(
+        "a target that isn't reached for some seconds is told of with the model, ever more seldom; one that is gone at once"
+    )
+    func trouble() async throws {
+        let client = KubeClient(exchange: APIServer())
+        let receiver = Receiver { host, count in
+            status(host == "gone:1" ? 410 : host == "slow:1" && count > 2 || host == "b:1" ? 200 : 500)
+        }
+        let notifier = notifier(receiver, client: client)
+        let targets: [JSONValue] = [
+            ["url": "http://gone:1/"], ["url": "http://slow:1/"], ["url": "http://sick:1/token"],
+            ["url": "http://b:1/", "secretName": "hook"],
+        ]
+        notifier.note(model(targets, 1...1, notified: 0))
+        await run(notifier) { receiver.numbers("sick:1").count > 9 && receiver.numbers("slow:1").count > 3 }
+        let told = try await client.list(.events, namespace: "default").items
+        #expect(told.allSatisfy { $0["reason"] == "NotificationFailed" && $0["type"] == "Warning" })
+        #expect(told.allSatisfy { $0["involvedObject", "name"] == "m" && $0["involvedObject", "uid"] == "u" })
+        let counts = told.reduce(into: [String: Int]()) { $0[$1["message"]?.string ?? ""] = $1["count"]?.int }
+        let sick = "the notification StepStarted for sick:1 isn't delivered: status 500; it is tried again for a day"
+        #expect(counts[sick] == 2, "after 4 and after 8 attempts")
+        #expect(
+            counts.keys.contains { $0.hasPrefix("the notification StepStarted for gone:1 is given up: it answers 410") }
+        )
+        #expect(
+            counts.keys.contains { $0.contains("for b:1 isn't delivered: it can't be signed with Secret \"hook\"") }
+        )
+        #expect(counts.count == 3, "\(counts)")
     }
 
     @Test("a target that says it is gone, and what nobody took for a day, are given up")

@@ -61,6 +61,7 @@ struct RolloutAnalysis: Sendable {
         TransitionLog.record(
             previous: stored["status"],
             in: &plan.status,
+            ended: plan.rollout?.ended.map(\.json) ?? [],
             hasTargets: !targets.isEmpty,
             delivered: notifier.told(stored.key),
             now: observation.time

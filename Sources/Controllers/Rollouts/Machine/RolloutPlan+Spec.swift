@@ -85,6 +85,11 @@ extension ModelDeployment {
     }
 }
 
+extension RolloutOutcome {
+    /// An entry of `status.history`.
+    var json: JSONValue { ((try? JSONValueEncoder().encode(self)) ?? .emptyObject).asReadBack }
+}
+
 extension RolloutState {
     /// Reads `status.rollout`; `nil` where there is none, or one that can't be read.
     init?(_ json: JSONValue?) {

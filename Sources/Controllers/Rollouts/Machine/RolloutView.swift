@@ -58,10 +58,7 @@ struct RolloutView {
         let model = observation.model
         let asked = stable.flatMap { observation.deployment($0)?["spec", "replicas"]?.int }
         guard observation.rollout?.isSharing == true else { return asked }
-        if model.scaling.engine != .direct, !model.isHandover, let replicas = model.replicas {
-            return min(model.scaling.maxReplicas, max(model.scaling.minReplicas, replicas))
-        }
-        return observation.actedReplicas ?? asked
+        return model.outsideReplicas ?? observation.actedReplicas ?? asked
     }
 
     /// Why a revision with this fingerprint was given up by the machine, where that is the last that is known of it.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import FleetAPI
 import Foundation
 import HTTPMessages
 import HTTPTypes
@@ -28,6 +29,8 @@ final class Notifier: Service {
     static let answerLimit = 64 << 10
     /// How often it looks what is due.
     static let tick = Duration.milliseconds(250)
+    /// The attempt from which on a failure is told with the model: after some seven seconds.
+    static let toldAttempt = 4
     /// The entry of a Secret that holds the key; of a Secret with one entry, that one.
     static let secretEntry = "key"
 
@@ -35,6 +38,7 @@ final class Notifier: Service {
     private let exchange: any HTTPExchange
     private let time: any TimeSource
     private let random: any RandomSource
+    private let recorder: EventRecorder?
     private let logger: Logger
     private let isOurs: @Sendable (ObjectKey) -> Bool
     private let onTold: @Sendable (ObjectKey) -> Void
@@ -46,6 +50,7 @@ final class Notifier: Service {
     /// - Parameters:
     ///   - client: reads the Secrets.
     ///   - exchange: sends the notifications.
+    ///   - recorder: where it is told that a target isn't reached.
     ///   - isOurs: whether a model is this process's to tell of; others are forgotten.
     ///   - onTold: called with a model of which `told` grew, so that its status gets it.
     init(
@@ -53,6 +58,7 @@ final class Notifier: Service {
         exchange: any HTTPExchange,
         time: any TimeSource,
         random: any RandomSource,
+        recorder: EventRecorder? = nil,
         logger: Logger,
         isOurs: @escaping @Sendable (ObjectKey) -> Bool = { _ in true },
         onTold: @escaping @Sendable (ObjectKey) -> Void
@@ -61,6 +67,7 @@ final class Notifier: Service {
         self.exchange = exchange
         self.time = time
         self.random = random
+        self.recorder = recorder
         self.logger = logger
         self.isOurs = isOurs
         self.onTold = onTold
@@ -142,6 +149,24 @@ final class Notifier: Service {
             return ledger.told(delivery.model) != before
         }
         if isNews { onTold(delivery.model) }
+        if let failure { await record(delivery, failure) }
+    }
+
+    /// Tells who looks at the model, and sees no log of the operator, what a target misses. Its path may be a secret.
+    private func record(_ delivery: NotificationLedger.Delivery, _ failure: Failure) async {
+        let attempt = delivery.attempt
+        let what = "the notification \(delivery.transition.event.rawValue) for \(delivery.target.address.authority)"
+        let message: String
+        switch failure {
+        case .gone: message = "\(what) is given up: it answers 410 (Gone); take it out of spec.rollout.notifications"
+        case .again(let reason, _):
+            // What passes within some seconds isn't worth it; then ever more seldom, as in the log.
+            guard attempt >= Self.toldAttempt, attempt.nonzeroBitCount == 1 else { return }
+            message = "\(what) isn't delivered: \(PrintableText.line(reason)); it is tried again for a day"
+        }
+        var model = KubeObject(.modelDeployments, namespace: delivery.model.namespace, name: delivery.model.name)
+        model["metadata", "uid"] = .string(delivery.uid)
+        await recorder?.record(model, .warning, reason: "NotificationFailed", message: message)
     }
 
     private enum Failure: Sendable {

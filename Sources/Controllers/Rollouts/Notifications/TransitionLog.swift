@@ -11,7 +11,7 @@ import KubeModel
 ///
 /// | before | after | event |
 /// | --- | --- | --- |
-/// | | a history entry more | Promoted, RolledBack, Aborted, Superseded, as the entry's outcome says |
+/// | | a history entry more, or a rollout that ended and isn't kept | Promoted, RolledBack, Aborted, Superseded, as the entry's outcome says |
 /// | no canary, or another, or started at another time | a canary under way | Started |
 /// | the same | phase RolledBack: it was given up before, and isn't tried again | Failed |
 /// | the same canary | another step, phase Progressing, Paused or Analyzing | StepStarted |
@@ -25,11 +25,13 @@ enum TransitionLog {
     /// - Parameters:
     ///   - previous: the status that is stored.
     ///   - status: the one that will be; its `rollout` gets `transitions` and `notified`.
+    ///   - ended: the rollouts that end with it, as entries of its history, which may be too short for them.
     ///   - hasTargets: whether anybody wants to be told.
     ///   - delivered: the number up to which this process told everybody; `nil` where it doesn't know.
     static func record(
         previous: JSONValue?,
         in status: inout JSONValue,
+        ended: [JSONValue] = [],
         hasTargets: Bool,
         delivered: Int?,
         now: WallTime
@@ -37,7 +39,7 @@ enum TransitionLog {
         let rollout = previous?["rollout"]
         let known = (rollout?["transitions"]?.array ?? []).compactMap(RolloutTransition.init)
         let last = max(known.last?.number ?? 0, rollout?["notified"]?.int ?? 0)
-        let news = happened(from: previous, to: status, after: last, now: now)
+        let news = happened(from: previous, to: status, ended: ended, after: last, now: now)
         // Who is there from the second one on isn't told the first.
         var notified = rollout?["notified"]?.int ?? last
         if let delivered { notified = min(max(notified, delivered), last) }
@@ -53,6 +55,7 @@ enum TransitionLog {
     static func happened(
         from previous: JSONValue?,
         to status: JSONValue,
+        ended: [JSONValue] = [],
         after last: Int,
         now: WallTime
     ) -> [RolloutTransition] {
@@ -79,7 +82,9 @@ enum TransitionLog {
             )
         }
         let known = Set((previous?["history"]?.array ?? []).map(HistoryEntry.init))
-        for entry in (status["history"]?.array ?? []).map(HistoryEntry.init).reversed() where !known.contains(entry) {
+        let kept = (status["history"]?.array ?? []).map(HistoryEntry.init).reversed()
+        let unkept = ended.map(HistoryEntry.init).filter { !kept.contains($0) }
+        for entry in unkept + kept where !known.contains(entry) {
             guard let event = RolloutTransition.Event(rawValue: entry.outcome) else { continue }
             add(
                 event,

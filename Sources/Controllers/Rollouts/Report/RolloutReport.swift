@@ -57,6 +57,9 @@ public struct RolloutReport: Sendable {
             if isHeld { return nil }
             let conditions = ConditionSet(model)
             if conditions[ModelDeploymentCondition.rolloutHealthy]?.status == .isFalse { return .rolledBack }
+            // What was wanted before has just been promoted, and the spec's own revision comes next, or waits for a person.
+            let progress = conditions[ModelDeploymentCondition.progressing]?.reason
+            if progress == StatusBuilder.newRevision || progress == StatusBuilder.paused { return nil }
             // A model that is new has a revision that nothing serves yet.
             return conditions.isTrue(ModelDeploymentCondition.ready) ? .settled : nil
         default: return nil

@@ -88,14 +88,11 @@ struct PodFolder: Sendable {
 
     private static func reason(_ error: any Error) -> String { SystemError(error)?.description ?? "\(error)" }
 
-    /// What a container left in its termination message file, its last 4096 bytes; `nil` where it left nothing.
+    /// What a container left in its termination message file, its last 4096 bytes; `nil` where it left nothing, or no
+    /// regular file.
     func terminationMessage(of container: JSONValue) -> String? {
-        guard let handle = FileHandle(forReadingAtPath: messageFile(of: container)) else { return nil }
-        defer { try? handle.close() }
-        guard let size = try? handle.seekToEnd(), size > 0, (try? handle.seek(toOffset: size - min(size, 4096))) != nil,
-            let data = try? handle.read(upToCount: 4096)
-        else { return nil }
-        return String(decoding: data, as: UTF8.self)
+        guard let bytes = FileCalls.tail(messageFile(of: container), 4096), !bytes.isEmpty else { return nil }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     private func messageFile(of container: JSONValue) -> String {
