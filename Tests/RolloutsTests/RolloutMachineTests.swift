@@ -117,6 +117,8 @@ struct RolloutMachineTests {
         #expect(world.state?.phase == .settled && world.root == 2 && world.weight == 0 && world.service == nil)
         #expect(world.workloads[1] == nil)
         #expect(world.history.map(\.outcome) == [.promoted])
+        #expect(world.state?.outcome == .promoted && world.state?.reason == nil)
+        #expect(world.events.filter { $0.reason == "Promoted" }.count == 1)
     }
 
     @Test("a larger demand ends neither a pause nor an analysis: the step keeps its phase while replicas get ready")
@@ -230,6 +232,8 @@ struct RolloutMachineTests {
         Self.run(&world)
         #expect(world.state?.phase == .rolledBack)
         #expect(world.state?.message.contains("was given up before") == true)
+        #expect(world.state?.outcome == .rolledBack)
+        #expect(world.events.filter { $0.reason == "FailedBefore" }.count == 1)
         #expect(world.workloads[failed]?.asked ?? 0 == 0)
     }
 
@@ -316,6 +320,22 @@ struct RolloutMachineTests {
             Self.run(&world)
             #expect(world.state?.phase == .rolledBack)
         }
+    }
+
+    @Test("an analysis that is to last longer than timeoutSeconds has all of its time")
+    func longAnalysis() {
+        var world = Self.world(
+            Self.canary([.setWeight(50), .analysis(.seconds(600))]) { $0.timeout = .seconds(60) }
+        )
+        Self.run(&world)
+        world.pass(.seconds(590))
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing)
+        world.pass(.seconds(11))
+        Self.run(&world)
+        world.pass(.seconds(6))
+        Self.run(&world)
+        #expect(world.state?.phase == .rolledBack)
     }
 
     @Test("a broken stable track blocks nothing: neither the analysis nor the promotion")
