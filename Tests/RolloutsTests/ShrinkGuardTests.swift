@@ -40,6 +40,12 @@ struct ShrinkGuardTests {
         Row(name: "the canary is mirrored to", revision: canary, traffic: traffic(0), fewest: 1),
         Row(name: "nothing reaches the canary", revision: canary, traffic: traffic(0, isAttached: false), fewest: 0),
         Row(name: "both Services select it", revision: stable, traffic: traffic(40, canary: stable), fewest: 10),
+        Row(
+            name: "both, while the weight isn't known",
+            revision: stable,
+            traffic: traffic(nil, canary: stable),
+            fewest: 10
+        ),
         Row(name: "the root Service selects all pods", revision: canary, traffic: traffic(40, root: nil), fewest: 0),
         Row(name: "another revision", revision: 3, traffic: traffic(40), fewest: 0),
     ]
@@ -89,7 +95,8 @@ struct ShrinkGuardTests {
         func rises(to weight: Int, ready: Int, live: Int = 0, demand: Int = 10) -> Bool {
             ShrinkGuard.allowsRise(to: weight, ready: ready, demand: demand, live: live)
         }
-        #expect(!rises(to: 30, ready: 2) && rises(to: 30, ready: 3))
+        #expect(!rises(to: 30, ready: 2) && rises(to: 30, ready: 3) && rises(to: 10, ready: 1))
+        #expect(rises(to: 21, ready: 2) && !rises(to: 22, ready: 2))
         #expect(rises(to: 30, ready: 0, live: 30), "no rise")
         #expect(!rises(to: 1, ready: 0, demand: 1), "a whole percent is no replica of none")
         #expect(rises(to: 67, ready: 2, demand: 3), "what is lost by whole percents is no reason to wait")
@@ -102,7 +109,7 @@ struct ShrinkGuardTests {
             ShrinkGuard.allowsShared(replicas, ready: ready, all: all, demand: 10)
         }
         #expect(shrinks(to: 1, ready: 3, all: 12) && !shrinks(to: 0, ready: 3, all: 12))
-        #expect(shrinks(to: 3, ready: 3, all: 4), "nothing that is ready goes")
+        #expect(shrinks(to: 3, ready: 3, all: 4) && shrinks(to: 5, ready: 3, all: 4), "nothing that is ready goes")
         #expect(!ShrinkGuard.allowsSelection(ready: 4, all: 10, demand: 5))
         #expect(ShrinkGuard.allowsSelection(ready: 5, all: 10, demand: 5))
         #expect(ShrinkGuard.allowsSelection(ready: 4, all: 4, demand: 5), "all there is")
@@ -126,11 +133,14 @@ struct TrackCapacityTests {
         Row(name: "it carries the current one", canary: 4, stable: 10, current: 40, goal: 50, weight: 40),
         Row(name: "neither: what stable takes back", canary: 2, stable: 10, current: 40, goal: 50, weight: 20),
         Row(name: "neither: as little as stable leaves", canary: 2, stable: 7, current: 40, goal: 50, weight: 30),
+        Row(name: "the same on the goal itself", canary: 2, stable: 10, current: 40, goal: 40, weight: 20),
         Row(name: "nothing rises by that", canary: 0, stable: 2, current: 40, goal: 50, weight: 40),
         Row(name: "a fall that stable takes", canary: 5, stable: 10, current: 50, goal: 10, weight: 10),
         Row(name: "a fall that stable doesn't take", canary: 5, stable: 6, current: 50, goal: 10, weight: 40),
+        Row(name: "nor from one replica", canary: 1, stable: 6, current: 50, goal: 10, weight: 40),
         Row(name: "no fall is a rise", canary: 5, stable: 2, current: 50, goal: 10, weight: 50),
         Row(name: "a canary of none has less than asked", canary: 0, stable: 10, current: 50, goal: 10, weight: 0),
+        Row(name: "and not less than nothing", canary: 0, stable: 12, current: 50, goal: 10, weight: 0),
         Row(name: "and no more than asked", canary: 0, stable: 0, current: 50, goal: 10, weight: 10),
     ]
 
@@ -153,7 +163,10 @@ struct TrackCapacityTests {
         #expect([1, 10, 20, 50, 90].map { ten.sharedByPods($0) } == [1, 1, 3, 10, 10])
         #expect(ten.sharedByPods(0) == 0 && ten.sharedByPods(100) == 10)
         #expect([1, 10, 25, 50, 99, 100].map { ten.replacedByPods($0) } == [1, 1, 3, 5, 9, 10])
-        #expect(TrackCapacity(demand: 1, canaryReady: 0, stableReady: 1).replacedByPods(50) == 1)
-        #expect(TrackCapacity(demand: 0, canaryReady: 0, stableReady: 0).sharedByPods(50) == 1)
+        for demand in 0...1 {
+            let capacity = TrackCapacity(demand: demand, canaryReady: 0, stableReady: demand)
+            #expect([50, 90].map { capacity.sharedByPods($0) } == [1, 1])
+            #expect([50, 100].map { capacity.replacedByPods($0) } == [1, 1])
+        }
     }
 }
