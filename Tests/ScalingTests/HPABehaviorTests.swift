@@ -41,6 +41,15 @@ struct HPABehaviorTests {
             limit: .most
         ),
         Row(
+            name: "the highest of 300 s is beyond a rise as well",
+            behavior: HPABehavior(),
+            before: 10,
+            current: 8,
+            recommendation: 9,
+            count: 10,
+            stabilization: .down
+        ),
+        Row(
             name: "a window holds a rise",
             behavior: HPABehavior(up: rules(window: 60), down: rules(window: 0)),
             current: 2,
@@ -158,5 +167,9 @@ struct HPABehaviorTests {
         var second = HPABehavior(up: slow, down: Self.rules(window: 60)).remembering(first)
         #expect(second.normalized(9, current: 3, seconds: 60).count == 3, "one in ten minutes")
         #expect(second.normalized(1, current: 3, seconds: 61).count == 3, "9 were recommended a second ago")
+        var third = HPABehavior(up: slow, down: Self.rules(window: 60)).remembering(first)
+        #expect(third.normalized(1, current: 3, seconds: 59).count == 3)
+        let count = third.normalized(1, current: 3, seconds: 61).count
+        #expect(count == 1, "the window began with the 9 of 0 s, and not with the new rules")
     }
 }

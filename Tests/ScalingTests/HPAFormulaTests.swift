@@ -58,6 +58,7 @@ struct HPAFormulaTests {
             missing: 16,
             replicas: 20
         ),
+        Row(name: "a rise is turned into no fall", current: 6, values: [250, 250], unready: 4, replicas: 6),
         Row(name: "a rise lowers nothing", current: 5, values: [600], unready: 1, replicas: 5),
         Row(
             name: "a fall raises nothing",

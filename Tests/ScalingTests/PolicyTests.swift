@@ -98,6 +98,24 @@ struct PolicyTests {
         #expect(desired(300) == 8)
     }
 
+    @Test("a replica that doesn't show its queue, or its latency, keeps the simple rule's count from falling")
+    func silentReplica() {
+        func desired(queue: Int, latency: Int?) -> Int {
+            var policy = Self.policy(.rule)
+            if latency == nil { policy.latency = nil }
+            (policy.up, policy.down) = (.unlimited, .unlimited)
+            var observation = ScaleObservation(time: Self.start, replicas: 5, readyReplicas: 5)
+            observation.readings[.queueLength] = SignalReading(total: 1, reporting: queue)
+            observation.latency = latency.map { LatencyReading(milliseconds: 100, requestRate: 1, reporting: $0) }
+            observation.cpuShare = 0.1
+            var autoscaler = Autoscaler(policy: policy)
+            return autoscaler.decide(observation).desired
+        }
+        #expect(desired(queue: 5, latency: 5) == 4 && desired(queue: 5, latency: nil) == 4)
+        #expect(desired(queue: 4, latency: 5) == 5 && desired(queue: 4, latency: nil) == 5)
+        #expect(desired(queue: 5, latency: 4) == 5)
+    }
+
     @Test("the simple rule follows the target of the queue, wherever it stands among the targets")
     func ruleByQueue() {
         var policy = Self.policy(.rule)

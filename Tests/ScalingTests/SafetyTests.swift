@@ -141,6 +141,14 @@ struct SafetyTests {
         #expect(autoscaler.decide(seen(2, replicas: 3, load: 12)).reason.code == "Paused", "also where nothing changes")
     }
 
+    @Test("bounds in the wrong order are put right in favour of minReplicas")
+    func wrongOrder() {
+        let policy = ScalingPolicy(minReplicas: 5, maxReplicas: 2)
+        #expect(policy.maxReplicas == 5)
+        #expect(policy.clamped(1) == 5 && policy.clamped(9) == 5)
+        #expect(ScalingPolicy(minReplicas: -1, maxReplicas: 2).minReplicas == 0)
+    }
+
     @Test("schedules set a floor or a ceiling within the bounds")
     func schedules() {
         var autoscaler = Autoscaler(policy: policy())
@@ -417,6 +425,11 @@ struct CronTests {
         #expect(try !isActive("2026-11-27T18:00:00Z"))
         #expect(try !isActive("2026-11-28T12:00:00Z"))
         #expect(try !isActive("2026-11-27T07:30:00Z"))
+        var instant = schedule
+        instant.end = instant.start
+        #expect(
+            !instant.isActive(at: Int64(try #require(WallTime(rfc3339: "2026-11-27T09:00:00Z")).seconds), offset: 0)
+        )
         #expect(try isActive("2026-11-27T07:30:00Z", 3600))
     }
 }
