@@ -234,7 +234,20 @@ struct RolloutMachineTests {
         #expect(world.state?.message.contains("was given up before") == true)
         #expect(world.state?.outcome == .rolledBack)
         #expect(world.events.filter { $0.reason == "FailedBefore" }.count == 1)
-        #expect(world.workloads[failed]?.asked ?? 0 == 0)
+        #expect(world.workloads[failed] == nil, "nothing is made of what was given up")
+    }
+
+    @Test("a canary that somebody deletes on the way back isn't made again")
+    func deletedOnTheWayBack() {
+        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]))
+        Self.run(&world)
+        world.workloads[1]?.ready = 0
+        world.ask(.abort)
+        Self.run(&world, rounds: 1, getsReady: false)
+        #expect(world.state?.phase == .rollingBack && world.workloads[2] != nil)
+        world.workloads[2] = nil
+        Self.run(&world, rounds: 3)
+        #expect(world.workloads[2] == nil)
     }
 
     @Test("a new spec starts against the stable revision, the stable spec aborts at once")
