@@ -179,7 +179,6 @@ extension SLOObservation {
             reporting: observation.trafficReporting,
             reportingElsewhere: observation.trafficElsewhere,
             revision: observation.revision,
-            age: observation.readings.values.map(\.age).max() ?? .zero,
             traffic: observation.traffic,
             coldStartSeconds: observation.coldStartSeconds
         )

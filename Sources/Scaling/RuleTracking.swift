@@ -36,7 +36,7 @@ struct RuleTracking {
             return proposal("QueueLength", nil, nil, target, nil, incomplete: true, "the queue length is missing")
         }
         let isPartial = reading.reporting < observation.readyReplicas || reading.reporting == 0
-        let value = reading.total / Double(max(1, observation.workers(reading)))
+        let value = reading.total / Double(observation.workers(reading))
         let current = observation.replicas
         func answer(_ count: Int, _ note: String) -> ScaleProposal {
             proposal("QueueLength", count, value, target, reading.age, incomplete: isPartial, note)

@@ -222,7 +222,7 @@ public struct ScaleInputs: Sendable, Hashable {
         let isUnused = unused.map { $0 >= Double(limit) } ?? (decision.current == 0)
         if isUnused, decision.current == 0 || isQuiet {
             apply("ScaleToZero", "Idle", &decision, 0, "down to 0: \(idleness)")
-            if decision.desired == 0 { decision.reason.code = "Idle" }
+            decision.reason.code = "Idle"
         } else if decision.current == 0 {
             let count = max(1, policy.minReplicas)
             apply("ScaleToZero", "Woken", &decision, max(count, decision.desired), "up to \(count): a request waits")

@@ -25,7 +25,10 @@ struct TargetTracking {
 
     /// What the signal asks for.
     func proposal(_ observation: ScaleObservation) -> ScaleProposal {
-        let reading = observation.readings[target.signal].flatMap { $0.total.isFinite && $0.replicas > 0 ? $0 : nil }
+        // Less than nothing is no level, either: missing is not zero.
+        let reading = observation.readings[target.signal].flatMap { reading in
+            reading.total.isFinite && reading.total >= 0 && reading.replicas > 0 ? reading : nil
+        }
         guard let reading, target.value > 0 else {
             let why = observation.readyReplicas == 0 ? "no replica is ready" : "no ready replica reports it"
             return ScaleProposal(
@@ -41,7 +44,7 @@ struct TargetTracking {
         let missing = max(0, observation.readyReplicas - reading.reporting)
         // This track's replicas are to carry all of it; where it has none, the others do.
         let counted = Self.counted(reading)
-        let mean = max(0, reading.total) / Double(counted)
+        let mean = reading.total / Double(counted)
         let (replicas, how) = replicas(observation, reading: reading, missing: missing)
         return ScaleProposal(
             source: target.signal.rawValue,
@@ -57,7 +60,7 @@ struct TargetTracking {
 
     private func replicas(_ observation: ScaleObservation, reading: SignalReading, missing: Int) -> (Int, String) {
         let current = observation.replicas
-        let total = max(0, reading.total)
+        let total = reading.total
         let needed = Self.count(total / target.value)
         guard reading.reporting > 0 else {
             // What doesn't get through to this track is in no total.

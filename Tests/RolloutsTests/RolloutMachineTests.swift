@@ -117,6 +117,8 @@ struct RolloutMachineTests {
         #expect(world.state?.phase == .settled && world.root == 2 && world.weight == 0 && world.service == nil)
         #expect(world.workloads[1] == nil)
         #expect(world.history.map(\.outcome) == [.promoted])
+        #expect(world.state?.outcome == .promoted && world.state?.reason == nil)
+        #expect(world.events.filter { $0.reason == "Promoted" }.count == 1)
     }
 
     @Test("a larger demand ends neither a pause nor an analysis: the step keeps its phase while replicas get ready")
@@ -230,7 +232,22 @@ struct RolloutMachineTests {
         Self.run(&world)
         #expect(world.state?.phase == .rolledBack)
         #expect(world.state?.message.contains("was given up before") == true)
-        #expect(world.workloads[failed]?.asked ?? 0 == 0)
+        #expect(world.state?.outcome == .rolledBack)
+        #expect(world.events.filter { $0.reason == "FailedBefore" }.count == 1)
+        #expect(world.workloads[failed] == nil, "nothing is made of what was given up")
+    }
+
+    @Test("a canary that somebody deletes on the way back isn't made again")
+    func deletedOnTheWayBack() {
+        var world = Self.world(Self.canary([.setWeight(50), .pause(nil)]))
+        Self.run(&world)
+        world.workloads[1]?.ready = 0
+        world.ask(.abort)
+        Self.run(&world, rounds: 1, getsReady: false)
+        #expect(world.state?.phase == .rollingBack && world.workloads[2] != nil)
+        world.workloads[2] = nil
+        Self.run(&world, rounds: 3)
+        #expect(world.workloads[2] == nil)
     }
 
     @Test("a new spec starts against the stable revision, the stable spec aborts at once")
@@ -316,6 +333,22 @@ struct RolloutMachineTests {
             Self.run(&world)
             #expect(world.state?.phase == .rolledBack)
         }
+    }
+
+    @Test("an analysis that is to last longer than timeoutSeconds has all of its time")
+    func longAnalysis() {
+        var world = Self.world(
+            Self.canary([.setWeight(50), .analysis(.seconds(600))]) { $0.timeout = .seconds(60) }
+        )
+        Self.run(&world)
+        world.pass(.seconds(590))
+        Self.run(&world)
+        #expect(world.state?.phase == .analyzing)
+        world.pass(.seconds(11))
+        Self.run(&world)
+        world.pass(.seconds(6))
+        Self.run(&world)
+        #expect(world.state?.phase == .rolledBack)
     }
 
     @Test("a broken stable track blocks nothing: neither the analysis nor the promotion")

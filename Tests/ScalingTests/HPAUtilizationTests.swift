@@ -84,6 +84,69 @@ struct HPAUtilizationTests {
             replicas: 3,
             utilization: 10
         ),
+        Row(
+            name: "or as the target, where that is more",
+            current: 4,
+            usage: [100, 100],
+            missing: 2,
+            target: 150,
+            replicas: 3,
+            utilization: 10
+        ),
+        Row(
+            name: "missing pods turn no fall into a rise",
+            current: 4,
+            usage: [100],
+            missing: 3,
+            target: 50,
+            replicas: 4,
+            utilization: 10
+        ),
+        Row(
+            name: "on target missing pods change nothing",
+            current: 4,
+            usage: [500, 500],
+            missing: 2,
+            target: 50,
+            replicas: 4,
+            utilization: 50
+        ),
+        Row(
+            name: "missing pods share a rise that is no more than the tolerance then",
+            current: 10,
+            usage: [210, 210, 210, 210, 210],
+            missing: 5,
+            target: 10,
+            replicas: 10,
+            utilization: 21
+        ),
+        Row(
+            name: "unready pods share it as well",
+            current: 10,
+            usage: [210, 210, 210, 210, 210],
+            unready: 5,
+            target: 10,
+            replicas: 10,
+            utilization: 21
+        ),
+        Row(
+            name: "a rise lowers nothing",
+            current: 5,
+            usage: [900],
+            unready: 1,
+            target: 30,
+            replicas: 5,
+            utilization: 90
+        ),
+        Row(
+            name: "a fall raises nothing",
+            current: 3,
+            usage: [150, 150, 150, 150, 150],
+            missing: 1,
+            target: 50,
+            replicas: 3,
+            utilization: 15
+        ),
     ]
 
     @Test("counts as Kubernetes does", arguments: rows)

@@ -15,6 +15,8 @@ struct RuleRow: Sendable, CustomTestStringConvertible {
     var queue: Double? = 4
     var latency: Double?
     var cpu: Double? = 0.5
+    /// Of the ready replicas, those that say nothing.
+    var silent = 0
     var desired: Int
 
     var testDescription: String { name }
@@ -45,6 +47,14 @@ struct PolicyTests {
         RuleRow(name: "missing queue holds", queue: nil, latency: 100, cpu: 0.1, desired: 5),
         RuleRow(name: "missing queue lets latency raise", queue: nil, latency: 300, desired: 8),
         RuleRow(name: "NaN queue is missing", queue: .nan, cpu: 0.1, desired: 5),
+        RuleRow(name: "less than an empty queue is missing", queue: -1, cpu: 0.1, desired: 5),
+        RuleRow(name: "a queue beyond all numbers is missing", queue: .infinity, cpu: 0.1, desired: 5),
+        RuleRow(name: "less than no CPU is missing", queue: 1, cpu: -0.1, desired: 5),
+        RuleRow(name: "NaN latency never lowers", queue: 1, latency: .nan, cpu: 0.1, desired: 5),
+        RuleRow(name: "less than no latency never lowers", queue: 1, latency: -1, cpu: 0.1, desired: 5),
+        RuleRow(name: "a silent replica never lowers", queue: 1, cpu: 0.1, silent: 1, desired: 5),
+        RuleRow(name: "a queue of 0.4 isn't short", queue: 4, cpu: 0.1, desired: 5),
+        RuleRow(name: "CPU at 40 % isn't idle", queue: 1, cpu: 0.4, desired: 5),
         RuleRow(name: "factors multiply what is ready", current: 8, ready: 2, queue: 100, desired: 8),
     ]
 
@@ -60,15 +70,62 @@ struct PolicyTests {
             down: .unlimited
         )
         var observation = ScaleObservation(time: Self.start, replicas: row.current, readyReplicas: row.ready)
+        let reporting = row.ready - row.silent
         if let queue = row.queue {
-            observation.readings[.queueLength] = SignalReading(total: queue * Double(row.ready), reporting: row.ready)
+            observation.readings[.queueLength] = SignalReading(total: queue * Double(reporting), reporting: reporting)
         }
-        observation.latency = LatencyReading(milliseconds: row.latency, requestRate: 1, reporting: row.ready)
+        observation.latency = LatencyReading(milliseconds: row.latency, requestRate: 1, reporting: reporting)
         observation.cpuShare = row.cpu
         var autoscaler = Autoscaler(policy: policy)
         let decision = autoscaler.decide(observation)
         #expect(decision.desired == row.desired, "\(decision.reason.message)")
         #expect(Self.replayed(autoscaler) == decision.desired)
+    }
+
+    @Test("the simple rule with an objective alone: latency raises and never lowers")
+    func ruleByLatency() {
+        func desired(_ milliseconds: Double?) -> Int {
+            var policy = Self.policy(.rule)
+            (policy.targets, policy.up, policy.down) = ([], .unlimited, .unlimited)
+            var observation = ScaleObservation(time: Self.start, replicas: 5, readyReplicas: 5)
+            observation.latency = LatencyReading(milliseconds: milliseconds, requestRate: 1, reporting: 5)
+            observation.cpuShare = 0.1
+            var autoscaler = Autoscaler(policy: policy)
+            return autoscaler.decide(observation).desired
+        }
+        #expect(desired(100) == 5)
+        #expect(desired(nil) == 5)
+        #expect(desired(300) == 8)
+    }
+
+    @Test("a replica that doesn't show its queue, or its latency, keeps the simple rule's count from falling")
+    func silentReplica() {
+        func desired(queue: Int, latency: Int?) -> Int {
+            var policy = Self.policy(.rule)
+            if latency == nil { policy.latency = nil }
+            (policy.up, policy.down) = (.unlimited, .unlimited)
+            var observation = ScaleObservation(time: Self.start, replicas: 5, readyReplicas: 5)
+            observation.readings[.queueLength] = SignalReading(total: 1, reporting: queue)
+            observation.latency = latency.map { LatencyReading(milliseconds: 100, requestRate: 1, reporting: $0) }
+            observation.cpuShare = 0.1
+            var autoscaler = Autoscaler(policy: policy)
+            return autoscaler.decide(observation).desired
+        }
+        #expect(desired(queue: 5, latency: 5) == 4 && desired(queue: 5, latency: nil) == 4)
+        #expect(desired(queue: 4, latency: 5) == 5 && desired(queue: 4, latency: nil) == 5)
+        #expect(desired(queue: 5, latency: 4) == 5)
+    }
+
+    @Test("the simple rule follows the target of the queue, wherever it stands among the targets")
+    func ruleByQueue() {
+        var policy = Self.policy(.rule)
+        policy.targets = [ScalingTarget(signal: .inFlight, value: 100), ScalingTarget(signal: .queueLength, value: 10)]
+        (policy.up, policy.down) = (.unlimited, .unlimited)
+        var observation = ScaleObservation(time: Self.start, replicas: 5, readyReplicas: 5)
+        observation.readings[.queueLength] = SignalReading(total: 75, reporting: 5)
+        observation.latency = LatencyReading(milliseconds: 100, requestRate: 1, reporting: 5)
+        var autoscaler = Autoscaler(policy: policy)
+        #expect(autoscaler.decide(observation).desired == 8)
     }
 
     @Test(
@@ -258,6 +315,41 @@ struct PolicyTests {
         #expect(decision.winner == "InFlight")
         #expect(decision.proposals.contains { $0.source == "QueueModel" })
         #expect(Self.replayed(autoscaler) == 9)
+    }
+
+    @Test("targets beside an objective rise at once and fall as they would alone: the largest of the last 300 s")
+    func targetsFallLate() {
+        var policy = Self.policy(.slo)
+        policy.targets = [ScalingTarget(signal: .requestRate, value: 100), ScalingTarget(signal: .inFlight, value: 1)]
+        var autoscaler = Autoscaler(policy: policy)
+        var replicas = 4
+        func decide(_ second: Int, running: Double) -> Int {
+            let seen = Self.busy(second, replicas: replicas, ready: replicas, rate: 5, queue: 0, running: running)
+            replicas = autoscaler.decide(seen).desired
+            return replicas
+        }
+        #expect(decide(0, running: 9) == 9)
+        for second in stride(from: 2, through: 298, by: 2) { #expect(decide(second, running: 0.5) == 9) }
+        for second in stride(from: 300, through: 900, by: 2) { _ = decide(second, running: 0.5) }
+        #expect(replicas < 9)
+    }
+
+    @Test("with an objective a reading without traffic is one that failed, and the fallback is a floor")
+    func sloFallback() {
+        var policy = Self.policy(.slo)
+        policy.fallback = ScalingFallback(failureThreshold: 3, replicas: 6)
+        var autoscaler = Autoscaler(policy: policy)
+        func decide(_ second: Int, hasTraffic: Bool, reporting: Int) -> ScaleDecision {
+            var seen = Self.busy(second, replicas: 2, ready: 2, rate: 5, queue: 0, running: 0.5)
+            if !hasTraffic { seen.traffic = nil }
+            seen.trafficReporting = reporting
+            return autoscaler.decide(seen)
+        }
+        #expect(decide(0, hasTraffic: false, reporting: 0).desired == 2)
+        #expect(decide(2, hasTraffic: false, reporting: 2).desired == 2)
+        let third = decide(4, hasTraffic: true, reporting: 0)
+        #expect(third.desired == 6 && third.reason.code == "Fallback")
+        #expect(decide(6, hasTraffic: true, reporting: 2).desired < 6)
     }
 
     @Test("a latency of which only the least is known may raise and never lowers the rule's count")

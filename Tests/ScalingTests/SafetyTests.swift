@@ -54,6 +54,18 @@ struct SafetyTests {
         #expect(autoscaler.decide(seen(10, replicas: 3, load: nil)).desired == 3)
     }
 
+    @Test("while nothing is ready there is nothing to read, and that is no failed reading")
+    func nothingReady() {
+        var autoscaler = Autoscaler(
+            policy: policy { $0.fallback = ScalingFallback(failureThreshold: 3, replicas: 6) }
+        )
+        for second in 0...10 {
+            var loading = seen(second, replicas: 2, load: nil)
+            loading.readyReplicas = 0
+            #expect(autoscaler.decide(loading).desired == 2)
+        }
+    }
+
     /// The pages of the others show less load from the moment on that a new replica takes its share.
     @Test("a replica that is ready and not yet read keeps the count from falling, and from nothing else")
     func unread() throws {
@@ -126,6 +138,15 @@ struct SafetyTests {
         #expect(decision.desired == 3)
         #expect(decision.reason.code == "Paused")
         #expect(decision.reason.message.contains("held at 3: paused"))
+        #expect(autoscaler.decide(seen(2, replicas: 3, load: 12)).reason.code == "Paused", "also where nothing changes")
+    }
+
+    @Test("bounds in the wrong order are put right in favour of minReplicas")
+    func wrongOrder() {
+        let policy = ScalingPolicy(minReplicas: 5, maxReplicas: 2)
+        #expect(policy.maxReplicas == 5)
+        #expect(policy.clamped(1) == 5 && policy.clamped(9) == 5)
+        #expect(ScalingPolicy(minReplicas: -1, maxReplicas: 2).minReplicas == 0)
     }
 
     @Test("schedules set a floor or a ceiling within the bounds")
@@ -138,7 +159,9 @@ struct SafetyTests {
         }
         #expect(desired(0, ScheduledBounds(name: "day", minReplicas: 5)) == 5)
         #expect(desired(0, ScheduledBounds(name: "day", minReplicas: 50)) == 10)
+        #expect(desired(32, ScheduledBounds(name: "day", minReplicas: 5)) == 8, "a floor lowers nothing")
         #expect(desired(400, ScheduledBounds(name: "night", maxReplicas: 2)) == 2)
+        #expect(desired(4, ScheduledBounds(name: "night", maxReplicas: 8)) == 1, "a ceiling raises nothing")
         #expect(desired(0, ScheduledBounds(name: "a", minReplicas: 4), ScheduledBounds(name: "b", minReplicas: 6)) == 6)
     }
 
@@ -146,7 +169,8 @@ struct SafetyTests {
     func scaleToZero() {
         var autoscaler = Autoscaler(policy: policy { $0.idleSeconds = 60 })
         #expect(autoscaler.decide(seen(0, replicas: 2, load: 3)).desired == 1)
-        #expect(autoscaler.decide(seen(30, replicas: 1, load: 0)).desired == 1)
+        let kept = autoscaler.decide(seen(30, replicas: 1, load: 0))
+        #expect(kept.desired == 1 && kept.reason.message.hasSuffix("kept at 1 for another 30 s"))
         #expect(autoscaler.decide(seen(58, replicas: 1, load: 0)).desired == 1)
         let idle = autoscaler.decide(seen(62, replicas: 1, load: 0))
         #expect(idle.desired == 0)
@@ -186,6 +210,41 @@ struct SafetyTests {
             observation.readings[.inFlight]?.reporting = reporting
             #expect(autoscaler.decide(observation).desired >= 1, "\(name)")
         }
+    }
+
+    @Test("a model with a replica that loads, or that wasn't read, isn't idle")
+    func idleUnseen() {
+        for change in [{ $0.replicas = 3 }, { $0.unreadReplicas = 1 }] as [@Sendable (inout ScaleObservation) -> Void] {
+            var autoscaler = Autoscaler(policy: policy { $0.idleSeconds = 60 })
+            for second in stride(from: 0, through: 600, by: 10) {
+                var observation = seen(second, replicas: 2, load: 0)
+                change(&observation)
+                #expect(autoscaler.decide(observation).desired >= 1)
+            }
+        }
+    }
+
+    @Test("a model that may go to zero keeps to minReplicas while it is used, and wakes also where that is 0")
+    func fewestInUse() {
+        var autoscaler = Autoscaler(
+            policy: policy { ($0.minReplicas, $0.idleSeconds) = (2, 60) }
+        )
+        #expect(autoscaler.decide(seen(0, replicas: 4, load: 1)).desired == 2)
+        var none = Autoscaler(policy: policy { ($0.minReplicas, $0.idleSeconds) = (0, 60) })
+        #expect(none.decide(seen(0, replicas: 0, load: nil)).desired == 0)
+        var asked = seen(2, replicas: 0, load: nil)
+        asked.wokenAt = Self.start + .seconds(1)
+        #expect(none.decide(asked).desired == 1)
+    }
+
+    @Test("a wake-up by a clock that is a little ahead counts as one of now")
+    func clockAhead() {
+        var autoscaler = Autoscaler(policy: policy { $0.idleSeconds = 60 })
+        var woken = seen(0, replicas: 0, load: nil)
+        woken.wokenAt = Self.start + .seconds(250)
+        #expect(autoscaler.decide(woken).desired == 1)
+        #expect(autoscaler.decide(seen(2, replicas: 1, load: 0)).desired == 1)
+        #expect(autoscaler.decide(seen(62, replicas: 1, load: 0)).desired == 0)
     }
 
     @Test("activation: what is no more than that counts as idle")
@@ -366,6 +425,11 @@ struct CronTests {
         #expect(try !isActive("2026-11-27T18:00:00Z"))
         #expect(try !isActive("2026-11-28T12:00:00Z"))
         #expect(try !isActive("2026-11-27T07:30:00Z"))
+        var instant = schedule
+        instant.end = instant.start
+        #expect(
+            !instant.isActive(at: Int64(try #require(WallTime(rfc3339: "2026-11-27T09:00:00Z")).seconds), offset: 0)
+        )
         #expect(try isActive("2026-11-27T07:30:00Z", 3600))
     }
 }

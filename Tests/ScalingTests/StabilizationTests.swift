@@ -27,6 +27,33 @@ struct RateLimitTests {
         #expect(most(61, 10) == 18, "only the fall is left in the period")
     }
 
+    @Test("a count that moved further than the limits allow is held, and not moved back")
+    func beyond() {
+        var limit = RateLimit()
+        let now = Self.start + .seconds(10)
+        limit.record(delta: 8, at: Self.start)
+        #expect(limit.limited(100, current: 18, now: now, up: Self.rules, down: Self.rules) == 18)
+        limit.record(delta: -16, at: Self.start)
+        #expect(limit.limited(1, current: 2, now: now, up: Self.rules, down: Self.rules) == 2)
+    }
+
+    @Test("percents are rounded up in a rise and cut in a fall; of several limits the largest or the smallest counts")
+    func percents() {
+        func limited(_ wanted: Int, _ current: Int, _ select: ScalingRules.Select) -> Int {
+            let limits = [
+                ScalingLimit(kind: .pods, value: 2, periodSeconds: 60),
+                ScalingLimit(kind: .percent, value: 50, periodSeconds: 60),
+            ]
+            let rules = ScalingRules(stabilizationWindowSeconds: 0, limits: limits, select: select)
+            return RateLimit().limited(wanted, current: current, now: Self.start, up: rules, down: rules)
+        }
+        #expect(limited(100, 5, .max) == 8)
+        #expect(limited(100, 5, .min) == 7)
+        #expect(limited(0, 5, .max) == 2)
+        #expect(limited(0, 5, .min) == 3)
+        #expect(limited(0, 1, .max) == 0)
+    }
+
     @Test("down: what was added within the period may go beside the step")
     func down() {
         var limit = RateLimit()
@@ -81,6 +108,20 @@ struct StabilizationTests {
             #expect(answer == reference.stabilized(recommendation, current: current, now: now))
             current = answer
         }
+    }
+
+    @Test("a window for rising that is the longer one holds a rise for all of it")
+    func longRise() {
+        var policy = Self.policy
+        (policy.up, policy.down) = (policy.down, policy.up)
+        var stabilization = Stabilization()
+        func decide(_ second: Int, _ recommendation: Int) -> Int {
+            let now = WallTime(seconds: 1_000_000) + .seconds(second)
+            return stabilization.stabilized(recommendation, current: 2, now: now, policy: policy)
+        }
+        _ = decide(0, 2)
+        for second in stride(from: 10, through: 50, by: 10) { #expect(decide(second, 5 + second / 10) == 2) }
+        #expect(decide(60, 11) == 6)
     }
 
     @Test("a steady load is remembered once, however often it is looked at")

@@ -20,7 +20,6 @@ public enum ShrinkGuard {
         demand: Int,
         traffic: TrafficObservation
     ) -> Bool {
-        let capacity = TrackCapacity(demand: demand, canaryReady: 0, stableReady: 0)
         var share = 0
         var least = 0
         if traffic.rootRevision == revision { share += 100 - (traffic.isAttached ? traffic.weight ?? 0 : 0) }
@@ -30,7 +29,7 @@ public enum ShrinkGuard {
         }
         // A share is a whole percent: what is lost by that is no reason to stay.
         return replicas >= least && replicas * 100 + demand >= min(share, 100) * demand
-            && (share == 0 || demand == 0 || replicas > 0 || capacity.needed(share) == 0)
+            && (share == 0 || demand == 0 || replicas > 0)
     }
 
     /// Whether the canary Service may turn to another revision: nothing reaches it, or the other one carries what does.

@@ -39,8 +39,7 @@ struct TrackCapacity: Sendable, Hashable {
     /// | below | the canary has no ready replica | the goal, or what stable leaves where that is less |
     func weight(from current: Int, to goal: Int) -> Int {
         if goal >= current {
-            if goal == 0 || canaryReady >= needed(goal) { return goal }
-            return current <= canaryCarries ? current : min(current, max(canaryCarries, stableLeaves))
+            return canaryReady >= needed(goal) ? goal : min(current, max(canaryCarries, stableLeaves))
         }
         guard canaryReady > 0 else { return min(goal, stableLeaves) }
         return min(current, max(goal, stableLeaves))

@@ -70,8 +70,6 @@ public struct SLOObservation: Sendable, Hashable {
     public var isBypassed = false
     /// Which revision serves; another one may do more or less. `nil` where there is but one.
     public var revision: Int?
-    /// The age of the oldest page in `traffic`.
-    public var age: Duration
     /// What they showed; `nil` when nothing usable was read.
     public var traffic: SLOTraffic?
     /// The seconds from the decision to a ready replica for one that became ready since the last observation.
@@ -85,7 +83,6 @@ public struct SLOObservation: Sendable, Hashable {
         reporting: Int,
         reportingElsewhere: Int = 0,
         revision: Int? = nil,
-        age: Duration = .zero,
         traffic: SLOTraffic?,
         coldStartSeconds: Double? = nil
     ) {
@@ -95,7 +92,6 @@ public struct SLOObservation: Sendable, Hashable {
         self.reporting = max(0, reporting)
         self.reportingElsewhere = max(0, reportingElsewhere)
         self.revision = revision
-        self.age = age
         self.traffic = traffic
         self.coldStartSeconds = coldStartSeconds
     }
