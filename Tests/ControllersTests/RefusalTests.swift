@@ -145,7 +145,23 @@ struct RefusalTests {
         #expect(try await harness.get(.modelDeployments, "m")["status", "keptRevision"] == 2)
     }
 
-    @Test("so is what may not be read on the way")
+    @Test("a canary that was refused until its deadline is given up for that reason")
+    func refusedTooLong() async throws {
+        let server = Beginning()
+        server.refuse("/deployments/m-r2")
+        let harness = try await CanaryReconcileTests.harness(CanaryReconcileTests.steps, exchange: server)
+        for _ in 0..<3 {
+            harness.time.advance(by: .seconds(300))
+            for _ in 0..<2 { try await harness.reconcile() }
+        }
+        let model = try await harness.get(.modelDeployments, "m")
+        #expect(model["status", "rollout", "phase"] == "RolledBack")
+        let reason = model["status", "history"]?[0]?["reason"]?.string ?? ""
+        #expect(reason.hasPrefix("revision 2 has 0 of 1 ready replicas after 600 s"), "\(reason)")
+        #expect(reason.contains("no RBAC policy matched"), "\(reason)")
+    }
+
+    @Test("what may not be read on the way is told as well")
     func reads() async throws {
         let server = Beginning()
         let harness = try await ReconcilerHarness(exchange: server)

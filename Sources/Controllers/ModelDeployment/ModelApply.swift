@@ -24,6 +24,9 @@ struct ApplyRefused: Error, Hashable {
 }
 
 extension ApplyRefused {
+    /// The reasons for which an object isn't made.
+    static let reasons: Set<String> = ["NameTaken", "ApplyRejected", "ApplyFailed"]
+
     /// The refusal, or the server's failure, that an error is: also of what is only read, or deleted, on the way; `nil` where it is
     /// neither.
     init?(_ error: any Error) {

@@ -68,6 +68,12 @@ struct RolloutView {
         return last?["reason"]?.string ?? "no reason is known"
     }
 
+    /// Why what is wanted couldn't be made at the last try, as the status says.
+    private var refusal: String? {
+        let progressing = ConditionSet(observation.stored)[ModelDeploymentCondition.progressing]
+        return progressing.flatMap { ApplyRefused.reasons.contains($0.reason) ? $0.message : nil }
+    }
+
     private func revision(_ number: Int) -> RevisionState {
         let deployment = observation.deployment(number)
         let isWanted = number == wanted
@@ -83,6 +89,7 @@ struct RolloutView {
         let rollout = observation.rollout
         let isRole =
             number == rollout?.canaryRevision || rollout?.phase.isActive == true && number == rollout?.stableRevision
+        if deployment == nil, isWanted { state.hindrance = refusal }
         guard deployment != nil, isWanted || isRole else { return state }
         if let failure = observation.failure(of: number) {
             if failure.isSlow { state.hindrance = failure.message } else { state.failure = failure.message }
