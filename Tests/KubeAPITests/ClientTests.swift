@@ -96,6 +96,12 @@ struct ClientTests {
         #expect(error?.description == "cannot get deployments.apps shop/churn: churn is invalid")
         #expect(error?.isInvalid == true && error?.causes.first?.field == "spec.replicas")
         #expect(error?.disposition == .terminal)
+        // `Unauthorized` is all that a server says of credentials that it doesn't take.
+        let unknown = ScriptedExchange([
+            .json(401, APIStatus(code: 401, reason: "Unauthorized", message: "Unauthorized").json)
+        ])
+        let stranger = await #expect(throws: KubeError.self) { try await client(unknown).get(.deployments, key) }
+        #expect(stranger?.description.contains("token or client certificate is wrong or has expired") == true)
     }
 
     @Test("an answer that is no Status becomes an error with its text and Retry-After")

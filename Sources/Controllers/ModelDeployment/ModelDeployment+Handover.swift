@@ -47,6 +47,12 @@ extension ModelDeployment {
         return "; spec.replicas decides it: \(replicas), within minReplicas and maxReplicas \(count)"
     }
 
+    /// That `spec.replicas` is beyond the bounds, as a clause; empty where it isn't.
+    var boundedRemark: String {
+        guard let replicas, let count = outsideReplicas, count != replicas else { return "" }
+        return "; spec.replicas is \(replicas), within minReplicas and maxReplicas \(count)"
+    }
+
     /// Why `spec.replicas` has no effect, and what has, as a sentence without its end.
     static func unusedRemark(_ replicas: Int) -> String {
         "spec.replicas is \(replicas) and has no effect: the operator decides the count (spec.scaling.engine Direct); change "

@@ -105,7 +105,7 @@ extension StatusBuilder {
             return set(active, false, trouble.reason, message, warns: hasReadyReplica)
         }
         let who = engine == .external ? "whoever writes spec.replicas" : "the HorizontalPodAutoscaler"
-        set(active, true, engine.rawValue, "\(who) decides the replica count")
+        set(active, true, engine.rawValue, "\(who) decides the replica count\(observation.model.boundedRemark)")
     }
 
     /// The mean cold start as status shows it, until what is measured is more than a tenth away from that.

@@ -118,7 +118,10 @@ public struct KubeError: Error, Sendable, CustomStringConvertible {
     public var description: String {
         let object = [resource, key?.description ?? ""].filter { !$0.isEmpty }.joined(separator: " ")
         let lines = message.split(whereSeparator: \.isNewline).map { $0.drop(while: \.isWhitespace) }
-        let text = lines.count > 1 ? lines.joined(separator: " ") : message
+        var text = lines.count > 1 ? lines.joined(separator: " ") : message
+        if isUnauthorized {
+            text += " (the server doesn't know who asks: the token or client certificate is wrong or has expired)"
+        }
         return object.isEmpty ? "cannot \(verb): \(text)" : "cannot \(verb) \(object): \(text)"
     }
 }
