@@ -255,7 +255,8 @@ struct HandoverTests {
             for _ in 0..<3 { try await harness.reconcile() }
             let model = try await harness.get(.modelDeployments, "m")
             #expect(model["status", "scaling", "desiredReplicas"]?.int == taken)
-            let remark = asked == taken ? "" : "; spec.replicas is \(asked), within minReplicas and maxReplicas \(taken)"
+            let remark =
+                asked == taken ? "" : "; spec.replicas is \(asked), within minReplicas and maxReplicas \(taken)"
             let message = ConditionSet(model)[ModelDeploymentCondition.scalingActive]?.message
             #expect(message == "whoever writes spec.replicas decides the replica count\(remark)")
             #expect(try await harness.get(.deployments, "m-r1")["spec", "replicas"] == JSONValue(taken))
