@@ -24,21 +24,9 @@ struct FleetStores: Sendable {
     let pods = ObjectStore(.packed, projection: .pods, indexing: [FleetAPI.modelLabel])
 
     private let parsed = ParsedRuntimes()
-    private let decoded = DecodedModels()
 
     /// The runtimes, read once for each state of their store.
     func servingRuntimes() -> [ServingRuntime] { parsed.runtimes(in: runtimes) }
-
-    /// A model, of which `parts` are read: as it is stored, and with defaults; `nil` where there is none.
-    func model(_ key: ObjectKey, keeping parts: ObservedParts) -> DecodedModels.Decoded? {
-        guard let source = models.stored(key) else {
-            decoded.forget(key)
-            return nil
-        }
-        if parts.isForScaling { return decoded.model(source) { $0.object(keeping: parts.models) } }
-        let stored = source.object(keeping: parts.models)
-        return DecodedModels.Decoded(stored: stored, model: ModelDeployment(stored))
-    }
 
     /// All of them.
     var all: [ObjectStore] { [models, runtimes, deployments, services, autoscalers, foreignAutoscalers, pods] }

@@ -56,11 +56,11 @@ struct ModelObservation {
         keeping parts: ObservedParts = .everything,
         time: WallTime
     ) {
-        guard let decoded = stores.model(key, keeping: parts), case let object = decoded.stored, !object.isBeingDeleted,
+        guard let object = stores.models.stored(key)?.object(keeping: parts.models), !object.isBeingDeleted,
             let uid = object.uid
         else { return nil }
         stored = object
-        model = decoded.model
+        model = ModelDeployment(object)
         runtimes = stores.servingRuntimes()
         deployments = stores.deployments.owned(byUID: uid, keeping: parts.deployments).filter { !$0.isBeingDeleted }
             .sorted { Self.revision(of: $0) < Self.revision(of: $1) }

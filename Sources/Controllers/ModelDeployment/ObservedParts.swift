@@ -10,18 +10,15 @@ struct ObservedParts: Sendable {
     let models: ObjectProjection
     /// Of the Deployments of revisions.
     let deployments: ObjectProjection
-    /// Whether it is for a scaling decision, which looks at the same model again and again.
-    let isForScaling: Bool
 
     /// All.
-    static let everything = ObservedParts(models: .everything, deployments: .everything, isForScaling: false)
+    static let everything = ObservedParts(models: .everything, deployments: .everything)
     /// What a scaling decision looks at: no earlier decision, no pod template, whose rendering an annotation has too.
     static let scaling = ObservedParts(
         models: .everything
             .dropping("status", "scaling", "lastDecision").dropping("status", "scaling", "recentChanges")
             .dropping("status", "conditions").dropping("status", "history"),
         deployments: .everything.keepingOnly(["metadata", "spec", "status"]).keepingOnly(["replicas"], at: "spec")
-            .keepingOnly([FleetAPI.runtimeAnnotation], at: "metadata", "annotations"),
-        isForScaling: true
+            .keepingOnly([FleetAPI.runtimeAnnotation], at: "metadata", "annotations")
     )
 }
