@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Ambient
+import HTTPMessages
 import KubeAPI
 import KubeModel
 import KubeRuntime
@@ -165,6 +166,23 @@ struct GarbageCollectorTests {
             }
             group.cancelAll()
         }
+    }
+
+    @Test("A group that went since the groups were listed has no types, and is no failure")
+    func groupGone() async throws {
+        let server = APIServer()
+        let client = KubeClient(exchange: server)
+        let definition = try await client.create(.customResourceDefinitions, Self.definition())
+        let path = "/apis/\(Self.widgets.group)/v1"
+        // It goes at the moment at which it is asked for.
+        let late = ClosureExchange { request in
+            if request.path == path { try await client.delete(.customResourceDefinitions, definition.key) }
+            return await server.exchange(request)
+        }
+        let before = try await APIDiscovery(client: client).findings()
+        #expect(before.types.contains(Self.widgets))
+        let found = try await APIDiscovery(client: KubeClient(exchange: late)).findings()
+        #expect(found.types == before.types.filter { $0 != Self.widgets } && found.absentGroups.isEmpty)
     }
 
     @Test("Of a type that is gone the objects count as gone, unless another version of its kind took over")

@@ -39,6 +39,8 @@ struct APIDiscovery {
             do throws(KubeError) {
                 resources = try await client.raw(.get, entry.path)["resources"]?.array ?? []
             } catch {
+                // It went since the groups were listed.
+                if error.isNotFound, !entry.group.isEmpty { continue }
                 guard skipsAbsent, error.status?.code == 503 else { throw error }
                 findings.absentGroups.insert(entry.group)
                 continue
