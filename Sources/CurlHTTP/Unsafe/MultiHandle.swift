@@ -1,12 +1,16 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
 import CCurl
 
 /// What `curl_global_init` sets up, once for the process.
 enum CurlLibrary {
     /// Whether libcurl could be set up; the first read does it. libcurl 7.84 and later allow that from any thread.
-    static let isReady = curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+    static let isReady: Bool = {
+        OpenSSLAtExit.leaveMemory()
+        return curl_global_init(Int(CURL_GLOBAL_DEFAULT)) == CURLE_OK
+    }()
 }
 
 /// The one owner of a `CURLM *`: connections and transfers; every call but `wakeHandle.wake()` is the loop's thread's.

@@ -1,6 +1,8 @@
 // Copyright the ModelFleet authors.
 // SPDX-License-Identifier: Apache-2.0
 
+import Ambient
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -256,6 +258,7 @@
             unsafe handles.append(handle)
         }
         unsafe self.handles = handles
+        OpenSSLAtExit.leaveMemory()
     }
 
     /// The function `name` as the type that the caller declares for it.
